@@ -1,0 +1,77 @@
+"""Every error that zfed raises on purpose.
+
+A message says what was seen, what was allowed and, where it is not plain, what to do. Facts are kept as
+attributes. The class says whose fault it is: what a *remote* node did is never this node's bug.
+"""
+
+from __future__ import annotations
+
+
+class ZfedError(Exception):
+    """Base of all errors that zfed raises on purpose."""
+
+    exit_code = 1
+    """What a command returns when this error ends it."""
+
+
+class UsageError(ZfedError):
+    """The user asked for something that cannot be: a flag, a configuration key, a combination."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration value is unknown, ill-typed or out of range."""
+
+
+class LayoutError(ZfedError):
+    """Tensors do not fit a parameter layout; `tensor` is the first that does not (may be empty)."""
+
+    def __init__(self, message: str, *, tensor: str = "") -> None:
+        super().__init__(message)
+        self.tensor = tensor
+
+
+class UpdateError(ZfedError):
+    """An update's numbers are not acceptable; `code` is the refusal code of the wire protocol."""
+
+    def __init__(self, message: str, *, code: str, tensor: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.tensor = tensor
+
+
+class TaskError(ZfedError):
+    """A user's task could not be loaded, or broke its contract."""
+
+
+class DataError(ZfedError):
+    """A data set is missing, damaged or empty."""
+
+
+class CheckpointError(ZfedError):
+    """A run directory or a model file cannot be written, or does not hold what it should."""
+
+
+class LocalProtocolError(ZfedError):
+    """This node broke a rule of the wire protocol: a bug here."""
+
+
+class RemoteProtocolError(ZfedError):
+    """The other node sent something the wire protocol does not allow."""
+
+
+class ConnectError(ZfedError):
+    """No coordinator answered in time, or an address cannot be used."""
+
+
+class RefusedError(ZfedError):
+    """The coordinator refused this node; `code` is the refusal code of the wire protocol."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RunFailedError(ZfedError):
+    """A run ended before its last round."""

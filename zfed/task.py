@@ -1,0 +1,176 @@
+"""The public plug-in: what a user writes so that zfed can train their model on their data.
+
+A task works on *named arrays*: any `Mapping[str, numpy.ndarray]`. What a node passes in is a
+`zfed.params.ParameterBuffer`, whose arrays are free views into one flat vector; what a task returns may be
+that, or a plain dict. Tensors whose kind is not the default one (`average` for floats, `counter` for
+integers and booleans) are declared by returning a `ParameterBuffer` from `initial_parameters`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zfed.partition import Partition
+
+Array: TypeAlias = NDArray[Any]
+NamedArrays: TypeAlias = Mapping[str, Array]
+NodeKind: TypeAlias = Literal["worker", "evaluator"]
+
+
+class Report(Protocol):
+    """Tells whoever watches how far the work is; cheap, so call it often."""
+
+    def __call__(self, done: int, total: int, **metrics: float) -> None: ...
+
+
+def _report_nothing(done: int, total: int, **metrics: float) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a node tells its task once, before it connects.
+
+    Attributes:
+        node: The node's name.
+        kind: "worker" (holds training data) or "evaluator" (holds test data).
+        partition: Which part of the training set is this worker's.
+        device: "cpu", "cuda", "cuda:1" ...; "auto" lets the task choose.
+        threads: Compute threads the task may use, at least 1.
+        report: Progress of loading the data.
+    """
+
+    node: str
+    kind: NodeKind
+    partition: Partition
+    device: str = "cpu"
+    threads: int = 1
+    report: Report = _report_nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSummary:
+    """What a node's data are, in facts that may be told to the coordinator.
+
+    Attributes:
+        examples: How many examples this node trains or evaluates on; the largest weight it may claim.
+        label_counts: Examples per label, if the data have labels. Leaves the machine only with
+            `--share-label-counts`.
+        classes: How many labels the task knows, 0 if it is no classifier.
+        notes: Remarks for the person at the terminal; never leave the machine.
+    """
+
+    examples: int
+    label_counts: Mapping[str, int] | None = None
+    classes: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a task is told about the piece of work at hand.
+
+    Attributes:
+        round: 1, 2, ...; 0 for the first model.
+        version: Model version of the parameters received.
+        settings: The `[train]` table. The task checks it and refuses what it does not know.
+        seed: Seed for all randomness of this work; depends on run, node and version, never on an attempt.
+        device: As in `Setup`.
+        state: Arrays that this node keeps from one round to the next. Change it freely: the changes count
+            once the coordinator has committed the round, and are undone if it did not.
+        vectors: Named vectors the coordinator sent beside the model, each a mapping of named arrays.
+    """
+
+    round: int = 0
+    version: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "cpu"
+    state: dict[str, Array] = field(default_factory=dict)
+    vectors: Mapping[str, NamedArrays] = field(default_factory=dict)
+    report: Report = _report_nothing
+    should_stop: Callable[[], bool] = _never
+
+    def random(self) -> np.random.Generator:
+        """A fresh generator seeded with `seed`."""
+        return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What training produced.
+
+    Attributes:
+        parameters: The trained model, same names, shapes and dtypes as received. Arrays are read after
+            `train` returned, so do not change them any more.
+        examples: Examples behind this update, 1 to `DataSummary.examples`; the update's weight.
+        steps: Optimiser steps taken.
+        metrics: Finite numbers or histograms, for instance `{"loss": 0.31}`.
+        vectors: Named vectors to send beside the update.
+    """
+
+    parameters: NamedArrays
+    examples: int
+    steps: int = 0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    vectors: Mapping[str, NamedArrays] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateResult:
+    """How good a model is on this node's data; a classifier reports `correct`, `accuracy`, `loss`, `predicted`.
+
+    Attributes:
+        examples: Examples evaluated, at least 1.
+        metrics: As in `TrainResult`. `loss` is the mean in nats; `predicted` a histogram over classes.
+    """
+
+    examples: int
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Task(ABC):
+    """A model, its data, and how to train and evaluate it.
+
+    `__init__(**settings)` receives this node's private settings (`--set key=value`, or the `[task]` table);
+    they never leave the node. All methods are called from one thread, which is not the one that talks to the
+    network: they may take as long as they need, but should ask `context.should_stop()` between steps.
+    """
+
+    @abstractmethod
+    def prepare(self, setup: Setup) -> DataSummary:
+        """Load this node's data. Called once, before anything else.
+
+        Raises:
+            DataError: If the data are missing, damaged, or none are left after partitioning.
+        """
+
+    @abstractmethod
+    def initial_parameters(self, context: Context) -> NamedArrays:
+        """A first model, drawn with `context.seed`. Also called to learn the names, shapes and dtypes."""
+
+    @abstractmethod
+    def train(self, parameters: NamedArrays, context: Context) -> TrainResult:
+        """Train from `parameters` on this node's data. `parameters` is read-only.
+
+        Raises:
+            ConfigError: If `context.settings` holds something this task does not know.
+        """
+
+    @abstractmethod
+    def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
+        """Say how good `parameters` are on this node's data. `parameters` is read-only."""
+
+
+class StoppedError(Exception):
+    """Raised by a task that noticed `context.should_stop()`; not a failure."""
