@@ -26,7 +26,8 @@ NodeKind: TypeAlias = Literal["worker", "evaluator"]
 class Report(Protocol):
     """Tells whoever watches how far the work is; cheap, so call it often."""
 
-    def __call__(self, done: int, total: int, **metrics: float) -> None: ...
+    def __call__(self, done: int, total: int, **metrics: float) -> None:
+        """Say that `done` of `total` steps are done, and any numbers worth showing."""
 
 
 def _report_nothing(done: int, total: int, **metrics: float) -> None:
@@ -128,7 +129,9 @@ class TrainResult:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateResult:
-    """How good a model is on this node's data; a classifier reports `correct`, `accuracy`, `loss`, `predicted`.
+    """How good a model is on this node's data.
+
+    A classifier reports `correct`, `accuracy`, `loss` and `predicted`.
 
     Attributes:
         examples: Examples evaluated, at least 1.

@@ -1,0 +1,119 @@
+"""The configuration records: the one place where a setting has its name, type, default and explanation.
+
+Flags, environment variables, TOML keys, `--print-config` and docs/configuration.md are all made from these.
+A field's TOML key is its name without the unit suffix; its flag is that key with dashes; its environment
+variable is ZFED_ and the key in capitals.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULT_ADDRESS = "tcp://127.0.0.1:8777"
+
+
+def setting(default: Any, help: str, *, metavar: str = "") -> Any:
+    """A dataclass field with its explanation; `metavar` stands for the value in `--help`."""
+    metadata = {"help": help, "metavar": metavar}
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Table `[run]`: what `zfed coordinator` runs."""
+
+    run: str = setting("", "run directory; default runs/<date>-<time>-<random>", metavar="DIR")
+    bind: str = setting(DEFAULT_ADDRESS, "address to listen on", metavar="ADDRESS")
+    insecure: bool = setting(False, "allow an address beyond 127.0.0.1 although nothing is encrypted yet")
+    rounds: int = setting(10, "rounds to run, at least 1", metavar="N")
+    wait_for: str = setting(
+        "1", "start round 1 when N workers, or all named ones, are present", metavar="N|A,B,C"
+    )
+    wait_timeout_s: float = setting(3600.0, "seconds to wait for them", metavar="SECONDS")
+    min_workers: int = setting(1, "updates without which a round commits nothing", metavar="N")
+    round_timeout_s: float = setting(600.0, "seconds a round waits for its cohort", metavar="SECONDS")
+    round_retries: int = setting(3, "times a round with too few updates is tried again", metavar="N")
+    rejoin_grace_s: float = setting(
+        10.0, "seconds a lost worker has to come back within a round", metavar="SECONDS"
+    )
+    seed: int = setting(0, "seed of the whole run", metavar="N")
+    initial: str = setting("", "first model; default: one node is asked for it", metavar="FILE.safetensors")
+    weighting: str = setting("examples", "weight of an update: examples or equal", metavar="RULE")
+    strategy: str = setting("fedavg", "how updates become a model: fedavg or fedavgm", metavar="NAME")
+    server_learning_rate: float = setting(1.0, "factor on the mean update", metavar="X")
+    server_momentum: float = setting(0.9, "momentum of fedavgm, 0 to 1", metavar="X")
+    value_range: float = setting(
+        0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X"
+    )
+    upload_slots: int = setting(4, "updates received at the same time", metavar="N")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Table `[evaluate]`: when and what the evaluator is asked."""
+
+    rounds: list[int] = setting(
+        [], "rounds to evaluate after; default: every, and the first and last", metavar="LIST"
+    )
+    first: bool = setting(True, "evaluate after round 1")
+    every: int = setting(10, "evaluate after every Nth round; 0: never", metavar="N")
+    last: bool = setting(True, "evaluate after the last round")
+    workers: bool = setting(False, "also evaluate each worker's own model; announced to the workers")
+    groups: list[str] = setting([], 'classes shown together, as ["0-3", "4-6", "7-9"]', metavar="LIST")
+    timeout_s: float = setting(600.0, "seconds to wait for evaluations at the end", metavar="SECONDS")
+
+    def wanted(self, round: int, last_round: int) -> bool:
+        """True if the model of this round (1, 2, ...) is to be evaluated."""
+        if self.rounds:
+            return round in self.rounds
+        return (
+            (self.first and round == 1)
+            or (self.last and round == last_round)
+            or (self.every > 0 and round % self.every == 0)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """Table `[report]`: what is shown and drawn."""
+
+    format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT")
+    plot: bool = setting(True, "draw curves.png at the end if matplotlib is there")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeConfig:
+    """What `zfed worker` and `zfed evaluator` take: table `[node]` of worker.toml, `[[node]]` of zfed.toml."""
+
+    name: str = setting("", "this node's name; default: the host's name", metavar="NAME")
+    connect: str = setting(DEFAULT_ADDRESS, "coordinator's address", metavar="ADDRESS")
+    connect_timeout_s: float = setting(
+        600.0, "seconds to keep trying to reach the coordinator", metavar="SECONDS"
+    )
+    task: str = setting("mnist", "built-in task, module:Name or path/to/file.py:Name", metavar="TASK")
+    labels: str = setting("", "only training examples with these labels, as 0-3 or 0,2,5-7", metavar="LABELS")
+    partition: str = setting("all", "part of the training set, as iid:1/10", metavar="SPEC")
+    partition_seed: int = setting(0, "seed of the partition, the same on every worker", metavar="N")
+    share_label_counts: bool = setting(False, "tell the coordinator how many examples each label has")
+    device: str = setting("cpu", "cpu, cuda, cuda:1 ... or auto", metavar="DEVICE")
+    threads: int = setting(0, "compute threads of the task; 0: the library decides", metavar="N")
+    stay: bool = setting(False, "wait for the next run when this one has ended")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinatorConfig:
+    """Everything a coordinator needs; `train` is passed on to the tasks, which check it."""
+
+    run: RunConfig = field(default_factory=RunConfig)
+    train: dict[str, Any] = field(default_factory=dict)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+
+
+def toml_key(setting_field: dataclasses.Field[Any]) -> str:
+    """The TOML key of a field: its name without the unit."""
+    return setting_field.name.removesuffix("_s")

@@ -1,0 +1,281 @@
+"""What a node tells whoever watches it: a closed list of records, the same for a terminal, a pipe or a service.
+
+The engines return facts; they never print or log. An observer is any callable that takes one fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from zfed.metrics import Metrics
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag=True):
+    """Base of all facts; as JSON, `fact` names the record."""
+
+
+class CoordinatorStarted(Fact, frozen=True):
+    """A coordinator listens. `protected` is False when traffic is neither encrypted nor authenticated."""
+
+    run: str
+    directory: str
+    address: str
+    rounds: int
+    protected: bool
+
+
+class NodeStarted(Fact, frozen=True):
+    """A worker or evaluator has loaded its data and is about to connect.
+
+    `leaving` lists, in words, every fact about its data that leaves the machine.
+    """
+
+    node: str
+    kind: str
+    coordinator: str
+    examples: int
+    partition: str
+    label_counts: Mapping[str, int] | None
+    leaving: list[str]
+    notes: list[str]
+    protected: bool
+
+
+class Connecting(Fact, frozen=True):
+    """No coordinator has answered yet; `remaining_s` until this node gives up (None: never)."""
+
+    address: str
+    elapsed_s: float
+    remaining_s: float | None
+
+
+class Connected(Fact, frozen=True):
+    """A coordinator has welcomed this node; `announcements` are sentences for the node's owner."""
+
+    run: str
+    address: str
+    announcements: list[str]
+
+
+class Disconnected(Fact, frozen=True):
+    """The coordinator is lost; the node goes on trying to reach it."""
+
+    reason: str
+
+
+class NodeJoined(Fact, frozen=True):
+    """A node was admitted."""
+
+    node: str
+    kind: str
+    examples: int
+    partition: str
+    label_counts: Mapping[str, int] | None
+    rejoined: bool
+
+
+class NodeLeft(Fact, frozen=True):
+    """A node went away: it said so, or stopped answering."""
+
+    node: str
+    kind: str
+    reason: str
+
+
+class NodeRefused(Fact, frozen=True):
+    """Somebody asked to join and was refused."""
+
+    node: str
+    code: str
+    reason: str
+
+
+class Waiting(Fact, frozen=True):
+    """The run stands still; `missing` says for whom or what."""
+
+    missing: str
+    remaining_s: float
+
+
+class ModelReady(Fact, frozen=True):
+    """The first model is there; `source` is a file or a node."""
+
+    source: str
+    parameters: int
+    bytes: int
+    tensors: int
+    layout: str
+
+
+class RoundOpened(Fact, frozen=True):
+    """A cohort was asked for a round's work; `attempt` counts from 1."""
+
+    round: int
+    rounds: int
+    version: int
+    cohort: list[str]
+    attempt: int
+
+
+class Progress(Fact, frozen=True):
+    """How far one node is with its part of a round; `stage` is download, train, upload or evaluate."""
+
+    node: str
+    round: int
+    stage: str
+    done: int
+    total: int
+    metrics: Metrics
+
+
+class UpdateAccepted(Fact, frozen=True):
+    """An update was checked and counts."""
+
+    node: str
+    round: int
+    examples: int
+    steps: int
+    seconds: float
+    bytes: int
+    metrics: Metrics
+
+
+class UpdateRefused(Fact, frozen=True):
+    """An update does not count; `reason` names worker, round, tensor and remedy."""
+
+    node: str
+    round: int
+    code: str
+    reason: str
+
+
+class TaskFailed(Fact, frozen=True):
+    """A task raised at a node; `traceback` is whole at the node and shortened at the coordinator."""
+
+    node: str
+    round: int
+    work: str
+    error: str
+    traceback: str
+
+
+class RoundRetried(Fact, frozen=True):
+    """A round got too few updates and committed nothing; it is opened again."""
+
+    round: int
+    attempt: int
+    attempts: int
+    answered: list[str]
+    missing: list[str]
+    needed: int
+
+
+class WorkerRound(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker's part of a committed round."""
+
+    examples: int
+    steps: int
+    seconds: float
+    metrics: Metrics
+
+
+class RoundCommitted(Fact, frozen=True):
+    """A new model version is on disk.
+
+    `seconds` runs from the round's opening to its commit; bytes are payload bytes of models and updates;
+    `weights` are the updates' weights as shares of 1, in the order of `workers`; `train` is the
+    example-weighted mean of the workers' metrics; `missing` are cohort members that did not count.
+    """
+
+    round: int
+    rounds: int
+    version: int
+    seconds: float
+    bytes_down: int
+    bytes_up: int
+    workers: list[str]
+    weights: list[float]
+    missing: list[str]
+    train: Metrics
+    per_worker: dict[str, WorkerRound]
+
+
+class Evaluated(Fact, frozen=True):
+    """A model was evaluated; `subject` is "federated" or the worker whose own model it was."""
+
+    round: int
+    subject: str
+    evaluator: str
+    examples: int
+    metrics: Metrics
+
+
+class EvaluationSkipped(Fact, frozen=True):
+    """An evaluation that was owed will not be done."""
+
+    round: int
+    subject: str
+    reason: str
+
+
+class RunEnded(Fact, frozen=True):
+    """The run is over. `status` is completed, stopped (somebody asked) or failed.
+
+    `evaluated` is False if no evaluator ever answered; `model`, `metrics` are paths at the coordinator ("" at
+    other nodes or if there is none); `plot` is the path of the curves, if they were drawn.
+    """
+
+    status: str
+    reason: str
+    rounds_done: int
+    rounds: int
+    version: int
+    evaluated: bool
+    model: str
+    metrics: str
+    plot: str
+    protected: bool
+
+
+AnyFact: TypeAlias = (
+    CoordinatorStarted
+    | NodeStarted
+    | Connecting
+    | Connected
+    | Disconnected
+    | NodeJoined
+    | NodeLeft
+    | NodeRefused
+    | Waiting
+    | ModelReady
+    | RoundOpened
+    | Progress
+    | UpdateAccepted
+    | UpdateRefused
+    | TaskFailed
+    | RoundRetried
+    | RoundCommitted
+    | Evaluated
+    | EvaluationSkipped
+    | RunEnded
+)
+
+Observer: TypeAlias = Callable[[Fact], None]
+
+
+def to_builtins(fact: Fact) -> dict[str, Any]:
+    """The fact as a JSON-ready dict with its name under "fact"."""
+    plain: dict[str, Any] = msgspec.to_builtins(fact)
+    return plain
+
+
+def from_builtins(plain: object) -> AnyFact:
+    """The fact that `to_builtins` made this from.
+
+    Raises:
+        msgspec.ValidationError: If it is none.
+    """
+    return msgspec.convert(plain, AnyFact)
