@@ -1,0 +1,66 @@
+# Everything a person or a machine does with this checkout. `make` alone lists it.
+#
+# The virtual environment is made on first use, so `make demo` and `make test` work in a fresh clone.
+# On an aarch64 board whose vendor supplies torch (Jetson), the environment sees the system's packages and
+# torch is left as it is: pip must never replace it.
+
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0 torchvision==0.28.0
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.zfed-ready
+WHEELS := dist
+
+.DEFAULT_GOAL := help
+.PHONY: help setup mnist demo test lint check bench cover docs wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make the virtual environment, with torch unless it is there
+
+demo: $(READY) ## train MNIST on three workers, an evaluator and a coordinator: five processes
+	$(BIN)/zfed demo $(ARGS)
+
+test: $(READY) mnist ## run all tests (under 3 minutes)
+	$(BIN)/pytest $(ARGS)
+
+lint: $(READY) ## check format, style, types and the direction of imports
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## all that has to pass before a change is shared
+
+bench: $(READY) ## measure the kernels against their references
+	$(BIN)/pytest tests/perf --benchmark-only $(ARGS)
+
+cover: $(READY) mnist ## run the tests with kernels interpreted, so that coverage sees their loops
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage report --skip-covered --sort=cover
+
+docs: $(READY) ## write the pages that are made from the source
+	$(BIN)/python -m zfed.config.document docs/configuration.md
+
+wheel: $(READY) ## build the wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEELS) .
+
+clean: ## remove what was built; the environment, data and runs stay
+	rm -rf $(WHEELS) build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# Tests that need MNIST skip, and say so, where it cannot be had.
+mnist: $(READY)
+	@$(BIN)/zfed data get mnist || echo "make: no MNIST; going on without it, the tests that need it will skip"
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "make: zfed needs Python 3.10 or newer; choose one with PYTHON=python3.11" >&2; exit 1; }
+	@if [ ! -x $(BIN)/python ]; then \
+	  if [ "$$(uname -m)" = aarch64 ] && $(PYTHON) -c 'import torch' 2>/dev/null; \
+	  then $(PYTHON) -m venv --system-site-packages $(VENV); \
+	  else $(PYTHON) -m venv $(VENV); fi; fi
+	$(BIN)/python -m pip install --quiet --editable '.[dev,plot]'
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet $(TORCH)
+	@touch $@
