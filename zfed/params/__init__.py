@@ -1,0 +1,18 @@
+"""Models as one flat vector: what lies where (`ParameterLayout`) and the numbers (`ParameterBuffer`)."""
+
+from zfed.params.buffer import ParameterBuffer, matched_kinds
+from zfed.params.dtypes import dtype_name, narrowed, widened
+from zfed.params.layout import ParameterLayout, Segment, TensorKind, TensorSpec, default_kind
+
+__all__ = [
+    "ParameterBuffer",
+    "ParameterLayout",
+    "Segment",
+    "TensorKind",
+    "TensorSpec",
+    "default_kind",
+    "dtype_name",
+    "matched_kinds",
+    "narrowed",
+    "widened",
+]
