@@ -1,5 +1,7 @@
-"""Settings: their records here; where values come from, beside it."""
+"""Settings: their records, how their values are resolved, and how both are shown."""
 
+from zfed.config.nearest import nearest_name, suggestion
+from zfed.config.node_entries import NodeEntry, node_entries
 from zfed.config.records import (
     DEFAULT_ADDRESS,
     CoordinatorConfig,
@@ -7,15 +9,39 @@ from zfed.config.records import (
     NodeConfig,
     ReportConfig,
     RunConfig,
-    toml_key,
 )
+from zfed.config.render import coordinator_toml, node_toml
+from zfed.config.resolve import (
+    Inputs,
+    Origins,
+    ResolvedCoordinator,
+    ResolvedNode,
+    parse_assignment,
+    resolve_coordinator,
+    resolve_node,
+)
+from zfed.config.toml_document import Document, parse_document
 
 __all__ = [
     "DEFAULT_ADDRESS",
     "CoordinatorConfig",
+    "Document",
     "EvaluateConfig",
+    "Inputs",
     "NodeConfig",
+    "NodeEntry",
+    "Origins",
     "ReportConfig",
+    "ResolvedCoordinator",
+    "ResolvedNode",
     "RunConfig",
-    "toml_key",
+    "coordinator_toml",
+    "nearest_name",
+    "node_entries",
+    "node_toml",
+    "parse_assignment",
+    "parse_document",
+    "resolve_coordinator",
+    "resolve_node",
+    "suggestion",
 ]

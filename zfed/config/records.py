@@ -1,24 +1,49 @@
 """The configuration records: the one place where a setting has its name, type, default and explanation.
 
-Flags, environment variables, TOML keys, `--print-config` and docs/configuration.md are all made from these.
-A field's TOML key is its name without the unit suffix; its flag is that key with dashes; its environment
-variable is ZFED_ and the key in capitals.
+Flags, environment variables, TOML keys, `--print-config` and docs/configuration.md are all made from these;
+`zfed.config.tables` says how.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from zfed.config.limits import ANY, AT_LEAST_ONE, MOMENTUM, NOT_NEGATIVE, POSITIVE, SEED, Interval
+
 DEFAULT_ADDRESS = "tcp://127.0.0.1:8777"
+FORMATS = ("auto", "table", "lines", "json")
 
 
-def setting(default: Any, help: str, *, metavar: str = "") -> Any:
-    """A dataclass field with its explanation; `metavar` stands for the value in `--help`."""
-    metadata = {"help": help, "metavar": metavar}
-    if isinstance(default, (list, dict)):
-        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+def setting(
+    default: Any,
+    help: str,
+    *,
+    metavar: str = "",
+    choices: Sequence[str] = (),
+    limits: Interval = ANY,
+    joined: bool = False,
+) -> Any:
+    """A dataclass field with what a person and a parser need to know about it.
+
+    Args:
+        default: The value where nobody gives one; its type must be the field's.
+        help: One line for `--help` and docs/configuration.md.
+        metavar: Stands for the value in `--help`.
+        choices: The only texts allowed, if not all are.
+        limits: Where a number, or each number of a list, must lie.
+        joined: A text for which TOML may also hold a number or a list of texts (joined by commas).
+    """
+    metadata = {
+        "help": help,
+        "metavar": metavar,
+        "choices": tuple(choices),
+        "limits": limits,
+        "joined": joined,
+    }
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -29,27 +54,43 @@ class RunConfig:
     run: str = setting("", "run directory; default runs/<date>-<time>-<random>", metavar="DIR")
     bind: str = setting(DEFAULT_ADDRESS, "address to listen on", metavar="ADDRESS")
     insecure: bool = setting(False, "allow an address beyond 127.0.0.1 although nothing is encrypted yet")
-    rounds: int = setting(10, "rounds to run, at least 1", metavar="N")
+    rounds: int = setting(10, "rounds to run", metavar="N", limits=AT_LEAST_ONE)
     wait_for: str = setting(
-        "1", "start round 1 when N workers, or all named ones, are present", metavar="N|A,B,C"
+        "1", "start round 1 when N workers, or all named ones, are present", metavar="N|A,B,C", joined=True
     )
-    wait_timeout_s: float = setting(3600.0, "seconds to wait for them", metavar="SECONDS")
-    min_workers: int = setting(1, "updates without which a round commits nothing", metavar="N")
-    round_timeout_s: float = setting(600.0, "seconds a round waits for its cohort", metavar="SECONDS")
-    round_retries: int = setting(3, "times a round with too few updates is tried again", metavar="N")
+    wait_timeout_s: float = setting(3600.0, "seconds to wait for them", metavar="SECONDS", limits=POSITIVE)
+    min_workers: int = setting(
+        1, "updates without which a round commits nothing", metavar="N", limits=AT_LEAST_ONE
+    )
+    round_timeout_s: float = setting(
+        600.0, "seconds a round waits for its cohort", metavar="SECONDS", limits=POSITIVE
+    )
+    round_retries: int = setting(
+        3, "times a round with too few updates is tried again", metavar="N", limits=NOT_NEGATIVE
+    )
     rejoin_grace_s: float = setting(
-        10.0, "seconds a lost worker has to come back within a round", metavar="SECONDS"
+        10.0,
+        "seconds a lost worker has to come back within a round",
+        metavar="SECONDS",
+        limits=NOT_NEGATIVE,
     )
-    seed: int = setting(0, "seed of the whole run", metavar="N")
+    seed: int = setting(0, "seed of the whole run", metavar="N", limits=SEED)
     initial: str = setting("", "first model; default: one node is asked for it", metavar="FILE.safetensors")
-    weighting: str = setting("examples", "weight of an update: examples or equal", metavar="RULE")
-    strategy: str = setting("fedavg", "how updates become a model: fedavg or fedavgm", metavar="NAME")
-    server_learning_rate: float = setting(1.0, "factor on the mean update", metavar="X")
-    server_momentum: float = setting(0.9, "momentum of fedavgm, 0 to 1", metavar="X")
-    value_range: float = setting(
-        0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X"
+    weighting: str = setting(
+        "examples", "weight of an update: examples or equal", metavar="RULE", choices=("examples", "equal")
     )
-    upload_slots: int = setting(4, "updates received at the same time", metavar="N")
+    strategy: str = setting(
+        "fedavg",
+        "how updates become a model: fedavg or fedavgm",
+        metavar="NAME",
+        choices=("fedavg", "fedavgm"),
+    )
+    server_learning_rate: float = setting(1.0, "factor on the mean update", metavar="X", limits=POSITIVE)
+    server_momentum: float = setting(0.9, "momentum of fedavgm", metavar="X", limits=MOMENTUM)
+    value_range: float = setting(
+        0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=NOT_NEGATIVE
+    )
+    upload_slots: int = setting(4, "updates received at the same time", metavar="N", limits=AT_LEAST_ONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +98,19 @@ class EvaluateConfig:
     """Table `[evaluate]`: when and what the evaluator is asked."""
 
     rounds: list[int] = setting(
-        [], "rounds to evaluate after; default: every, and the first and last", metavar="LIST"
+        [],
+        "rounds to evaluate after; default: as first, every and last say",
+        metavar="LIST",
+        limits=AT_LEAST_ONE,
     )
     first: bool = setting(True, "evaluate after round 1")
-    every: int = setting(10, "evaluate after every Nth round; 0: never", metavar="N")
+    every: int = setting(10, "evaluate after every Nth round; 0: never", metavar="N", limits=NOT_NEGATIVE)
     last: bool = setting(True, "evaluate after the last round")
     workers: bool = setting(False, "also evaluate each worker's own model; announced to the workers")
     groups: list[str] = setting([], 'classes shown together, as ["0-3", "4-6", "7-9"]', metavar="LIST")
-    timeout_s: float = setting(600.0, "seconds to wait for evaluations at the end", metavar="SECONDS")
+    timeout_s: float = setting(
+        600.0, "seconds to wait for evaluations at the end", metavar="SECONDS", limits=NOT_NEGATIVE
+    )
 
     def wanted(self, round: int, last_round: int) -> bool:
         """True if the model of this round (1, 2, ...) is to be evaluated."""
@@ -79,29 +125,36 @@ class EvaluateConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """Table `[report]`: what is shown and drawn."""
+    """Table `[report]`: what the coordinator shows and draws."""
 
-    format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT")
+    format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT", choices=FORMATS)
     plot: bool = setting(True, "draw curves.png at the end if matplotlib is there")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeConfig:
-    """What `zfed worker` and `zfed evaluator` take: table `[node]` of worker.toml, `[[node]]` of zfed.toml."""
+    """Table `[node]` of worker.toml, and each `[[node]]` of zfed.toml: a worker or an evaluator."""
 
     name: str = setting("", "this node's name; default: the host's name", metavar="NAME")
     connect: str = setting(DEFAULT_ADDRESS, "coordinator's address", metavar="ADDRESS")
     connect_timeout_s: float = setting(
-        600.0, "seconds to keep trying to reach the coordinator", metavar="SECONDS"
+        600.0, "seconds to keep trying to reach the coordinator", metavar="SECONDS", limits=POSITIVE
     )
     task: str = setting("mnist", "built-in task, module:Name or path/to/file.py:Name", metavar="TASK")
-    labels: str = setting("", "only training examples with these labels, as 0-3 or 0,2,5-7", metavar="LABELS")
+    labels: str = setting(
+        "", "only training examples with these labels, as 0-3 or 0,2,5-7", metavar="LABELS", joined=True
+    )
     partition: str = setting("all", "part of the training set, as iid:1/10", metavar="SPEC")
-    partition_seed: int = setting(0, "seed of the partition, the same on every worker", metavar="N")
+    partition_seed: int = setting(
+        0, "seed of the partition, the same on every worker", metavar="N", limits=SEED
+    )
     share_label_counts: bool = setting(False, "tell the coordinator how many examples each label has")
     device: str = setting("cpu", "cpu, cuda, cuda:1 ... or auto", metavar="DEVICE")
-    threads: int = setting(0, "compute threads of the task; 0: the library decides", metavar="N")
+    threads: int = setting(
+        0, "compute threads of the task; 0: the library decides", metavar="N", limits=NOT_NEGATIVE
+    )
     stay: bool = setting(False, "wait for the next run when this one has ended")
+    format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT", choices=FORMATS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +165,3 @@ class CoordinatorConfig:
     train: dict[str, Any] = field(default_factory=dict)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
-
-
-def toml_key(setting_field: dataclasses.Field[Any]) -> str:
-    """The TOML key of a field: its name without the unit."""
-    return setting_field.name.removesuffix("_s")

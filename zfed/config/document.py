@@ -1,0 +1,78 @@
+"""docs/configuration.md, written from the records: `python -m zfed.config.document docs/configuration.md`."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+
+from zfed.config.tables import EVALUATE, NODE, REPORT, RUN, Setting, Table
+from zfed.config.toml_document import toml_text
+from zfed.config.values import expectation
+
+_INTRODUCTION = """\
+# Configuration
+
+Made from `zfed/config/records.py` by `make docs`; change it there.
+
+A value comes from, in this order: a flag, an environment variable, the file named by `--config`, the default.
+`--print-config` with any command shows each value and where it comes from, as a file to start one's own from.
+Lists on a command line or in a variable are written `1,11,21`.
+
+`zfed coordinator --config zfed.toml` reads the tables `[run]`, `[train]`, `[evaluate]` and `[report]`.
+`zfed worker --config worker.toml` and `zfed evaluator` read `[node]` and `[task]`.
+`zfed launch zfed.toml` and `zfed demo --config zfed.toml` also read one `[[node]]` for each worker and
+evaluator: `kind = "worker"` or `"evaluator"`, the keys of `[node]`, and the task's settings as
+`set = {root = "data"}`.
+"""
+
+_FREE = """\
+## [train]
+
+How workers train. The table travels to them each round and their task checks it, so its keys are the task's.
+For the PyTorch tasks: `batches` or `epochs`, `batch_size`, `optimizer`, `learning_rate`,
+`learning_rate_decay`, `learning_rate_floor`, `momentum`, `weight_decay`. One key on the command line:
+`--train learning_rate=0.05`.
+
+## [task]
+
+A node's private settings: the parameters of its task's class, checked against its signature. They never leave
+the node. One setting on the command line: `--set root=data`.
+"""
+
+
+def configuration_page() -> str:
+    """The whole page."""
+    tables = [_section(table) for table in (RUN, EVALUATE, REPORT, NODE)]
+    return "\n".join([_INTRODUCTION, *tables, _FREE])
+
+
+def _section(table: Table) -> str:
+    summary = inspect.getdoc(table.record) or ""
+    rows = "\n".join(_row(setting) for setting in table.settings)
+    return (
+        f"## [{table.name}]\n\n{summary}\n\n"
+        "| key | flag | variable | value | default | |\n|---|---|---|---|---|---|\n"
+        f"{rows}\n"
+    )
+
+
+def _row(setting: Setting) -> str:
+    cells = [
+        f"`{setting.key}`",
+        f"`{setting.flag}`",
+        f"`{setting.variable}`",
+        expectation(setting),
+        f"`{toml_text(setting.default)}`",
+        setting.help,
+    ]
+    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+
+
+def _escaped(cell: str) -> str:
+    """Text that ends no table cell and is no HTML tag."""
+    return cell.replace("|", r"\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(configuration_page(), encoding="utf-8")
