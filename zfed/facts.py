@@ -163,7 +163,7 @@ class TaskFailed(Fact, frozen=True):
 
 
 class RoundRetried(Fact, frozen=True):
-    """A round got too few updates and committed nothing; it is opened again."""
+    """Attempt `attempt` of `attempts` got too few updates and committed nothing; the next one follows."""
 
     round: int
     attempt: int
@@ -278,4 +278,5 @@ def from_builtins(plain: object) -> AnyFact:
     Raises:
         msgspec.ValidationError: If it is none.
     """
-    return msgspec.convert(plain, AnyFact)
+    fact: AnyFact = msgspec.convert(plain, AnyFact)
+    return fact

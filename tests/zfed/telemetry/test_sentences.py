@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import typing
+
+import pytest
+
+from zfed.facts import AnyFact, Connected, Connecting, Disconnected, Fact, NodeStarted, RunEnded
+from zfed.telemetry.sentences import INSECURE, describe, evaluation_words, summary
+
+from .conftest import evaluated
+
+
+def started(**changes: object) -> NodeStarted:
+    fields: dict[str, object] = {
+        "node": "alice",
+        "kind": "worker",
+        "coordinator": "tcp://127.0.0.1:8777",
+        "examples": 24754,
+        "partition": "labels 0-3",
+        "label_counts": {"0": 5923, "1": 6742, "2": 5958, "3": 6131},
+        "leaving": ["number of examples: 24,754", "partition: labels 0-3"],
+        "notes": [],
+        "protected": True,
+    }
+    return NodeStarted(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def ended(**changes: object) -> RunEnded:
+    fields: dict[str, object] = {
+        "status": "completed",
+        "reason": "",
+        "rounds_done": 40,
+        "rounds": 40,
+        "version": 40,
+        "evaluated": False,
+        "model": "",
+        "metrics": "",
+        "plot": "",
+        "protected": True,
+    }
+    return RunEnded(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", typing.get_args(AnyFact))
+def test_every_fact_has_words(kind: type[Fact]) -> None:
+    assert describe.dispatch(kind) is not describe.dispatch(object)
+
+
+def test_a_starting_worker_shows_its_data_and_what_leaves_the_machine() -> None:
+    assert describe(started()) == [
+        "worker alice: 24,754 training examples (labels 0-3)",
+        "  label          0       1       2       3   total",
+        "  examples   5,923   6,742   5,958   6,131  24,754",
+        "about these data, only this leaves the machine:",
+        "  - number of examples: 24,754",
+        "  - partition: labels 0-3",
+        "coordinator: tcp://127.0.0.1:8777",
+    ]
+
+
+def test_an_evaluator_has_test_examples() -> None:
+    lines = describe(started(node="evaluator", kind="evaluator", leaving=[], label_counts=None))
+    assert lines[0] == "evaluator: 24,754 test examples (labels 0-3)"
+    assert "nothing about these data leaves the machine" in lines
+
+
+def test_an_unprotected_node_says_so_at_start_and_at_the_end() -> None:
+    assert INSECURE in describe(started(protected=False))[-1]
+    assert INSECURE in summary(ended(protected=False))[-1]
+    assert not any(INSECURE in line for line in [*describe(started()), *summary(ended())])
+
+
+def test_a_searching_node_says_how_long_it_will_go_on() -> None:
+    search = Connecting(address="tcp://10.0.0.1:8777", elapsed_s=5.0, remaining_s=595.0)
+    assert describe(search) == [
+        "no coordinator answers at tcp://10.0.0.1:8777 after 5.0 s: still trying, for another 9 min 55 s"
+    ]
+    for_ever = Connecting(address="tcp://10.0.0.1:8777", elapsed_s=5.0, remaining_s=None)
+    assert describe(for_ever)[0].endswith("still trying, until stopped")
+
+
+def test_announcements_follow_the_welcome() -> None:
+    welcome = Connected(run="m", address="tcp://h:1", announcements=["your own model will be evaluated"])
+    assert describe(welcome) == ["connected to tcp://h:1, run m", "  your own model will be evaluated"]
+    assert describe(Disconnected(reason="no answer for 10 s")) == [
+        "coordinator lost: no answer for 10 s; trying to reach it again"
+    ]
+
+
+def test_a_run_without_an_evaluator_ends_with_the_word_not_evaluated() -> None:
+    assert summary(ended(), elapsed_s=200.0) == [
+        "run completed: 40 of 40 rounds in 3 min 20 s",
+        "not evaluated: no evaluator answered",
+    ]
+
+
+def test_a_failed_run_gives_its_reason() -> None:
+    assert "reason: bob and charlie are missing" in summary(
+        ended(status="failed", rounds_done=3, reason="bob and charlie are missing")
+    )
+
+
+def test_without_classes_an_evaluation_shows_whatever_numbers_there_are() -> None:
+    regression = evaluated(1, "federated", 0, 0.0)
+    fact = type(regression)(
+        round=1, subject="federated", evaluator="e", examples=50, metrics={"loss": 0.25, "mae": 0.4}
+    )
+    assert evaluation_words(fact) == "loss 0.2500, mae 0.4000"

@@ -1,0 +1,73 @@
+"""The records of metrics.jsonl: what plots and dashboards read.
+
+One line per committed round and one per evaluation; (event, round, subject) is the key. A task's own metrics
+stand beside zfed's fields, which win if a task uses one of their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zfed.facts import Evaluated, Fact, RoundCommitted, WorkerRound
+from zfed.metrics import Metric
+
+_CLASSIFIER_METRICS = ("correct", "accuracy", "loss", "predicted")
+
+
+def metrics_record(fact: Fact) -> dict[str, Any] | None:
+    """The record to log for a fact, JSON-ready and in the documented key order, or None if there is none."""
+    if isinstance(fact, Evaluated):
+        return _evaluated(fact)
+    if isinstance(fact, RoundCommitted):
+        return _round(fact)
+    return None
+
+
+def _evaluated(fact: Evaluated) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "event": "evaluated",
+        "round": fact.round,
+        "subject": fact.subject,
+        "examples": fact.examples,
+    }
+    known = [name for name in _CLASSIFIER_METRICS if name in fact.metrics]
+    for name in [*known, *fact.metrics]:
+        record.setdefault(name, _plain(name, fact.metrics[name]))
+    return record
+
+
+def _round(fact: RoundCommitted) -> dict[str, Any]:
+    return {
+        "event": "round",
+        "round": fact.round,
+        "seconds": fact.seconds,
+        "bytes_down": fact.bytes_down,
+        "bytes_up": fact.bytes_up,
+        "workers": list(fact.workers),
+        "weights": list(fact.weights),
+        "train": {name: _plain(name, value) for name, value in fact.train.items()},
+        "per_worker": {name: _worker(worker) for name, worker in fact.per_worker.items()},
+    }
+
+
+def _worker(worker: WorkerRound) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "examples": worker.examples,
+        "steps": worker.steps,
+        "seconds": worker.seconds,
+    }
+    for name, value in worker.metrics.items():
+        record.setdefault(name, _plain(name, value))
+    return record
+
+
+def _plain(name: str, value: Metric) -> Metric:
+    """The value with counts as integers, which they no longer are once a typed message carried them."""
+    if isinstance(value, Mapping):
+        return {label: _whole(bin_count) for label, bin_count in value.items()}
+    return _whole(value) if name == "correct" else value
+
+
+def _whole(value: float) -> float:
+    return int(value) if float(value).is_integer() else value

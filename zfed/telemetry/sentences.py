@@ -1,0 +1,266 @@
+"""What each fact is in words: one or a few lines of plain text, the same for a pipe and a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import singledispatch
+
+from zfed.facts import (
+    Connected,
+    Connecting,
+    CoordinatorStarted,
+    Disconnected,
+    Evaluated,
+    EvaluationSkipped,
+    Fact,
+    ModelReady,
+    NodeJoined,
+    NodeLeft,
+    NodeRefused,
+    NodeStarted,
+    Progress,
+    RoundCommitted,
+    RoundOpened,
+    RoundRetried,
+    RunEnded,
+    TaskFailed,
+    UpdateAccepted,
+    UpdateRefused,
+    Waiting,
+)
+from zfed.telemetry.groups import LabelGroup, group_shares
+from zfed.telemetry.label_table import label_table, label_words
+from zfed.telemetry.wording import (
+    count,
+    duration,
+    megabytes,
+    metric_words,
+    names,
+    number,
+    percent,
+    plural,
+)
+
+INSECURE = "INSECURE: traffic is neither encrypted nor authenticated"
+FEDERATED = "federated"
+NOT_EVALUATED = "not evaluated: no evaluator answered"
+
+
+@singledispatch
+def describe(fact: Fact) -> list[str]:
+    """The fact in words, without line ends. Texts from other nodes are in it as they came."""
+    raise TypeError(f"no words for {type(fact).__name__}")
+
+
+@describe.register
+def _coordinator_started(fact: CoordinatorStarted) -> list[str]:
+    return [
+        f"run {fact.run}: {plural(fact.rounds, 'round')}, listening on {fact.address}",
+        f"run directory: {fact.directory}",
+        *insecure_words(fact.protected),
+    ]
+
+
+@describe.register
+def _node_started(fact: NodeStarted) -> list[str]:
+    purpose = "training" if fact.kind == "worker" else "test"
+    who = _who(fact.kind, fact.node)
+    lines = [f"{who}: {count(fact.examples)} {purpose} examples ({fact.partition})"]
+    if fact.label_counts is not None:
+        lines += label_table(fact.label_counts)
+    lines += [f"note: {note}" for note in fact.notes]
+    if fact.leaving:
+        lines.append("about these data, only this leaves the machine:")
+        lines += [f"  - {sentence}" for sentence in fact.leaving]
+    else:
+        lines.append("nothing about these data leaves the machine")
+    return [*lines, f"coordinator: {fact.coordinator}", *insecure_words(fact.protected)]
+
+
+@describe.register
+def _connecting(fact: Connecting) -> list[str]:
+    until = "until stopped" if fact.remaining_s is None else f"for another {duration(fact.remaining_s)}"
+    return [
+        f"no coordinator answers at {fact.address} after {duration(fact.elapsed_s)}: still trying, {until}"
+    ]
+
+
+@describe.register
+def _connected(fact: Connected) -> list[str]:
+    return [f"connected to {fact.address}, run {fact.run}", *(f"  {line}" for line in fact.announcements)]
+
+
+@describe.register
+def _disconnected(fact: Disconnected) -> list[str]:
+    return [f"coordinator lost: {fact.reason}; trying to reach it again"]
+
+
+@describe.register
+def _node_joined(fact: NodeJoined) -> list[str]:
+    verb = "is back" if fact.rejoined else "joined"
+    lines = [f"{_who(fact.kind, fact.node)} {verb}: {count(fact.examples)} examples ({fact.partition})"]
+    if fact.label_counts is not None and not fact.rejoined:
+        lines.append(f"  per label {label_words(fact.label_counts)}")
+    return lines
+
+
+@describe.register
+def _node_left(fact: NodeLeft) -> list[str]:
+    return [f"{_who(fact.kind, fact.node)} is gone: {fact.reason}"]
+
+
+@describe.register
+def _node_refused(fact: NodeRefused) -> list[str]:
+    return [f"refused {fact.node} ({fact.code}): {fact.reason}"]
+
+
+@describe.register
+def _waiting(fact: Waiting) -> list[str]:
+    return [f"waiting for {fact.missing}, {duration(fact.remaining_s)} left"]
+
+
+@describe.register
+def _model_ready(fact: ModelReady) -> list[str]:
+    return [
+        f"first model from {fact.source}: {count(fact.parameters)} parameters in "
+        f"{plural(fact.tensors, 'tensor')}, {megabytes(fact.bytes)}, layout {fact.layout[:12]}"
+    ]
+
+
+@describe.register
+def _round_opened(fact: RoundOpened) -> list[str]:
+    again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
+    return [f"round {fact.round}/{fact.rounds}: asking {names(fact.cohort)}{again}"]
+
+
+@describe.register
+def _progress(fact: Progress) -> list[str]:
+    share = f" ({percent(fact.done / fact.total, digits=0)})" if fact.total > 0 else ""
+    words = [f"{fact.stage} {count(fact.done)} of {count(fact.total)}{share}", *metric_words(fact.metrics)]
+    return [f"round {fact.round}: {fact.node}: {', '.join(words)}"]
+
+
+@describe.register
+def _update_accepted(fact: UpdateAccepted) -> list[str]:
+    words = [
+        plural(fact.examples, "example"),
+        plural(fact.steps, "step"),
+        duration(fact.seconds),
+        megabytes(fact.bytes),
+        *metric_words(fact.metrics),
+    ]
+    return [f"round {fact.round}: update from {fact.node}: {', '.join(words)}"]
+
+
+@describe.register
+def _update_refused(fact: UpdateRefused) -> list[str]:
+    return [f"round {fact.round}: update from {fact.node} refused ({fact.code}): {fact.reason}"]
+
+
+@describe.register
+def _task_failed(fact: TaskFailed) -> list[str]:
+    traceback = [f"  | {line}" for line in fact.traceback.splitlines()]
+    return [f"round {fact.round}: {fact.work} failed at {fact.node}: {fact.error}", *traceback]
+
+
+@describe.register
+def _round_retried(fact: RoundRetried) -> list[str]:
+    return [
+        f"round {fact.round} committed nothing in attempt {fact.attempt} of {fact.attempts}: "
+        f"{plural(len(fact.answered), 'update')} of {count(fact.needed)} needed, "
+        f"missing {names(fact.missing)}; trying again"
+    ]
+
+
+@describe.register
+def _round_committed(fact: RoundCommitted) -> list[str]:
+    shares = [f"{name} {percent(weight)}" for name, weight in zip(fact.workers, fact.weights, strict=True)]
+    lines = [f"round {fact.round}/{fact.rounds}: {round_words(fact)}; weights {names(shares)}"]
+    if fact.missing:
+        lines.append(f"  without {names(fact.missing)}")
+    return lines
+
+
+@describe.register
+def _evaluated(fact: Evaluated) -> list[str]:
+    return [evaluated_line(fact)]
+
+
+@describe.register
+def _evaluation_skipped(fact: EvaluationSkipped) -> list[str]:
+    return [f"round {fact.round}: {_model_of(fact.subject)} was not evaluated: {fact.reason}"]
+
+
+@describe.register
+def _run_ended(fact: RunEnded) -> list[str]:
+    return summary(fact)
+
+
+def summary(
+    fact: RunEnded,
+    *,
+    elapsed_s: float | None = None,
+    federated: Evaluated | None = None,
+    groups: tuple[LabelGroup, ...] = (),
+) -> list[str]:
+    """The end of a run, which took `elapsed_s`; `federated` is the last evaluation of the common model."""
+    took = "" if elapsed_s is None else f" in {duration(elapsed_s)}"
+    lines = [f"run {fact.status}: {count(fact.rounds_done)} of {plural(fact.rounds, 'round')}{took}"]
+    if fact.reason:
+        lines.append(f"reason: {fact.reason}")
+    if federated is not None:
+        lines.append(f"federated model of round {federated.round}: {evaluation_words(federated, groups)}")
+    elif not fact.evaluated:
+        lines.append(NOT_EVALUATED)
+    for name, path in (("model", fact.model), ("metrics", fact.metrics), ("curves", fact.plot)):
+        if path:
+            lines.append(f"{name + ':':<9}{path}")
+    return [*lines, *insecure_words(fact.protected)]
+
+
+def round_words(fact: RoundCommitted) -> str:
+    """A committed round's time, traffic and training metrics."""
+    words = [
+        duration(fact.seconds),
+        f"{megabytes(fact.bytes_down)} down",
+        f"{megabytes(fact.bytes_up)} up",
+        *metric_words(fact.train),
+    ]
+    return ", ".join(words)
+
+
+def evaluated_line(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> str:
+    """One evaluation, with the share of predictions in each group if the task is a classifier."""
+    return f"round {fact.round}: {_model_of(fact.subject)}: {evaluation_words(fact, groups)}"
+
+
+def evaluation_words(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> str:
+    """Accuracy, loss, shares of the groups, then any other numbers; a classifier's words only if there."""
+    metrics = dict(fact.metrics)
+    accuracy, correct, loss = (metrics.pop(name, None) for name in ("accuracy", "correct", "loss"))
+    predicted = metrics.get("predicted")
+    words = []
+    if isinstance(accuracy, (int, float)):
+        words.append(f"accuracy {percent(accuracy, digits=2)}")
+    if isinstance(correct, (int, float)):
+        words.append(f"{count(correct)}/{count(fact.examples)} correct")
+    if isinstance(loss, (int, float)):
+        words.append(f"loss {number(loss)} nats" if accuracy is not None else f"loss {number(loss)}")
+    if isinstance(predicted, Mapping) and groups:
+        shares = zip(groups, group_shares(predicted, groups), strict=True)
+        words.append("predicts " + ", ".join(f"{group.name}: {percent(share)}" for group, share in shares))
+    words += metric_words(metrics)
+    return ", ".join(words) or f"{count(fact.examples)} examples, no numbers"
+
+
+def insecure_words(protected: bool) -> list[str]:
+    """The sentence that must be seen if the traffic is not protected, else nothing."""
+    return [] if protected else [f"*** {INSECURE}; anybody on the network can read or forge it ***"]
+
+
+def _who(kind: str, node: str) -> str:
+    return node if node == kind else f"{kind} {node}"
+
+
+def _model_of(subject: str) -> str:
+    return "federated model" if subject == FEDERATED else f"{subject}'s own model"
