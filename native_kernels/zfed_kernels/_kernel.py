@@ -1,0 +1,104 @@
+"""A kernel: one loop over flat arrays, its reference in numpy, and the checks that keep both safe."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zfed_kernels._jit import Signature, compiled
+from zfed_kernels.reference import widened
+
+Array: TypeAlias = NDArray[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_kernels: list[Kernel[..., Any]] = []
+
+
+def kernel(reference: Callable[..., R], *signatures: Signature) -> Callable[[Callable[P, R]], Kernel[P, R]]:
+    """Make a loop a kernel: compiled on first use, or run as `reference` where numba is missing."""
+
+    def decorate(loop: Callable[P, R]) -> Kernel[P, R]:
+        made = Kernel(loop, reference, signatures)
+        _kernels.append(made)
+        return made
+
+    return decorate
+
+
+def warm_up() -> None:
+    """Compile every kernel now (a second cold, less from the cache), for instance while workers connect."""
+    for each in _kernels:
+        each.load()
+
+
+class Kernel(Generic[P, R]):
+    """Calls a compiled loop, after making sure that it cannot read or write where it must not.
+
+    Every array is one-dimensional and all of one call have the same length. An input may be read-only, not
+    aligned or not contiguous (it is copied if need be), and where floats are expected also float16 or
+    uint16, the latter being bfloat16 bits; both widen to float32, exactly. An output is written in place,
+    so it must be writable, aligned and contiguous.
+
+    Raises:
+        TypeError: If an argument is no array or the dtypes fit none of the kernel's signatures.
+        ValueError: If shapes differ or an output cannot be written in place.
+    """
+
+    def __init__(
+        self, loop: Callable[P, R], reference: Callable[..., R], signatures: Sequence[Signature]
+    ) -> None:
+        self._loop = loop
+        self._reference = reference
+        self._signatures = signatures
+        self._access = tuple(word.rpartition(" ")[0] for word in signatures[0])
+        self._accepted = {_array_dtypes(signature) for signature in signatures}
+        self._run: Callable[..., R] | None = None
+        self.__name__: str
+        update_wrapper(self, loop)
+
+    def load(self) -> Callable[..., R]:
+        """Compile the loop, unless that is done already; what will run from now on."""
+        if self._run is None:
+            self._run = compiled(self._loop, self._signatures) or self._reference
+        return self._run
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Check the arguments, then run the loop without the interpreter lock."""
+        values: tuple[Any, ...] = args
+        if kwargs:
+            values = inspect.signature(self._loop).bind(*args, **kwargs).args
+        return (self._run or self.load())(*self._checked(values))
+
+    def _checked(self, values: tuple[Any, ...]) -> list[Any]:
+        checked = [
+            self._array(value, access) if access else value
+            for access, value in zip(self._access, values, strict=True)
+        ]
+        arrays = [value for access, value in zip(self._access, checked, strict=True) if access]
+        dtypes = tuple(array.dtype for array in arrays)
+        if dtypes not in self._accepted:
+            seen = ", ".join(map(str, dtypes))
+            raise TypeError(f"{self.__name__} of ({seen}) arrays: expected {self._signatures}")
+        if any(array.shape != (arrays[0].size,) for array in arrays):
+            shapes = [array.shape for array in arrays]
+            raise ValueError(f"{self.__name__}: expected flat arrays of one length, got shapes {shapes}")
+        return checked
+
+    def _array(self, value: Any, access: str) -> Array:
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"{self.__name__}: expected an array, got {type(value).__name__}")
+        if access == "out":
+            if not (value.flags.carray and value.dtype.isnative):
+                raise ValueError(f"{self.__name__}: an output must be writable, aligned and contiguous")
+            return value
+        return np.require(widened(value), requirements=["C", "A"])
+
+
+def _array_dtypes(signature: Signature) -> tuple[np.dtype[Any], ...]:
+    return tuple(np.dtype(word.rpartition(" ")[2]) for word in signature if " " in word)

@@ -1,0 +1,180 @@
+"""Every kernel in plain numpy: the oracle in tests, and what runs where numba is missing.
+
+Each function takes what the kernel of the same name takes and gives the same bits. The constants that both
+use are here too; numba's cache does not see them, so touch the kernel's file when one changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64s: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+AnyFloats: TypeAlias = Floats | NDArray[np.float16] | NDArray[np.uint16]
+"""float32, float64, float16, or bfloat16 held as its bits in uint16."""
+
+Float32s: TypeAlias = NDArray[np.float32]
+Words: TypeAlias = NDArray[np.uint32]
+
+SCAN_LANES = 1024
+"""Sums that `scan` keeps side by side: lane l holds those of elements l, l + 1024, l + 2048, ..."""
+
+# Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), Philox4x32.
+PHILOX_ROUNDS = 10
+PHILOX_FACTOR_0, PHILOX_FACTOR_1 = 0xD2511F53, 0xCD9E8D57
+PHILOX_STEP_0, PHILOX_STEP_1 = 0x9E3779B9, 0xBB67AE85
+
+# Minimax polynomials of S. L. Moshier's Cephes library (logf, sinf, cosf), highest power first.
+LOG = (
+    np.float32(7.0376836292e-2),
+    np.float32(-1.1514610310e-1),
+    np.float32(1.1676998740e-1),
+    np.float32(-1.2420140846e-1),
+    np.float32(1.4249322787e-1),
+    np.float32(-1.6668057665e-1),
+    np.float32(2.0000714765e-1),
+    np.float32(-2.4999993993e-1),
+    np.float32(3.3333331174e-1),
+)
+SINE = (np.float32(-1.9515295891e-4), np.float32(8.3321608736e-3), np.float32(-1.6666654611e-1))
+COSINE = (
+    np.float32(2.443315711809948e-5),
+    np.float32(-1.388731625493765e-3),
+    np.float32(4.166664568298827e-2),
+)
+SQRT_HALF_BITS = np.int32(0x3F3504F3)
+"""float32(sqrt(1/2)) as an integer: subtracted first, it leaves mantissas in [sqrt(1/2), sqrt(2))."""
+LN_2 = np.float32(0.6931471805599453)
+QUARTER_TURN = np.float32(np.pi / 2 / 2**30)
+"""Radians per step of a 30-bit fraction of a quarter turn."""
+
+
+class Scan(NamedTuple):
+    """What one pass over an array finds.
+
+    Attributes:
+        first_bad: Index of the first value that is NaN or infinite, -1 if there is none.
+        largest: Largest |x|, 0 for an empty array. Infinite if `first_bad` is not -1: a NaN would pass every
+            `largest > limit`.
+        squares: Sum of x**2 in float64, under the same rule. May overflow to infinity for float64 values.
+    """
+
+    first_bad: int
+    largest: float
+    squares: float
+
+
+def widened(values: NDArray[Any]) -> NDArray[Any]:
+    """float16, or bfloat16 bits in uint16, as float32, exactly; any other dtype unchanged."""
+    if values.dtype == np.float16:
+        return values.astype(np.float32)
+    if values.dtype == np.uint16:
+        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return values
+
+
+def accumulate_exact(total: Float64s, update: AnyFloats, weight: float, grid: float) -> None:
+    """Add weight * update, rounded to the grid, to total."""
+    magic = 1.5 * 2.0**52 * grid
+    terms = weight * widened(update).astype(np.float64)
+    terms += magic
+    terms -= magic
+    total += terms
+
+
+def accumulate(total: Floats, update: AnyFloats, weight: float) -> None:
+    """Add weight * update to total."""
+    total[:] = total + weight * widened(update).astype(np.float64)
+
+
+def scale(values: Floats, factor: float) -> None:
+    """Multiply values by factor."""
+    values[:] = values.astype(np.float64) * factor
+
+
+def finish_mean(out: Floats, base: Floats, total: Float64s, weight: float, rate: float) -> None:
+    """Turn total into the mean, and base + rate * mean into out."""
+    total /= weight
+    out[:] = base + rate * total
+
+
+def finish_momentum(
+    out: Floats,
+    velocity: Floats,
+    base: Floats,
+    last_velocity: Floats,
+    total: Float64s,
+    weight: float,
+    rate: float,
+    momentum: float,
+) -> None:
+    """Turn total into the mean, and one step of momentum along it into velocity and out."""
+    total /= weight
+    velocity[:] = momentum * last_velocity.astype(np.float64) + total
+    out[:] = base + rate * velocity.astype(np.float64)
+
+
+def scan(values: AnyFloats) -> Scan:
+    """Find the first value that is not finite, the largest |x| and the sum of squares."""
+    wide = widened(values)
+    bad = np.flatnonzero(~np.isfinite(wide))
+    if bad.size:
+        return Scan(int(bad[0]), np.inf, np.inf)
+    lanes = np.zeros(SCAN_LANES)
+    with np.errstate(over="ignore"):
+        for start in range(0, wide.size, SCAN_LANES):
+            block = wide[start : start + SCAN_LANES].astype(np.float64)
+            lanes[: block.size] += block * block
+        squares = float(np.cumsum(lanes)[-1])  # one after the other, as a loop adds them
+    return Scan(-1, float(np.max(np.abs(wide), initial=0.0)), squares)
+
+
+def philox(words: Words, first: int, stream: int, key: int) -> None:
+    """Fill words with the four lanes of Philox4x32-10, counters first, first + 1, ..."""
+    low, half = np.uint64(0xFFFF_FFFF), np.uint64(32)
+    index = np.uint64(first) + np.arange(words.size // 4, dtype=np.uint64)
+    w0, w1 = index & low, index >> half
+    w2, w3 = np.full_like(index, stream & 0xFFFF_FFFF), np.full_like(index, stream >> 32)
+    for turn in range(PHILOX_ROUNDS):
+        k0 = np.uint64((key + turn * PHILOX_STEP_0) & 0xFFFF_FFFF)
+        k1 = np.uint64(((key >> 32) + turn * PHILOX_STEP_1) & 0xFFFF_FFFF)
+        left, right = np.uint64(PHILOX_FACTOR_0) * w0, np.uint64(PHILOX_FACTOR_1) * w2
+        w0, w1, w2, w3 = (right >> half) ^ w1 ^ k0, right & low, (left >> half) ^ w3 ^ k1, left & low
+    words[:] = np.concatenate([w0, w1, w2, w3])
+
+
+def radius(out: Float32s, words: Words) -> None:
+    """Turn uniform words into sqrt(-2 ln u)."""
+    uniform = (words.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
+    bits = uniform.view(np.int32)
+    exponent = (bits - SQRT_HALF_BITS) >> 23
+    x = (bits - (exponent << 23)).view(np.float32) - np.float32(1)
+    log = x + (_polynomial(LOG, x) * x * (x * x) - np.float32(0.5) * (x * x))
+    out[:] = np.sqrt(np.float32(-2) * (exponent.astype(np.float32) * LN_2 + log))
+
+
+def cosine_and_sine(cosine: Float32s, sine: Float32s, words: Words) -> None:
+    """Turn uniform words into cosine and sine of uniform angles."""
+    quadrant = words >> np.uint32(30)
+    fraction = (words & np.uint32(0x3FFF_FFFF)).astype(np.int32) - np.int32(0x2000_0000)
+    x = fraction.astype(np.float32) * QUARTER_TURN
+    square = x * x
+    s = _polynomial(SINE, square) * square * x + x
+    c = _polynomial(COSINE, square) * square * square - np.float32(0.5) * square + np.float32(1)
+    odd = (quadrant & 1).astype(bool)
+    cosine[:] = np.where(odd, -s, c)
+    sine[:] = np.where(odd, c, s)
+    opposite = quadrant >= 2
+    np.negative(cosine, out=cosine, where=opposite)
+    np.negative(sine, out=sine, where=opposite)
+
+
+def _polynomial(coefficients: tuple[np.float32, ...], x: Float32s) -> Float32s:
+    """Horner's rule, highest power first."""
+    value = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        value = value * x + coefficient
+    return value
