@@ -7,13 +7,13 @@ with settings of its own derives a record from `TrainSettings` and parses that.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from zfed.config.nearest import suggestion
 from zfed.errors import ConfigError
 
 Settings = TypeVar("Settings", bound="TrainSettings")
@@ -74,7 +74,7 @@ class TrainSettings:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in table:
             if name not in known:
-                raise ConfigError(f"[train] has an unknown key {name!r}{nearest(name, known)}")
+                raise ConfigError(f"[train] has an unknown key {name!r}; {suggestion(name, known)}")
         return cls(**{name: _checked(name, value, types[name]) for name, value in table.items()})
 
     def learning_rate_in(self, round: int) -> float:
@@ -91,14 +91,6 @@ class TrainSettings:
     def _require(self, name: str, holds: bool, allowed: str) -> None:
         if not holds:
             raise ConfigError(f"[train] {name} is {getattr(self, name)!r}, expected {allowed}")
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """The end of an error about an unknown name: the nearest known one, or all of them."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    if matches:
-        return f"; did you mean {matches[0]!r}?"
-    return f"; known are {', '.join(sorted(known))}" if known else "; there are none"
 
 
 def _checked(name: str, value: object, expected: Any) -> Any:

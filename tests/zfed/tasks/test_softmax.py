@@ -1,0 +1,116 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zfed.errors import ConfigError, DataError, TaskError, UsageError
+from zfed.partition import Partition
+from zfed.task import Context, NodeKind, Setup, StoppedError
+from zfed.tasks.softmax import Softmax, _loss_and_gradient
+
+
+def setup(kind: NodeKind = "worker", **partition: str) -> Setup:
+    return Setup(node="n", kind=kind, partition=Partition.parse(**partition))
+
+
+@pytest.fixture
+def worker(tiny_data: None) -> Softmax:
+    task = Softmax()
+    task.prepare(setup())
+    return task
+
+
+def test_no_framework_is_imported() -> None:
+    program = (
+        "import sys; from zfed.tasks import load_task; load_task('softmax', {});"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'torchvision', 'numba')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_it_learns_the_stripes(worker: Softmax, tiny_data: None) -> None:
+    evaluator = Softmax()
+    assert evaluator.prepare(setup("evaluator")).examples == 20
+    start = worker.initial_parameters(Context())
+    result = worker.train(
+        start, Context(round=1, settings={"epochs": 20, "learning_rate": 0.1, "momentum": 0.5})
+    )
+    assert (result.examples, result.steps) == (60, 40)
+    metrics = evaluator.evaluate(result.parameters, Context()).metrics
+    assert metrics["accuracy"] == 1
+    assert metrics["predicted"] == {str(label): 2 for label in range(10)}
+    untrained = evaluator.evaluate(start, Context()).metrics
+    assert untrained["loss"] == pytest.approx(np.log(10), rel=1e-6)
+    assert metrics["loss"] < untrained["loss"]
+
+
+def test_the_same_seed_gives_the_same_bytes(worker: Softmax) -> None:
+    def trained(seed: int) -> bytes:
+        start = worker.initial_parameters(Context())
+        return worker.train(start, Context(round=1, seed=seed)).parameters["weight"].tobytes()
+
+    assert trained(1) == trained(1) != trained(2)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 5))
+def test_the_gradient_is_the_slope_of_the_loss(seed: int, size: int) -> None:
+    random = np.random.default_rng(seed)
+    parameters = {"weight": random.normal(size=(6, 10)), "bias": random.normal(size=10)}
+    pixels, labels = random.random((size, 6)), random.integers(0, 10, size)
+    direction = {name: random.normal(size=array.shape) for name, array in parameters.items()}
+
+    def loss(step: float) -> float:
+        moved = {name: array + step * direction[name] for name, array in parameters.items()}
+        return _loss_and_gradient(moved, pixels, labels)[0]
+
+    _, gradient = _loss_and_gradient(parameters, pixels, labels)
+    slope = sum(float((gradient[name] * direction[name]).sum()) for name in gradient)
+    assert (loss(1e-5) - loss(-1e-5)) / 2e-5 == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+
+def test_weight_decay_shrinks_the_weights(worker: Softmax) -> None:
+    plain, decayed = (
+        worker.train(
+            worker.initial_parameters(Context()), Context(round=1, settings={"weight_decay": decay})
+        ).parameters["weight"]
+        for decay in (0.0, 1.0)
+    )
+    assert np.linalg.norm(decayed) < np.linalg.norm(plain)
+
+
+def test_an_optimizer_it_does_not_have_is_refused(worker: Softmax) -> None:
+    with pytest.raises(ConfigError, match="optimizer is 'adam', expected one of sgd"):
+        worker.train(worker.initial_parameters(Context()), Context(settings={"optimizer": "adam"}))
+
+
+def test_parameters_received_are_not_changed(worker: Softmax) -> None:
+    start = worker.initial_parameters(Context())
+    worker.train(start, Context(round=1))
+    assert not start["weight"].any()
+
+
+def test_a_loss_that_is_not_finite_ends_training(worker: Softmax) -> None:
+    broken = {"weight": np.full((784, 10), np.nan, np.float32), "bias": np.zeros(10, np.float32)}
+    with pytest.raises(TaskError, match="round 1: loss is nan in batch 1 of 2"):
+        worker.train(broken, Context(round=1))
+
+
+@pytest.mark.parametrize("work", ["train", "evaluate"])
+def test_work_stops_when_asked(worker: Softmax, work: str) -> None:
+    with pytest.raises(StoppedError):
+        getattr(worker, work)(worker.initial_parameters(Context()), Context(should_stop=lambda: True))
+
+
+@pytest.mark.usefixtures("tiny_data")
+def test_an_empty_part_is_refused_by_name() -> None:
+    with pytest.raises(DataError, match=r"iid:1/61 .* of 60 images is empty"):
+        Softmax().prepare(setup(spec="iid:1/61"))
+
+
+def test_an_unknown_data_set_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="did you mean 'mnist'"):
+        Softmax(dataset="mnits")

@@ -1,0 +1,153 @@
+"""Task `softmax`: multinomial logistic regression in numpy alone, for boards without a framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zfed.config.train import TrainSettings
+from zfed.data import default_root, find_dataset, load_split
+from zfed.data.batches import shuffled_batches
+from zfed.errors import DataError, TaskError
+from zfed.task import (
+    Context,
+    DataSummary,
+    EvaluateResult,
+    NamedArrays,
+    Setup,
+    StoppedError,
+    Task,
+    TrainResult,
+)
+
+CLASSES = 10
+PIXELS = 28 * 28
+EVALUATION_BATCH = 1000
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxSettings(TrainSettings):
+    """The `[train]` table without the optimisers that this task does not have."""
+
+    optimizer: Literal["sgd"] = "sgd"
+
+
+class Softmax(Task):
+    """One layer: 784 pixels to 10 classes, 7,850 parameters.
+
+    Args:
+        dataset: mnist, fashion-mnist or kmnist.
+        root: Folder of the data sets; default: $ZFED_DATA, or data.
+    """
+
+    def __init__(self, *, dataset: str = "mnist", root: str = "") -> None:
+        self.dataset = find_dataset(dataset).name
+        self.root = Path(root) if root else default_root()
+
+    def prepare(self, setup: Setup) -> DataSummary:
+        """Load the training images of this worker's part, or all test images."""
+        images, labels = load_split(self.dataset, "train" if setup.kind == "worker" else "test", self.root)
+        if setup.kind == "worker":
+            mine = setup.partition.select(labels)
+            if not mine.size:
+                raise DataError(
+                    f"partition {setup.partition.describe()!r} of {len(labels)} images is empty: choose "
+                    "other labels or another part"
+                )
+            images, labels = images[mine], labels[mine]
+        self._images, self._labels = images.reshape(len(images), PIXELS), labels
+        counts = np.bincount(labels, minlength=CLASSES)
+        return DataSummary(
+            examples=len(labels),
+            label_counts={str(label): int(count) for label, count in enumerate(counts) if count},
+            classes=CLASSES,
+        )
+
+    def initial_parameters(self, context: Context) -> dict[str, Floats]:
+        """Zeros: the loss is convex, so there is no symmetry to break."""
+        return {"weight": np.zeros((PIXELS, CLASSES), np.float32), "bias": np.zeros(CLASSES, np.float32)}
+
+    def train(self, parameters: NamedArrays, context: Context) -> TrainResult:
+        """Stochastic gradient descent as the `[train]` table says."""
+        settings = SoftmaxSettings.parse(context.settings)
+        rate = np.float32(settings.learning_rate_in(context.round))
+        momentum, decay = np.float32(settings.momentum), np.float32(settings.weight_decay)
+        trained = {name: np.array(array, np.float32) for name, array in parameters.items()}
+        velocity = {name: np.zeros_like(array) for name, array in trained.items()}
+        steps = settings.batch_count(len(self._labels))
+        loss_sum, seen = 0.0, 0
+        batches = shuffled_batches(len(self._labels), settings.batch_size, steps, context.random())
+        for step, chosen in enumerate(batches, start=1):
+            _stop_if_asked(context)
+            loss, gradient = _loss_and_gradient(trained, *self._batch(chosen))
+            if not np.isfinite(loss):
+                raise TaskError(
+                    f"round {context.round}: loss is {loss} in batch {step} of {steps}; a smaller "
+                    "learning_rate usually helps"
+                )
+            for name, array in trained.items():
+                velocity[name] = momentum * velocity[name] + gradient[name] + decay * array
+                array -= rate * velocity[name]
+            loss_sum += loss * chosen.size
+            seen += chosen.size
+            context.report(step, steps, loss=loss)
+        return TrainResult(
+            parameters=trained, examples=len(self._labels), steps=steps, metrics={"loss": loss_sum / seen}
+        )
+
+    def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
+        """Mean cross entropy in nats, accuracy, and a histogram of the predicted classes."""
+        total = len(self._labels)
+        loss_sum, correct = 0.0, 0
+        predicted = np.zeros(CLASSES, np.int64)
+        for start in range(0, total, EVALUATION_BATCH):
+            _stop_if_asked(context)
+            pixels, labels = self._batch(slice(start, start + EVALUATION_BATCH))
+            log_probabilities = _log_softmax(pixels @ parameters["weight"] + parameters["bias"])
+            choices = log_probabilities.argmax(axis=1)
+            loss_sum -= float(log_probabilities[np.arange(labels.size), labels].sum(dtype=np.float64))
+            correct += int((choices == labels).sum())
+            predicted += np.bincount(choices, minlength=CLASSES)
+            context.report(start + labels.size, total)
+        return EvaluateResult(
+            examples=total,
+            metrics={
+                "loss": loss_sum / total,
+                "correct": correct,
+                "accuracy": correct / total,
+                "predicted": {str(label): int(count) for label, count in enumerate(predicted)},
+            },
+        )
+
+    def _batch(self, chosen: NDArray[np.int64] | slice) -> tuple[Floats, NDArray[Any]]:
+        return self._images[chosen] * np.float32(1 / 255), self._labels[chosen]
+
+
+def _loss_and_gradient(
+    parameters: dict[str, Floats], pixels: Floats, labels: NDArray[Any]
+) -> tuple[float, dict[str, Floats]]:
+    """Mean cross entropy of a batch, and its derivative by each parameter."""
+    log_probabilities = _log_softmax(pixels @ parameters["weight"] + parameters["bias"])
+    rows = np.arange(labels.size)
+    loss = -float(log_probabilities[rows, labels].mean())
+    residual = np.exp(log_probabilities)
+    residual[rows, labels] -= 1
+    residual /= np.float32(labels.size)
+    return loss, {"weight": pixels.T @ residual, "bias": residual.sum(axis=0)}
+
+
+def _log_softmax(logits: Floats) -> Floats:
+    shifted = logits - logits.max(axis=1, keepdims=True)  # so that exp cannot overflow
+    result: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result
+
+
+def _stop_if_asked(context: Context) -> None:
+    if context.should_stop():
+        raise StoppedError

@@ -1,0 +1,53 @@
+"""A PyTorch task whose outputs are logits, one per class."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+from torch import nn
+
+from zfed.errors import DataError
+from zfed.task import Context, DataSummary, EvaluateResult, NamedArrays, Setup
+from zfed.torch.torch_task import TorchTask
+
+
+class TorchClassifier(TorchTask):
+    """A `TorchTask` whose module gives one logit, or log-probability, per class.
+
+    It reports accuracy and what was predicted. Targets are integers below `classes`.
+    """
+
+    classes: ClassVar[int]
+    """How many classes there are."""
+
+    def prepare(self, setup: Setup) -> DataSummary:
+        """Load this node's part of the data and count its labels."""
+        summary = super().prepare(setup)
+        counts = summary.label_counts or {}
+        strange = [label for label in counts if not 0 <= int(label) < self.classes]
+        if strange:
+            raise DataError(f"label {strange[0]} is in the data, expected 0 to {self.classes - 1}")
+        return dataclasses.replace(summary, classes=self.classes)
+
+    def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
+        """Mean cross entropy in nats, accuracy, and a histogram of the predicted classes."""
+        loss_sum, correct = 0.0, 0
+        predicted = np.zeros(self.classes, np.int64)
+        for outputs, targets in self.predictions(parameters, context):
+            choices = outputs.argmax(dim=1)
+            # Right for log-probabilities too: their softmax is themselves
+            loss_sum += nn.functional.cross_entropy(outputs, targets, reduction="sum").item()
+            correct += int((choices == targets).sum())
+            predicted += np.bincount(choices.cpu().numpy(), minlength=self.classes)
+        examples = len(self.examples)
+        return EvaluateResult(
+            examples=examples,
+            metrics={
+                "loss": loss_sum / examples,
+                "correct": correct,
+                "accuracy": correct / examples,
+                "predicted": {str(label): int(count) for label, count in enumerate(predicted)},
+            },
+        )

@@ -1,0 +1,224 @@
+"""The PyTorch helper: a user gives a module, a data set and a loss; this trains and evaluates it."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import ClassVar, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from zfed.config.train import TrainSettings
+from zfed.data.batches import shuffled_batches
+from zfed.errors import ConfigError, TaskError
+from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.partition import Partition
+from zfed.task import (
+    Context,
+    DataSummary,
+    EvaluateResult,
+    NamedArrays,
+    Setup,
+    StoppedError,
+    Task,
+    TrainResult,
+)
+from zfed.torch.examples import Batch, Data, Examples
+from zfed.torch.state_dict import buffer_from_module, load_into_module
+
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+
+class TorchTask(Task):
+    """A task made of a PyTorch module, a data set and a loss.
+
+    Derive from it and write `module` and `data`, and `loss` if cross entropy is not what you want. The
+    partition (`--labels`, `--partition`) is applied to whatever `data` returns.
+
+    Args:
+        local: Names or shell patterns of tensors that never leave their node, separated by commas, for
+            instance "bn*" (FedBN, Li et al., arXiv 2102.07623).
+    """
+
+    settings_type: ClassVar[type[TrainSettings]] = TrainSettings
+    """The record that `[train]` is parsed into; derive one to add keys of your own."""
+
+    evaluation_batch_size: ClassVar[int] = 1000
+
+    local: str = ""
+
+    def __init__(self, *, local: str = "") -> None:
+        self.local = local
+
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """Build the model, freshly initialised from torch's global generator."""
+
+    @abstractmethod
+    def data(self, setup: Setup) -> Data:
+        """Load the training set of a worker or the test set of an evaluator (`setup.kind`), whole.
+
+        Returns:
+            A tuple (inputs, targets) of tensors, or any `torch.utils.data.Dataset` that has a length and
+            yields (input, target). If it has an attribute `targets`, those are the labels.
+        """
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean loss of a batch, a scalar. Cross entropy in nats, also right for log-probabilities."""
+        return nn.functional.cross_entropy(outputs, targets)
+
+    def training_loss(self, settings: TrainSettings) -> Loss:
+        """What training minimises; differs from `loss` where `[train]` says so."""
+        return self.loss
+
+    def prepare(self, setup: Setup) -> DataSummary:
+        """Load the data and take this node's part of them."""
+        torch.set_num_threads(max(setup.threads, 1))
+        # Test data belong to nobody's part: every evaluator sees all of them
+        partition = setup.partition if setup.kind == "worker" else Partition()
+        self.examples = Examples.select(self.data(setup), partition)
+        return DataSummary(examples=len(self.examples), label_counts=self.examples.label_counts() or None)
+
+    def initial_parameters(self, context: Context) -> ParameterBuffer:
+        """A module drawn with `context.seed`."""
+        with _seeded(context.seed):
+            return buffer_from_module(self.module(), local=self._local_patterns)
+
+    def train(self, parameters: NamedArrays, context: Context) -> TrainResult:
+        """Train as the `[train]` table says, with a fresh optimiser.
+
+        The same parameters, seed and settings give the same bytes with one thread on one type of machine.
+
+        Raises:
+            ConfigError: If the `[train]` table or the device cannot be.
+            TaskError: If the loss stops being finite.
+            StoppedError: If `context.should_stop()` became true between two batches.
+        """
+        settings = self.settings_type.parse(context.settings)
+        module = self._loaded(parameters, context).train()
+        optimizer = _build_optimizer(module, settings, context.round)
+        loss_of = self.training_loss(settings)
+        steps = settings.batch_count(len(self.examples))
+        loss_sum, seen = 0.0, 0
+        with _seeded(context.seed):
+            for step, (inputs, targets) in enumerate(self._shuffled(settings, steps, context), start=1):
+                optimizer.zero_grad()
+                loss = loss_of(module(inputs), targets)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                value = loss.item()
+                if not math.isfinite(value):
+                    raise TaskError(
+                        f"round {context.round}: loss is {value} in batch {step} of {steps}; a smaller "
+                        "learning_rate usually helps"
+                    )
+                loss_sum += value * len(targets)
+                seen += len(targets)
+                context.report(step, steps, loss=value)
+        return TrainResult(
+            parameters=buffer_from_module(module, local=self._local_patterns),
+            examples=len(self.examples),
+            steps=steps,
+            metrics={"loss": loss_sum / seen},
+        )
+
+    def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
+        """Mean loss over this node's data."""
+        loss_sum = 0.0
+        for outputs, targets in self.predictions(parameters, context):
+            loss_sum += self.loss(outputs, targets).item() * len(targets)
+        return EvaluateResult(examples=len(self.examples), metrics={"loss": loss_sum / len(self.examples)})
+
+    def predictions(self, parameters: NamedArrays, context: Context) -> Iterator[Batch]:
+        """Outputs and targets of all examples in order, a batch at a time, without gradients.
+
+        Raises:
+            StoppedError: If `context.should_stop()` became true between two batches.
+        """
+        module = self._loaded(parameters, context).eval()
+        total = len(self.examples)
+        for start in range(0, total, self.evaluation_batch_size):
+            _stop_if_asked(context)
+            inputs, targets = self.examples.batch(slice(start, start + self.evaluation_batch_size))
+            device = choose_device(context.device)
+            with torch.inference_mode():
+                outputs = module(inputs.to(device))
+            yield outputs, targets.to(device)
+            context.report(start + len(targets), total)
+
+    @property
+    def _local_patterns(self) -> Sequence[str]:
+        return [pattern.strip() for pattern in self.local.split(",") if pattern.strip()]
+
+    @cached_property
+    def _module(self) -> nn.Module:
+        with _seeded(0):  # its values are overwritten before they are used
+            return self.module()
+
+    @cached_property
+    def _layout(self) -> ParameterLayout:
+        return buffer_from_module(self._module, local=self._local_patterns).layout
+
+    def _loaded(self, parameters: NamedArrays, context: Context) -> nn.Module:
+        if not isinstance(parameters, ParameterBuffer):
+            parameters = ParameterBuffer.filled(self._layout, parameters)
+        module = self._module.to(choose_device(context.device))
+        load_into_module(module, parameters)
+        return module
+
+    def _shuffled(self, settings: TrainSettings, count: int, context: Context) -> Iterator[Batch]:
+        device = choose_device(context.device)
+        for positions in shuffled_batches(len(self.examples), settings.batch_size, count, context.random()):
+            _stop_if_asked(context)
+            inputs, targets = self.examples.batch(positions)
+            yield inputs.to(device), targets.to(device)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" is the first GPU, or else the CPU.
+
+    Raises:
+        ConfigError: If torch does not know the name or cannot use the device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device {name!r}: expected cpu, cuda, cuda:1 ... or auto") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device {name!r}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices; use "
+            "cpu or auto"
+        )
+    return device
+
+
+def _build_optimizer(module: nn.Module, settings: TrainSettings, round: int) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if not trained:
+        raise TaskError(f"{type(module).__name__} has no parameter with requires_grad: nothing to train")
+    rate = settings.learning_rate_in(round)
+    decay = settings.weight_decay
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(trained, lr=rate, momentum=settings.momentum, weight_decay=decay)
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(trained, lr=rate, weight_decay=decay)
+    return torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed torch's global generator for a while: dropout and initialisation know no other."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def _stop_if_asked(context: Context) -> None:
+    if context.should_stop():
+        raise StoppedError
