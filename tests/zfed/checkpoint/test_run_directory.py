@@ -1,0 +1,169 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.zfed.checkpoint.limits import largest_file
+from zfed.checkpoint import RunDirectory, content_digest, read_journal, read_model
+from zfed.checkpoint.lock import FolderLock
+from zfed.errors import CheckpointError, UsageError
+from zfed.params import ParameterBuffer
+
+MODEL = ParameterBuffer.from_arrays({"w": np.arange(6, dtype=np.float32).reshape(2, 3)})
+
+
+def test_a_new_run_is_laid_out(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "runs", "first", "rounds = 3\n") as run:
+        assert run.path == tmp_path / "runs" / "first"
+        assert (run.path / "run.toml").read_text() == "rounds = 3\n"
+        names = {path.name for path in run.path.iterdir()}
+    assert names == {"run.toml", "journal.jsonl", "metrics.jsonl", "models", "state", "updates", "lock"}
+
+
+def test_a_run_that_is_there_is_not_touched(tmp_path: Path) -> None:
+    RunDirectory.create(tmp_path, "run", "rounds = 3\n").close()
+    with pytest.raises(
+        CheckpointError, match=r"is there already.*choose another with --run DIR, or remove it"
+    ):
+        RunDirectory.create(tmp_path, "run", "rounds = 4\n")
+    assert (tmp_path / "run" / "run.toml").read_text() == "rounds = 3\n"
+
+
+@pytest.mark.parametrize("run_id", ["", ".", "..", "../x", "a/b", "/x", "-x", "x\n", "é", "x" * 129])
+def test_a_run_id_is_never_a_path(tmp_path: Path, run_id: str) -> None:
+    with pytest.raises(UsageError, match="run id"):
+        RunDirectory.create(tmp_path, run_id, "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(
+        CheckpointError, match=r"cannot make the run directory .*; choose a folder.*--run DIR"
+    ):
+        RunDirectory.create(tmp_path / "runs", "run", "")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder_is_said_with_the_remedy(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(CheckpointError, match="Permission denied; choose a folder you can write to"):
+        RunDirectory.create(tmp_path, "run", "")
+
+
+def test_a_run_that_cannot_be_laid_out_leaves_nothing(tmp_path: Path) -> None:
+    with largest_file(10), pytest.raises(CheckpointError, match="File too large"):
+        RunDirectory.create(tmp_path, "run", "x" * 100)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_is_owned_until_it_is_closed(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "run", "") as run, pytest.raises(CheckpointError, match="in use"):
+        FolderLock(run.path)
+    FolderLock(run.path).close()
+
+
+def test_a_committed_version_names_the_bytes_of_model_and_state(tmp_path: Path) -> None:
+    state = {"momentum": np.ones(6, np.float32), "steps": np.array(3)}
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        model_digest, state_digest = run.save_model(1, MODEL), run.save_state(1, state)
+        run.commit(version=1, model=model_digest, state=state_digest, facts={"round": 1})
+    record = read_journal(run.path / "journal.jsonl").records[-1]
+    assert (record["event"], record["version"], record["round"]) == ("committed", 1, 1)
+    saved, saved_state = read_model(run.model_path(1)), read_model(run.state_path(1))
+    assert saved == MODEL
+    assert content_digest(saved) == record["model"]
+    assert content_digest(saved_state) == record["state"]
+    for name, array in state.items():
+        np.testing.assert_array_equal(saved_state[name], array)
+
+
+def test_files_are_named_by_version(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        assert run.model_path(7).relative_to(run.path) == Path("models/v00007.safetensors")
+        assert run.state_path(123456).relative_to(run.path) == Path("state/v123456.safetensors")
+        assert run.save_final_model(7, MODEL) == run.path / "model.safetensors"
+        assert read_model(run.final_model_path) == MODEL
+
+
+HOSTILE = [
+    "../../evil",
+    "/etc/passwd",
+    "..",
+    ".",
+    "",
+    "a/b",
+    "a\\b",
+    "a\0b",
+    "\n",
+    "x" * 5000,
+    "é" * 200,
+    "con",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("worker", HOSTILE)
+def test_a_workers_name_is_never_a_path(tmp_path: Path, worker: str) -> None:
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        path = run.update_path(1, worker)
+        path.write_bytes(b"")
+    assert path.parent == run.path / "updates"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.fixture(scope="module")
+def open_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunDirectory]:
+    with RunDirectory.create(tmp_path_factory.mktemp("runs"), "run", "") as run:
+        yield run
+
+
+@given(st.lists(st.text(max_size=80) | st.sampled_from(HOSTILE), min_size=2, max_size=6, unique=True))
+def test_two_workers_never_share_a_file(open_run: RunDirectory, workers: list[str]) -> None:
+    paths = {open_run.update_path(1, worker) for worker in workers}
+    assert len(paths) == len(workers)
+
+
+def test_an_update_is_kept_with_its_facts(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        path = run.save_update(3, "alice", MODEL)
+    assert path.name == "r00003-alice.safetensors"
+    assert read_model(path) == MODEL
+
+
+def test_incarnations_count_from_one_and_are_journaled(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        assert [run.next_incarnation(), run.next_incarnation()] == [1, 2]
+        assert read_journal(run.path / "journal.jsonl").records == [
+            {"event": "started", "incarnation": 1},
+            {"event": "started", "incarnation": 2},
+        ]
+
+
+def test_metrics_are_plain_json_lines_that_are_there_at_once(tmp_path: Path) -> None:
+    record = {"event": "evaluated", "round": 1, "subject": "federated", "accuracy": 0.5}
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        run.record_metrics(record)
+        run.record_metrics(record)
+        lines = run.metrics_path.read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [record, record]
+
+
+def test_a_closed_run_takes_no_more_records(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "run", "")
+    run.close()
+    run.close()
+    with pytest.raises(CheckpointError, match="is closed"):
+        run.next_incarnation()
+
+
+def test_the_checkpoint_package_loads_no_torch() -> None:
+    code = "import sys, zfed.checkpoint; sys.exit(bool({'torch', 'numba', 'zmq'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

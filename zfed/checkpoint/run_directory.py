@@ -1,0 +1,231 @@
+"""The folder of one run: configuration, journal, models, strategy states, metrics.
+
+Rules:
+
+1. A version's model and state are durable before `commit` names them; `commit` is the only moment at which a
+   version comes to be. Nobody is told of a version before.
+2. Nothing in here is ever changed in place: files appear whole, journals grow by whole lines.
+3. One process at a time owns the folder.
+
+    runs/<run id>/
+      run.toml            the resolved configuration
+      journal.jsonl       what happened; see `zfed.checkpoint.journal`
+      models/             v00000.safetensors, ...
+      state/              v00000.safetensors, ...: strategy state and float32 masters
+      updates/            r00001-alice.safetensors, ...: workers' own models waiting for evaluation
+      metrics.jsonl       one line per round and per evaluation
+      model.safetensors   the last model, once the run is done
+      lock                held by the process that owns the folder
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from zfed.checkpoint.atomic import sync_folder, write_atomically
+from zfed.checkpoint.journal import Journal
+from zfed.checkpoint.line_file import LineFile
+from zfed.checkpoint.lock import FolderLock
+from zfed.checkpoint.os_errors import translated
+from zfed.checkpoint.safetensors_file import write_arrays, write_model
+from zfed.errors import CheckpointError, UsageError
+from zfed.params import ParameterBuffer
+from zfed.params.dtypes import Array
+
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LONGEST_FILE_PART: Final = 200  # file systems allow names of 255 bytes
+
+
+class RunDirectory:
+    """Writes one run to disk; made by `create`, closed by `close` or a with statement.
+
+    Files of different versions may be written from different threads; `journal`, `commit`, `record_metrics`
+    and `next_incarnation` belong to one thread.
+
+    Attributes:
+        path: The folder.
+        run_id: Its name.
+        journal: What happened in this run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take hold of a folder that `create` has just laid out."""
+        self.path = path
+        self.run_id = path.name
+        self._incarnation = 0
+        with ExitStack() as opened:
+            opened.callback(FolderLock(path).close)
+            self.journal = Journal(path / "journal.jsonl")
+            opened.callback(self.journal.close)
+            self._metrics = LineFile(self.metrics_path)
+            opened.callback(self._metrics.close)
+            with translated(f"cannot make the files of {path} durable"):
+                sync_folder(path)
+            self._opened = opened.pop_all()
+
+    @classmethod
+    def create(cls, root: Path, run_id: str, config_toml: str) -> RunDirectory:
+        """Make the folder `root`/`run_id` with an empty journal.
+
+        Args:
+            root: Folder of all runs; made if it is not there.
+            run_id: 1 to 128 of the characters A-Z a-z 0-9 . _ -, first a letter or digit.
+            config_toml: The resolved configuration; kept as it is.
+
+        Raises:
+            UsageError: If `run_id` cannot name a folder.
+            CheckpointError: If the folder is there already, or cannot be written; then nothing is left.
+        """
+        if not _RUN_ID.fullmatch(run_id):
+            raise UsageError(
+                f"run id {run_id!r}: expected letters, digits, '.', '_' and '-', first a letter or digit"
+            )
+        path = root / run_id
+        with translated(
+            f"cannot make the run directory {path}", remedy="choose a folder you can write to: --run DIR"
+        ):
+            root.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir()
+            except FileExistsError:
+                raise CheckpointError(
+                    f"run directory {path} is there already, and resuming a run is not possible yet:"
+                    " choose another with --run DIR, or remove it"
+                ) from None
+        try:
+            return cls._laid_out(path, config_toml)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+
+    @classmethod
+    def _laid_out(cls, path: Path, config_toml: str) -> RunDirectory:
+        with translated(f"cannot lay out the run directory {path}"):
+            for folder in ("models", "state", "updates"):
+                (path / folder).mkdir()
+            content = config_toml.encode()
+            write_atomically(path / "run.toml", [content], len(content))
+            sync_folder(path.parent)
+        return cls(path)
+
+    @property
+    def metrics_path(self) -> Path:
+        """Where `record_metrics` writes."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def final_model_path(self) -> Path:
+        """Where `save_final_model` writes."""
+        return self.path / "model.safetensors"
+
+    def model_path(self, version: int) -> Path:
+        """File of a model version."""
+        return self.path / "models" / f"v{version:05d}.safetensors"
+
+    def state_path(self, version: int) -> Path:
+        """File of the strategy state that belongs to a model version."""
+        return self.path / "state" / f"v{version:05d}.safetensors"
+
+    def update_path(self, round: int, worker: str) -> Path:
+        """File of a worker's own model; whatever the name, it lies in `updates/`."""
+        return self.path / "updates" / f"r{round:05d}-{_file_part(worker)}.safetensors"
+
+    def save_model(self, version: int, buffer: ParameterBuffer) -> str:
+        """Make a model version durable; returns its `content_digest`.
+
+        Raises:
+            CheckpointError: If it cannot be written.
+        """
+        metadata = {"run": self.run_id, "version": str(version)}
+        return write_model(self.model_path(version), buffer, metadata)
+
+    def save_state(self, version: int, arrays: Mapping[str, Array]) -> str:
+        """Make the strategy state of a version durable; returns the digest of its content.
+
+        Raises:
+            CheckpointError: If it cannot be written.
+        """
+        return write_arrays(self.state_path(version), arrays, {"run": self.run_id, "version": str(version)})
+
+    def save_update(self, round: int, worker: str, buffer: ParameterBuffer) -> Path:
+        """Keep a worker's own model until it is evaluated.
+
+        Raises:
+            CheckpointError: If it cannot be written.
+        """
+        path = self.update_path(round, worker)
+        write_model(path, buffer, {"run": self.run_id, "round": str(round), "worker": worker})
+        return path
+
+    def save_final_model(self, version: int, buffer: ParameterBuffer) -> Path:
+        """Write the model that the run ends with where its owner finds it.
+
+        Raises:
+            CheckpointError: If it cannot be written.
+        """
+        write_model(self.final_model_path, buffer, {"run": self.run_id, "version": str(version)})
+        return self.final_model_path
+
+    def commit(self, *, version: int, model: str, state: str, facts: Mapping[str, Any]) -> None:
+        """Say, durably, that a version exists: the commit point.
+
+        Args:
+            version: The version; its model and state have been saved.
+            model: What `save_model` returned.
+            state: What `save_state` returned.
+            facts: More to remember: round, weights, value range ...
+
+        Raises:
+            CheckpointError: If it cannot be written; then nobody may be told of the version.
+        """
+        record = {**facts, "event": "committed", "version": version, "model": model, "state": state}
+        self.journal.append(record, sync=True)
+
+    def next_incarnation(self) -> int:
+        """The number of this start of the coordinator, counted from 1; durable before it is used.
+
+        Raises:
+            CheckpointError: If it cannot be written.
+        """
+        self._incarnation += 1
+        self.journal.append({"event": "started", "incarnation": self._incarnation}, sync=True)
+        return self._incarnation
+
+    def record_metrics(self, record: Mapping[str, Any]) -> None:
+        """Append one line to `metrics.jsonl`.
+
+        Raises:
+            CheckpointError: If it cannot be written.
+        """
+        self._metrics.append(orjson.dumps(dict(record)))
+
+    def close(self) -> None:
+        """Close all files and let the folder go; more than once does no harm."""
+        self._opened.close()
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _file_part(name: str) -> str:
+    """A name from another machine as a part of a file name: different for different names, never a path."""
+    escaped = quote(name, safe="", errors="surrogatepass")
+    if len(escaped) <= _LONGEST_FILE_PART:
+        return escaped
+    # quote never gives "%s": no short name is mistaken for a long one
+    return "%sha256-" + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
