@@ -17,7 +17,8 @@ import orjson
 
 from zfed.errors import CheckpointError, LayoutError
 from zfed.params import ParameterLayout, default_kind
-from zfed.params.layout import GROUP_ALIGNMENT, RESERVED_NAME
+from zfed.params.layout import GROUP_ALIGNMENT
+from zfed.params.tensor import RESERVED_NAME
 
 LENGTH_BYTES: Final = 8
 MAX_HEADER_BYTES: Final = 100_000_000  # the format's own limit

@@ -2,7 +2,8 @@
 
 from zfed.params.buffer import ParameterBuffer, matched_kinds
 from zfed.params.dtypes import dtype_name, narrowed, widened
-from zfed.params.layout import ParameterLayout, Segment, TensorKind, TensorSpec, default_kind
+from zfed.params.layout import ParameterLayout, Segment
+from zfed.params.tensor import TensorKind, TensorSpec, default_kind
 
 __all__ = [
     "ParameterBuffer",

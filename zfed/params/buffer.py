@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from zfed.errors import LayoutError
 from zfed.params.dtypes import NUMPY_DTYPES, Array, dtype_name
-from zfed.params.layout import GROUP_ALIGNMENT, ParameterLayout, TensorKind, TensorSpec, aligned, default_kind
+from zfed.params.layout import GROUP_ALIGNMENT, ParameterLayout, aligned
+from zfed.params.tensor import TensorKind, TensorSpec, default_kind
 
 
 class ParameterBuffer(Mapping[str, Array]):

@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zfed.params.strategies import buffers, layouts
@@ -11,11 +11,14 @@ from zfed.errors import LayoutError
 from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
 
+quick = settings(max_examples=50, deadline=None)
+
 
 def bits(array: np.ndarray) -> bytes:
     return array.tobytes()
 
 
+@quick
 @given(buffers())
 def test_arrays_come_back_exact_to_the_bit(buffer: ParameterBuffer) -> None:
     specs = buffer.layout.tensors
@@ -33,6 +36,7 @@ def test_arrays_come_back_exact_to_the_bit(buffer: ParameterBuffer) -> None:
         )
 
 
+@quick
 @given(buffers())
 def test_filled_copies_every_tensor_exactly(buffer: ParameterBuffer) -> None:
     again = ParameterBuffer.filled(buffer.layout, dict(buffer))
@@ -40,6 +44,7 @@ def test_filled_copies_every_tensor_exactly(buffer: ParameterBuffer) -> None:
     assert not np.shares_memory(again.data, buffer.data)
 
 
+@quick
 @given(buffers(), st.sampled_from([">", "<"]))
 def test_other_byte_orders_and_strides_are_converted(buffer: ParameterBuffer, order: str) -> None:
     strange = {
@@ -51,6 +56,7 @@ def test_other_byte_orders_and_strides_are_converted(buffer: ParameterBuffer, or
         np.testing.assert_array_equal(again[name], array)
 
 
+@quick
 @given(buffers())
 def test_items_are_views_of_the_vector(buffer: ParameterBuffer) -> None:
     for spec in buffer.layout.tensors:
@@ -74,6 +80,7 @@ def test_a_new_buffer_is_zero_and_aligned(layout: ParameterLayout) -> None:
     assert not buffer.data.any()
 
 
+@quick
 @given(buffers())
 def test_parts_are_views_that_hold_the_same_tensors(buffer: ParameterBuffer) -> None:
     for part in (buffer.moving, buffer.frozen, buffer.local, buffer.shared):
@@ -84,6 +91,7 @@ def test_parts_are_views_that_hold_the_same_tensors(buffer: ParameterBuffer) -> 
     assert len(buffer.moving) + len(buffer.frozen) == len(buffer.shared)
 
 
+@quick
 @given(buffers())
 def test_a_copy_is_equal_and_apart(buffer: ParameterBuffer) -> None:
     twin = buffer.read_only().copy()

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from tests.zfed.params.strategies import entry_lists, layouts
 from zfed.errors import LayoutError
 from zfed.params import ParameterLayout, Segment, TensorKind
-from zfed.params.layout import MAX_TENSORS, MOVING
+from zfed.params.layout import MAX_TENSORS
+from zfed.params.tensor import MOVING
 
 LENET = (
     ("conv1.weight", "F32", (20, 1, 5, 5), "average"),
