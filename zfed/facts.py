@@ -1,4 +1,4 @@
-"""What a node tells whoever watches it: a closed list of records, the same for a terminal, a pipe or a service.
+"""What a node tells whoever watches it: a closed list of records, for terminals, pipes and services alike.
 
 The engines return facts; they never print or log. An observer is any callable that takes one fact.
 """

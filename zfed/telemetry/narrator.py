@@ -67,7 +67,7 @@ class Narrator:
 
     def _summary(self, fact: RunEnded, now: float) -> list[str]:
         elapsed = None if self._began is None else now - self._began
-        lines = summary(fact, elapsed_s=elapsed, federated=self._federated, groups=self._groups)
+        lines = summary(fact, elapsed_s=elapsed, federated=self._federated)
         # A node that stays for the next run starts over.
         self._began, self._federated = None, None
         self._progress.clear()

@@ -1,7 +1,8 @@
-"""Chooses who watches: plain lines or JSON."""
+"""Chooses who watches: a live table, plain lines or JSON."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,8 @@ def open_observer(
     """An observer that shows every fact it is called with, from any thread.
 
     Args:
-        format: "lines" and "table" (no control characters), "json" (one fact a line) or
-            "auto": lines.
+        format: "table" (live, for a terminal), "lines" (no control characters), "json" (one fact a line) or
+            "auto": table on a terminal, lines elsewhere.
         groups: Classes shown together, `[evaluate] groups`, as `["0-3", "4-6", "7-9"]`.
         stream: Where to write; standard output if None. If it breaks, the observer falls silent.
 
@@ -36,7 +37,14 @@ def open_observer(
         raise UsageError(f"report format {format!r}: expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     label_groups = parse_groups(groups)
     output = LastingStream(sys.stdout if stream is None else stream)
+    if format == "auto":
+        format = "table" if output.isatty() and os.environ.get("TERM") != "dumb" else "lines"
     if format == "json":
         yield JsonObserver(output)
-    else:
+    elif format == "lines":
         yield LinesObserver(output, groups=label_groups)
+    else:
+        from zfed.telemetry.table import open_table  # rich: a node in a pipe does without it
+
+        with open_table(output, groups=label_groups) as observer:
+            yield observer

@@ -201,7 +201,6 @@ def summary(
     *,
     elapsed_s: float | None = None,
     federated: Evaluated | None = None,
-    groups: tuple[LabelGroup, ...] = (),
 ) -> list[str]:
     """The end of a run, which took `elapsed_s`; `federated` is the last evaluation of the common model."""
     took = "" if elapsed_s is None else f" in {duration(elapsed_s)}"
@@ -209,7 +208,7 @@ def summary(
     if fact.reason:
         lines.append(f"reason: {fact.reason}")
     if federated is not None:
-        lines.append(f"federated model of round {federated.round}: {evaluation_words(federated, groups)}")
+        lines.append(f"federated model of round {federated.round}: {evaluation_words(federated)}")
     elif not fact.evaluated:
         lines.append(NOT_EVALUATED)
     for name, path in (("model", fact.model), ("metrics", fact.metrics), ("curves", fact.plot)):
@@ -255,7 +254,7 @@ def evaluation_words(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> st
 
 def insecure_words(protected: bool) -> list[str]:
     """The sentence that must be seen if the traffic is not protected, else nothing."""
-    return [] if protected else [f"*** {INSECURE}; anybody on the network can read or forge it ***"]
+    return [] if protected else [f"*** {INSECURE}; anybody on the network can read or forge it"]
 
 
 def _who(kind: str, node: str) -> str:

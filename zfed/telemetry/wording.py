@@ -25,10 +25,10 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def duration(seconds: float) -> str:
-    """A time as "1.2 s", "3 min 20 s" or "2 h 05 min"."""
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
+def duration(seconds: float, *, digits: int = 1) -> str:
+    """A time as "1.2 s", "3 min 20 s" or "2 h 05 min"; `digits` are those of a second."""
+    if round(seconds, digits) < 60:
+        return f"{seconds:.{digits}f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

@@ -10,7 +10,7 @@ from zfed.telemetry.output import LastingStream
 WHOLE_RUN = """\
 run mnist-1: 2 rounds, listening on tcp://0.0.0.0:8777
 run directory: runs/mnist-1
-*** INSECURE: traffic is neither encrypted nor authenticated; anybody on the network can read or forge it ***
+*** INSECURE: traffic is neither encrypted nor authenticated; anybody on the network can read or forge it
 waiting for alice, bob, charlie, 1 h 00 min left
 worker alice joined: 24,754 examples (labels 0-3)
   per label 0: 6,190, 1: 6,188, 2: 6,188, 3: 6,188
@@ -55,12 +55,11 @@ predicts 0-3: 0.0 %, 4-6: 100.0 %, 7-9: 0.0 %
 round 2: federated model: accuracy 95.92 %, 9,592/10,000 correct, loss 0.1301 nats, \
 predicts 0-3: 40.0 %, 4-6: 30.0 %, 7-9: 30.0 %
 run completed: 2 of 2 rounds in 2.3 s
-federated model of round 2: accuracy 95.92 %, 9,592/10,000 correct, loss 0.1301 nats, \
-predicts 0-3: 40.0 %, 4-6: 30.0 %, 7-9: 30.0 %
+federated model of round 2: accuracy 95.92 %, 9,592/10,000 correct, loss 0.1301 nats
 model:   runs/mnist-1/model.safetensors
 metrics: runs/mnist-1/metrics.jsonl
 curves:  runs/mnist-1/curves.png
-*** INSECURE: traffic is neither encrypted nor authenticated; anybody on the network can read or forge it ***
+*** INSECURE: traffic is neither encrypted nor authenticated; anybody on the network can read or forge it
 """
 
 

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+from zfed.facts import Fact
+from zfed.telemetry import draw_curves, metrics_record
+from zfed.telemetry.curves import read_panels
+
+from .conftest import committed, evaluated
+
+
+def written(path: Path, facts: list[Fact]) -> Path:
+    records = [record for fact in facts if (record := metrics_record(fact))]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_curves_of_a_run_become_a_png(tmp_path: Path, run_facts: list[Fact]) -> None:
+    metrics = written(tmp_path / "metrics.jsonl", run_facts)
+    assert draw_curves(metrics, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "metrics.jsonl"]
+
+
+def test_names_that_mean_something_to_matplotlib_are_drawn_as_they_are(tmp_path: Path) -> None:
+    metrics = written(tmp_path / "metrics.jsonl", [committed(1, {"$x_": 0.5, "_y": 0.25, r"\frac{": 1.0})])
+    assert draw_curves(metrics, tmp_path / "curves.png")
+
+
+def test_a_crowd_of_workers_is_drawn(tmp_path: Path) -> None:
+    losses = {f"w{number}": 0.1 + number for number in range(50)}
+    metrics = written(tmp_path / "metrics.jsonl", [committed(1, losses), committed(2, losses)])
+    assert draw_curves(metrics, tmp_path / "curves.png")
+
+
+def test_the_later_record_of_a_key_counts_and_a_torn_line_does_not(tmp_path: Path) -> None:
+    metrics = written(
+        tmp_path / "metrics.jsonl",
+        [
+            evaluated(2, "federated", 9000, 0.5),
+            evaluated(1, "federated", 100, 5.0),
+            evaluated(1, "federated", 8000, 0.9),
+        ],
+    )
+    with metrics.open("a") as log:
+        log.write('{"event":"evaluated","round":3')
+    accuracy, loss = read_panels(metrics)
+    assert accuracy.curves == {"federated": [(1, pytest.approx(80.0)), (2, pytest.approx(90.0))]}
+    assert loss.curves == {"federated": [(1, 0.9), (2, 0.5)]}
+
+
+@pytest.mark.parametrize("content", [None, "", "not json\n"])
+def test_what_cannot_be_drawn_is_said_and_harms_nothing(
+    content: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    if content is not None:
+        metrics.write_text(content)
+    with caplog.at_level(logging.WARNING):
+        assert not draw_curves(metrics, tmp_path / "curves.png")
+    assert caplog.records[0].message.startswith("no curves drawn: ")
+    assert not (tmp_path / "curves.png").exists()
+
+
+def test_without_matplotlib_the_log_says_how_to_get_it(
+    tmp_path: Path,
+    run_facts: list[Fact],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = written(tmp_path / "metrics.jsonl", run_facts)
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with caplog.at_level(logging.WARNING):
+        assert not draw_curves(metrics, tmp_path / "curves.png")
+    assert "zfed[plot]" in caplog.text
