@@ -1,0 +1,6 @@
+"""Round engines: who is asked for what, and when a round closes."""
+
+from zfed.rounds.evaluation import FEDERATED
+from zfed.rounds.sync import SyncRounds
+
+__all__ = ["FEDERATED", "SyncRounds"]

@@ -1,0 +1,311 @@
+"""The words of the round engines: events in, actions out.
+
+`engine.handle(event, now) -> list[Action]`. An engine knows nodes by name and work by assignment; whoever
+drives it turns actions into messages, numbers and files, and what comes of them into events. `now` is
+seconds of a clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from zfed.facts import Fact
+from zfed.metrics import Metrics
+from zfed.wire.messages import AssignmentId
+
+Status: TypeAlias = Literal["completed", "stopped", "failed"]
+
+# ---- events -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeReady:
+    """A node was admitted, for the first time or again. `examples` is the largest weight it may claim."""
+
+    node: str
+    kind: Literal["worker", "evaluator"]
+    examples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeGone:
+    """A node's session is over. `left` is True if it said goodbye: then nobody waits for it to come back."""
+
+    node: str
+    left: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelLoaded:
+    """The first model is on disk as version 0; `source` says where it came from."""
+
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelUnusable:
+    """The first model could not be had; `node` is whom it was asked of, empty for a file."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateStaged:
+    """An update is here whole and checked. `bytes` is its size, `seconds` the time its task took."""
+
+    node: str
+    assignment: AssignmentId
+    examples: int
+    steps: int
+    seconds: float
+    bytes: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateUnfit:
+    """An update arrived but its numbers are not acceptable."""
+
+    node: str
+    assignment: AssignmentId
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folded:
+    """An accepted update is in the accumulator."""
+
+    assignment: AssignmentId
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionCommitted:
+    """The round's model version is on disk; `largest_delta` is its largest |change| of a parameter."""
+
+    version: int
+    largest_delta: float
+    bytes_down: int
+    bytes_up: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitFailed:
+    """The round's model version could not be written; the last one is intact."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkFailed:
+    """A task raised; nothing will come for this assignment."""
+
+    node: str
+    assignment: AssignmentId
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationDone:
+    """An evaluator answered."""
+
+    node: str
+    assignment: AssignmentId
+    examples: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopAsked:
+    """Somebody wants the run to stop."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """Time passed."""
+
+
+Event: TypeAlias = (
+    NodeReady
+    | NodeGone
+    | ModelLoaded
+    | ModelUnusable
+    | UpdateStaged
+    | UpdateUnfit
+    | Folded
+    | VersionCommitted
+    | CommitFailed
+    | WorkFailed
+    | EvaluationDone
+    | StopAsked
+    | Tick
+)
+
+# ---- actions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadModel:
+    """Read the first model from the file that the user named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskModel:
+    """Ask a node to draw the first model."""
+
+    node: str
+    assignment: AssignmentId
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRound:
+    """Start a round (or start it again) with an empty accumulator; comes before its `AskTrain`s.
+
+    `grid` is the accumulator's step q, `value_range` the largest |value| an update may hold.
+    """
+
+    round: int
+    attempt: int
+    version: int
+    cohort: tuple[str, ...]
+    assignments: tuple[AssignmentId, ...]
+    grid: float
+    value_range: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskTrain:
+    """Ask a node for its update."""
+
+    node: str
+    assignment: AssignmentId
+    round: int
+    version: int
+    evaluated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accept:
+    """Tell a node that its update is received and checked."""
+
+    node: str
+    assignment: AssignmentId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """Add an accepted update to the accumulator; `keep`: also write the worker's own model."""
+
+    node: str
+    assignment: AssignmentId
+    round: int
+    weight: float
+    keep: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refuse:
+    """Tell a node that its update does not count, and forget it."""
+
+    node: str
+    assignment: AssignmentId
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel:
+    """Tell a node that an assignment is not wanted any more, and forget what came for it."""
+
+    node: str
+    assignment: AssignmentId
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """Make and write the next model version from the accumulator, which holds these workers' updates."""
+
+    round: int
+    version: int
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TellCommitted:
+    """Tell a node that its update is part of a committed version."""
+
+    node: str
+    assignment: AssignmentId
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskEvaluate:
+    """Ask an evaluator how good a model is; `subject` is "federated" or a worker's name."""
+
+    node: str
+    assignment: AssignmentId
+    round: int
+    version: int
+    subject: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseModels:
+    """No evaluation needs models of this round any more."""
+
+    round: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tell:
+    """Tell whoever watches."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndRun:
+    """The run is over."""
+
+    status: Status
+    reason: str
+    rounds_done: int
+    version: int
+    evaluated: bool
+
+
+Action: TypeAlias = (
+    LoadModel
+    | AskModel
+    | OpenRound
+    | AskTrain
+    | Accept
+    | Fold
+    | Refuse
+    | Cancel
+    | Commit
+    | TellCommitted
+    | AskEvaluate
+    | ReleaseModels
+    | Tell
+    | EndRun
+)
+
+
+class Engine(Protocol):
+    """What every round engine is."""
+
+    @property
+    def next_wake(self) -> float | None:
+        """When a `Tick` has something to do, if no other event comes before."""
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take an event; return what is to be done, in this order."""

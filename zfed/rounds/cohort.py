@@ -1,0 +1,59 @@
+"""Who is here, who is awaited, who takes part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zfed.engine import NodeReady
+from zfed.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class WaitFor:
+    """What `--wait-for` asks: so many workers (`count`), or these nodes by name."""
+
+    count: int = 1
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> WaitFor:
+        """Read "3" or "alice,bob,charlie".
+
+        Raises:
+            ConfigError: If it is neither.
+        """
+        names = tuple(name.strip() for name in text.split(",") if name.strip())
+        if len(names) == 1 and names[0].isdigit():
+            if int(names[0]) < 1:
+                raise ConfigError(f"--wait-for {text}: at least 1 worker is needed")
+            return cls(count=int(names[0]))
+        if not names:
+            raise ConfigError("--wait-for is empty: give a number of workers, or names as alice,bob")
+        return cls(count=0, names=names)
+
+    def missing(self, roster: Roster) -> str:
+        """Who is still awaited, in words; empty if nobody."""
+        if self.names:
+            return ", ".join(name for name in self.names if name not in roster.present)
+        lacking = self.count - len(roster.workers)
+        return f"{lacking} more worker{'s' if lacking > 1 else ''}" if lacking > 0 else ""
+
+
+@dataclass
+class Roster:
+    """The nodes that are here now, by name."""
+
+    present: dict[str, NodeReady] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> list[NodeReady]:
+        """In the order of their names, so that a run does not depend on who connected first."""
+        return self._of_kind("worker")
+
+    @property
+    def evaluators(self) -> list[NodeReady]:
+        """In the order of their names."""
+        return self._of_kind("evaluator")
+
+    def _of_kind(self, kind: str) -> list[NodeReady]:
+        return [self.present[name] for name in sorted(self.present) if self.present[name].kind == kind]

@@ -1,0 +1,256 @@
+"""The coordinator's side of sessions: who is who, and who is still there.
+
+Rules, in the order in which they are applied to what arrives on a route:
+
+1. Bytes that are no zfed/1 message change nothing.
+2. Without a session, only HELLO is heard; everything else is dropped.
+3. A message whose epoch is not the session's belongs to an earlier session of that route: dropped.
+4. One name has one session. The same instance of a node supersedes its own old session at once. Another
+   instance waits while the old one is asked by PING: if that answers, the newcomer is refused; if it does not
+   within `probe_s`, the newcomer takes the name. Only a PONG to that PING counts: older messages of a process
+   that is dead by now may still lie in a queue.
+5. A session that is silent for `lost_s` is lost. If this process itself was stopped for a while, nobody is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from zfed.errors import RemoteProtocolError
+from zfed.wire.codec import Buffer, OtherProtocolError, decode, encode
+from zfed.wire.messages import AnyMessage, Hello, Ping, Pong, Refused, Welcome
+
+SendFrames: TypeAlias = Callable[[bytes, list[Buffer]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Seconds of the session rules; the defaults are those of docs/wire.md."""
+
+    ping_s: float = 2.0
+    lost_s: float = 10.0
+    probe_s: float = 3.0
+    sweep_s: float = 0.5
+
+
+@dataclass(eq=False)
+class Session:
+    """One admitted connection of one node. `pinged` is the number of the last PING sent."""
+
+    route: bytes
+    epoch: int
+    hello: Hello
+    last_heard: float
+    last_ping: float
+    pinged: int = 0
+    welcome: Welcome | None = None
+    challenger: Challenger | None = None
+
+    @property
+    def node(self) -> str:
+        """The node's name."""
+        return self.hello.node
+
+
+@dataclass(eq=False)
+class Challenger:
+    """A HELLO for a name that is in use, until the holder has answered PING `number` or not."""
+
+    route: bytes
+    hello: Hello
+    number: int
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A HELLO got its name; answer with `Sessions.welcome` or `Sessions.refuse`."""
+
+    session: Session
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message of an open session."""
+
+    session: Session
+    message: AnyMessage
+    payload: Buffer | None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A session is over without BYE."""
+
+    session: Session
+    reason: str
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A HELLO was refused here, before it got a session."""
+
+    node: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """Bytes that zfed/1 does not allow; `node` is empty if they came from no session."""
+
+    node: str
+    reason: str
+
+
+SessionEvent: TypeAlias = Opened | Heard | Lost | Turned | Malformed
+
+
+@dataclass
+class Sessions:
+    """All sessions of a coordinator, by route and by node name. Pure: time comes in, frames go to `send`."""
+
+    send_frames: SendFrames
+    timing: Timing = field(default_factory=Timing)
+    next_epoch: int = 1
+    _by_route: dict[bytes, Session] = field(default_factory=dict)
+    _by_name: dict[str, Session] = field(default_factory=dict)
+    _next_sweep: float = 0.0
+    _last_tick: float | None = None
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._by_name.values()))
+
+    def named(self, node: str) -> Session | None:
+        """The session of this node, if it has one."""
+        return self._by_name.get(node)
+
+    @property
+    def next_wake(self) -> float:
+        """When `tick` has something to do."""
+        return self._next_sweep
+
+    def send(self, session: Session, message: AnyMessage, payload: Buffer | None = None) -> None:
+        """Send a message to an open session."""
+        self.send_frames(session.route, encode(message, epoch=session.epoch, payload=payload))
+
+    def welcome(self, session: Session, welcome: Welcome) -> None:
+        """Admit: the node may now send anything but HELLO."""
+        session.welcome = welcome
+        self.send(session, welcome)
+
+    def refuse(self, session: Session, code: str, reason: str) -> None:
+        """End a session with the sentence that its node will exit with."""
+        self.send(session, Refused(about="hello", code=code, reason=reason))
+        self.close(session)
+
+    def close(self, session: Session) -> None:
+        """Forget a session; what still comes on its route is dropped."""
+        self._by_route.pop(session.route, None)
+        if self._by_name.get(session.node) is session:
+            del self._by_name[session.node]
+
+    def receive(self, route: bytes, frames: Sequence[Buffer], now: float) -> list[SessionEvent]:
+        """Apply the rules to one arrived message."""
+        session = self._by_route.get(route)
+        try:
+            envelope = decode(frames, sender="node")
+        except OtherProtocolError as error:
+            self._turn_away(route, "protocol", str(error))
+            return [Turned("", "protocol", str(error))]
+        except RemoteProtocolError as error:
+            return [Malformed(session.node if session else "", str(error))]
+        message = envelope.message
+        if isinstance(message, Hello):
+            return self._greet(route, message, now)
+        if session is None or envelope.epoch != session.epoch:
+            return []
+        session.last_heard = now
+        if isinstance(message, Pong):
+            return [*self._challenge_answered(session, message), Heard(session, message, None)]
+        return [Heard(session, message, envelope.payload)]
+
+    def unreachable(self, route: bytes, now: float) -> list[SessionEvent]:
+        """The transport has no connection behind this route any more."""
+        session = self._by_route.get(route)
+        return self._lose(session, "its connection is gone", now) if session else []
+
+    def tick(self, now: float) -> list[SessionEvent]:
+        """Ping who is due, lose who is silent, decide challenges that were not answered."""
+        away = now - (self._last_tick if self._last_tick is not None else now)
+        self._last_tick = now
+        if away > self.timing.lost_s / 2:
+            for session in self:
+                session.last_heard = now
+        if now < self._next_sweep:
+            return []
+        self._next_sweep = now + self.timing.sweep_s
+        events: list[SessionEvent] = []
+        for session in self:
+            challenger = session.challenger
+            if challenger and now >= challenger.deadline:
+                events += self._lose(session, "it stopped answering and was replaced", now)
+            elif now - session.last_heard > self.timing.lost_s:
+                events += self._lose(session, f"no answer for {self.timing.lost_s:g} s", now)
+            elif now - session.last_ping >= self.timing.ping_s:
+                self._ping(session, now)
+        return events
+
+    def _greet(self, route: bytes, hello: Hello, now: float) -> list[SessionEvent]:
+        here = self._by_route.get(route)
+        if here is not None:  # a HELLO that came twice: its answer may have been lost
+            if here.hello == hello and here.welcome is not None:
+                self.send(here, here.welcome)
+            return []
+        holder = self._by_name.get(hello.node)
+        if holder is None:
+            return [self._open(route, hello, now)]
+        if holder.hello.instance == hello.instance:
+            lost = self._lose(holder, "it connected again", now)
+            return [*lost, self._open(route, hello, now)]
+        if holder.challenger is not None:
+            if holder.challenger.route == route:
+                return []
+            return [self._name_taken(route, hello)]
+        self._ping(holder, now)
+        holder.challenger = Challenger(route, hello, holder.pinged, now + self.timing.probe_s)
+        return []
+
+    def _open(self, route: bytes, hello: Hello, now: float) -> Opened:
+        session = Session(route, self.next_epoch, hello, last_heard=now, last_ping=now)
+        self.next_epoch += 1
+        self._by_route[route] = session
+        self._by_name[hello.node] = session
+        return Opened(session)
+
+    def _challenge_answered(self, session: Session, pong: Pong) -> list[SessionEvent]:
+        challenger = session.challenger
+        if challenger is None or pong.number < challenger.number:
+            return []
+        session.challenger = None
+        return [self._name_taken(challenger.route, challenger.hello)]
+
+    def _name_taken(self, route: bytes, hello: Hello) -> Turned:
+        reason = (
+            f"the name {hello.node!r} is in use by another node, which answers; "
+            "give this one another --name, or stop the other"
+        )
+        self._turn_away(route, "name-taken", reason)
+        return Turned(hello.node, "name-taken", reason)
+
+    def _turn_away(self, route: bytes, code: str, reason: str) -> None:
+        self.send_frames(route, encode(Refused(about="hello", code=code, reason=reason), epoch=0))
+
+    def _lose(self, session: Session, reason: str, now: float) -> list[SessionEvent]:
+        self.close(session)
+        events: list[SessionEvent] = [Lost(session, reason)]
+        if session.challenger:
+            events.append(self._open(session.challenger.route, session.challenger.hello, now))
+        return events
+
+    def _ping(self, session: Session, now: float) -> None:
+        session.pinged += 1
+        session.last_ping = now
+        self.send(session, Ping(number=session.pinged))

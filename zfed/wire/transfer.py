@@ -1,0 +1,235 @@
+"""Moving blobs: the receiver pulls, so it alone knows what is missing and how much may be under way.
+
+A `Shelf` holds what this node offers. A `Puller` fetches from one peer: every PULL asks for at most one chunk
+and is answered by exactly one CHUNK, so the pulls under way *are* the credit. Credit starts at one chunk and
+grows by one with each that came at 1 MiB/s or more; a slower one brings it back to one small chunk, so that a
+slow link never has more than 64 KiB queued before a PING.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from zfed.errors import RemoteProtocolError
+from zfed.wire.codec import Buffer
+from zfed.wire.messages import MAX_CHUNK_BYTES, Blob, Chunk, Pull
+
+MAX_CREDIT = 8
+SMALL_CHUNK_BYTES = 64 << 10
+FAST_BYTES_PER_S = 1 << 20
+REVOKE_S = 5.0
+
+Write: TypeAlias = Callable[[int, Buffer], None]
+"""Takes (offset, bytes) of a blob, each byte once, in any order."""
+
+
+def blob_of(name: str, data: Buffer) -> Blob:
+    """The offer of these bytes."""
+    return Blob(id=name, bytes=len(data), digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+@dataclass
+class Shelf:
+    """The blobs this node offers, by id. What lies on the shelf must not change: sends copy nothing."""
+
+    _blobs: dict[str, memoryview] = field(default_factory=dict)
+
+    def put(self, name: str, data: Buffer) -> None:
+        """Offer these bytes from now on."""
+        self._blobs[name] = memoryview(data).cast("B").toreadonly()
+
+    def drop(self, name: str) -> None:
+        """Stop offering; sends under way keep their bytes alive."""
+        self._blobs.pop(name, None)
+
+    def take(self, pull: Pull) -> memoryview | None:
+        """The bytes that a PULL asks for, or None if the blob is not offered (any more).
+
+        Raises:
+            RemoteProtocolError: If they lie outside the blob.
+        """
+        data = self._blobs.get(pull.blob)
+        if data is None:
+            return None
+        if pull.offset + pull.bytes > len(data):
+            raise RemoteProtocolError(
+                f"PULL of {pull.bytes} bytes at {pull.offset} of {pull.blob!r}, which has {len(data)}"
+            )
+        return data[pull.offset : pull.offset + pull.bytes]
+
+
+@dataclass
+class Window:
+    """Bytes that all pullers of this node may have under way together."""
+
+    limit: int = 64 << 20
+    used: int = 0
+
+    def admits(self, wanted: int, held: int) -> bool:
+        """True if a peer that holds `held` bytes may pull `wanted` more.
+
+        No peer holds more than an eighth, so eight stalled peers cannot stop the rest; and every peer may
+        always have one chunk, so nobody starves.
+        """
+        return held == 0 or (self.used + wanted <= self.limit and held + wanted <= self.limit // 8)
+
+
+@dataclass(eq=False)
+class Intake:
+    """One blob on its way in."""
+
+    blob: Blob
+    write: Write
+    received: int = 0
+    _next: int = 0
+    _again: deque[tuple[int, int]] = field(default_factory=deque)
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _hashed: int = 0
+    _ahead: dict[int, Buffer] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """True once every byte is here."""
+        return self.received == self.blob.bytes
+
+    def next_range(self, chunk_bytes: int) -> tuple[int, int] | None:
+        """The next (offset, bytes) to pull, or None if all is here or under way."""
+        if self._again:
+            return self._again.popleft()
+        if self._next >= self.blob.bytes:
+            return None
+        offset = self._next
+        size = min(chunk_bytes, self.blob.bytes - offset)
+        self._next += size
+        return offset, size
+
+    def give_back(self, offset: int, size: int) -> None:
+        """A pulled range did not come: it is missing again."""
+        self._again.append((offset, size))
+
+    def take(self, offset: int, data: Buffer) -> None:
+        """Store a pulled range."""
+        self.write(offset, data)
+        self.received += len(data)
+        self._ahead[offset] = data
+        while (chunk := self._ahead.pop(self._hashed, None)) is not None:
+            self._hash.update(chunk)  # while it is still in the cache
+            self._hashed += len(chunk)
+
+    def verify(self) -> None:
+        """Check the digest of a complete blob.
+
+        Raises:
+            RemoteProtocolError: If it is not the one offered.
+        """
+        seen = f"sha256:{self._hash.hexdigest()}"
+        if seen != self.blob.digest:
+            raise RemoteProtocolError(
+                f"blob {self.blob.id!r} arrived with digest {seen}, offered {self.blob.digest}"
+            )
+
+
+@dataclass(eq=False)
+class _Pulled:
+    intake: Intake
+    size: int
+    sent_at: float
+    queued: int  # bytes under way from this peer once this was asked for, itself included
+
+    def rate(self, now: float) -> float:
+        return self.queued / max(now - self.sent_at, 1e-6)
+
+
+@dataclass
+class Puller:
+    """Fetches blobs from one peer, in the order in which they were started."""
+
+    send: Callable[[Pull], None]
+    window: Window = field(default_factory=Window)
+    credit: int = 1
+    chunk_bytes: int = MAX_CHUNK_BYTES
+    _intakes: dict[str, Intake] = field(default_factory=dict)
+    _under_way: dict[tuple[str, int], _Pulled] = field(default_factory=dict)
+    _held: int = 0
+
+    def start(self, intake: Intake, now: float) -> None:
+        """Fetch what this intake still lacks, also one that another puller began.
+
+        Pulls go out as far as credit allows. An empty blob is complete before it starts: do not start it.
+        """
+        self._intakes[intake.blob.id] = intake
+        self.advance(now)
+
+    def stop(self, blob_id: str) -> None:
+        """Fetch no more of this blob; chunks of it that still come are dropped."""
+        self._intakes.pop(blob_id, None)
+        for key in [key for key in self._under_way if key[0] == blob_id]:
+            pulled = self._under_way[key]
+            self._forget(key)
+            pulled.intake.give_back(key[1], pulled.size)
+
+    def close(self) -> None:
+        """Stop everything: the peer is gone. Intakes keep what they have and can be started again."""
+        for blob_id in list(self._intakes):
+            self.stop(blob_id)
+
+    def receive(self, chunk: Chunk, data: Buffer, now: float) -> Intake | None:
+        """Store a chunk; returns its intake, or None if it was not pulled (a late duplicate).
+
+        Raises:
+            RemoteProtocolError: If it does not have the size that was pulled.
+        """
+        key = (chunk.blob, chunk.offset)
+        pulled = self._under_way.get(key)
+        if pulled is None:
+            return None
+        if len(data) != pulled.size:
+            raise RemoteProtocolError(
+                f"CHUNK of {len(data)} bytes of {chunk.blob!r}, {pulled.size} were pulled"
+            )
+        self._forget(key)
+        self._adapt(pulled.rate(now))
+        pulled.intake.take(chunk.offset, data)
+        if pulled.intake.complete:
+            self._intakes.pop(chunk.blob, None)
+        self.advance(now)
+        return pulled.intake
+
+    def advance(self, now: float) -> None:
+        """Send as many pulls as credit and window allow."""
+        for intake in list(self._intakes.values()):
+            while len(self._under_way) < self.credit and self.window.admits(self.chunk_bytes, self._held):
+                wanted = intake.next_range(self.chunk_bytes)
+                if wanted is None:
+                    break
+                offset, size = wanted
+                self._held += size
+                self._under_way[intake.blob.id, offset] = _Pulled(intake, size, now, self._held)
+                self.window.used += size
+                self.send(Pull(blob=intake.blob.id, offset=offset, bytes=size))
+
+    def tick(self, now: float) -> None:
+        """Take back pulls that were not answered in time, and pull what is missing again."""
+        for key, pulled in list(self._under_way.items()):
+            if now - pulled.sent_at > REVOKE_S:
+                self._forget(key)
+                self._adapt(0.0)
+                pulled.intake.give_back(key[1], pulled.size)
+        self.advance(now)
+
+    def _forget(self, key: tuple[str, int]) -> None:
+        pulled = self._under_way.pop(key)
+        self._held -= pulled.size
+        self.window.used -= pulled.size
+
+    def _adapt(self, bytes_per_s: float) -> None:
+        if bytes_per_s >= FAST_BYTES_PER_S:
+            self.credit = min(self.credit + 1, MAX_CREDIT)
+            self.chunk_bytes = MAX_CHUNK_BYTES
+        else:
+            self.credit = 1
+            self.chunk_bytes = SMALL_CHUNK_BYTES
