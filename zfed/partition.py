@@ -125,25 +125,27 @@ class Partition:
 
         A worker with the scheme `all` may own its data alone, so it conflicts with nobody. Two splits
         conflict unless their labels are disjoint or they are different parts of one and the same split. The
-        reason is a clause to put after the two workers' names.
+        reason is a clause whose "they" are the two workers.
         """
         mine, theirs = _parse_spec(self.spec), _parse_spec(other.spec)
         if "all" in (mine.scheme, theirs.scheme) or _disjoint(self.labels, other.labels):
             return None
         if mine.split != theirs.split:
-            return f"split differently, {self.spec} and {other.spec}, so that their parts overlap"
+            return f"they split differently, {self.spec} and {other.spec}, so that their parts overlap"
         if self.labels != other.labels:
             return (
-                f"split different but overlapping labels, {_format_labels(self.labels)} and "
+                f"they split different but overlapping labels, {_format_labels(self.labels)} and "
                 f"{_format_labels(other.labels)}, so that their parts overlap"
             )
         if self.seed != other.seed:
             return (
-                f"split {self.spec} and {other.spec} with different seeds, {self.seed} and {other.seed}, "
-                "so that their parts overlap: give both the same --partition-seed"
+                f"they split {self.spec} and {other.spec} with different seeds, {self.seed} and "
+                f"{other.seed}, so that their parts overlap: give both the same --partition-seed"
             )
         if mine.part == theirs.part:
-            return f"both hold part {mine.part} of {mine.parts} ({self.describe()}): give one another part"
+            return (
+                f"they both hold part {mine.part} of {mine.parts} ({self.describe()}): give one another part"
+            )
         return None
 
 
