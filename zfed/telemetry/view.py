@@ -19,6 +19,9 @@ from zfed.telemetry.wording import count, duration, megabytes, printable
 
 BAR_WIDTH = 10
 MAX_RUN_BAR_WIDTH = 60
+MAX_LIVE_EVALUATIONS = 8
+"""The newest of a round still being evaluated; all of them are printed once it is complete."""
+
 _STAGE_STYLES = {"failed": "red", "refused": "red", "gone": "yellow", "late": "yellow", "done": "green"}
 
 
@@ -38,10 +41,11 @@ def draw_board(
         tail.append(Text(printable(board.status), "yellow"))  # may wrap: its end says how long to wait
     if board.last_round is not None:
         tail.append(_line(f"round {board.last_round.round}: {round_words(board.last_round)}"))
-    if evaluated:
-        title = f"round {evaluated[0].round}"
-        tail += ["", evaluation_table(evaluated, groups, width=width, title=title)]
-    taken = len(head) + len(tail) + len(evaluated) + 3
+    newest = evaluated[-MAX_LIVE_EVALUATIONS:]
+    if newest:
+        title = f"round {newest[0].round}"
+        tail += ["", evaluation_table(newest, groups, width=width, title=title)]
+    taken = len(head) + len(tail) + len(newest) + 3
     return Group(*head, *_node_table(board, width, rows=max(1, height - taken)), *tail)
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from zfed.facts import Fact, NodeJoined
+from zfed.facts import Evaluated, Fact, NodeJoined
 from zfed.telemetry.board import Board
 from zfed.telemetry.evaluation_table import evaluation_table
 from zfed.telemetry.groups import parse_groups
@@ -17,12 +18,16 @@ from .conftest import evaluated
 GROUPS = parse_groups(["0-3", "4-6", "7-9"])
 
 
-def shown(facts: list[Fact], *, width: int, height: int = 40) -> list[str]:
+EVALUATIONS = [evaluated(1, "alice", 4100, 5.2), evaluated(1, "federated", 9592, 0.1301)]
+
+
+def shown(
+    facts: list[Fact], *, width: int, height: int = 40, evaluations: Sequence[Evaluated] = EVALUATIONS
+) -> list[str]:
     board = Board()
     for second, fact in enumerate(facts):
         board.take(fact, float(second))
     console = Console(width=width, file=io.StringIO(), record=True)
-    evaluations = [evaluated(1, "alice", 4100, 5.2), evaluated(1, "federated", 9592, 0.1301)]
     console.print(draw_board(board, evaluations, GROUPS, width=width, height=height, now=40.0))
     return [line.rstrip() for line in console.export_text().splitlines()]
 
@@ -67,6 +72,13 @@ def test_more_nodes_than_lines_are_counted_and_those_in_trouble_shown(run_facts:
     assert len(lines) <= 20
     assert any(line.startswith("charlie") for line in lines)
     assert any(line.startswith("and 4") and line.endswith("more") for line in lines)
+
+
+def test_only_the_newest_of_many_pending_evaluations_are_live(run_facts: list[Fact]) -> None:
+    many = [evaluated(1, f"w{number}", 1000, 2.0) for number in range(100)]
+    lines = shown(run_facts, width=80, height=24, evaluations=many)
+    assert len(lines) <= 24
+    assert lines[-1].startswith("w99")
 
 
 def test_names_cannot_use_markup_or_control_characters() -> None:
