@@ -1,7 +1,7 @@
 """Settings: their records, how their values are resolved, and how both are shown."""
 
 from zfed.config.nearest import nearest_name, suggestion
-from zfed.config.node_entries import NodeEntry, node_entries
+from zfed.config.node_entries import NodeEntry, node_entries, node_entries_toml
 from zfed.config.records import (
     DEFAULT_ADDRESS,
     CoordinatorConfig,
@@ -38,6 +38,7 @@ __all__ = [
     "coordinator_toml",
     "nearest_name",
     "node_entries",
+    "node_entries_toml",
     "node_toml",
     "parse_assignment",
     "parse_document",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from zfed.config.nearest import suggestion
 from zfed.config.records import NodeConfig
 from zfed.config.resolve import record_from_toml
 from zfed.config.tables import NODE
-from zfed.config.toml_document import Document, toml_text
+from zfed.config.toml_document import Document, toml_key, toml_text
 from zfed.errors import ConfigError
 
 KINDS = ("worker", "evaluator")
@@ -35,6 +36,11 @@ class NodeEntry:
         return arguments
 
 
+def node_entries_toml(entries: Iterable[NodeEntry]) -> str:
+    """The entries as `[[node]]` tables: what differs from the defaults."""
+    return "\n".join(_entry_toml(entry) for entry in entries)
+
+
 def node_entries(document: Document) -> list[NodeEntry]:
     """All nodes of a file, in its order.
 
@@ -53,6 +59,18 @@ def node_entries(document: Document) -> list[NodeEntry]:
         if names.count(name) > 1:
             raise ConfigError(f'{document.name}: two [[node]] tables have the name "{name}"')
     return entries
+
+
+def _entry_toml(entry: NodeEntry) -> str:
+    values: dict[str, Any] = {"kind": entry.kind}
+    for setting in NODE.settings:
+        value = getattr(entry.config, setting.field)
+        if value != setting.default:
+            values[setting.key] = value
+    if entry.settings:
+        values["set"] = entry.settings
+    assignments = (f"{toml_key(key)} = {toml_text(value)}" for key, value in values.items())
+    return "\n".join(["[[node]]", *assignments]) + "\n"
 
 
 def _entry(table: dict[str, Any], where: str) -> NodeEntry:

@@ -99,7 +99,7 @@ class EvaluateConfig:
 
     rounds: list[int] = setting(
         [],
-        "rounds to evaluate after; default: as first, every and last say",
+        "rounds to evaluate after, instead of first and every",
         metavar="LIST",
         limits=AT_LEAST_ONE,
     )
@@ -114,13 +114,11 @@ class EvaluateConfig:
 
     def wanted(self, round: int, last_round: int) -> bool:
         """True if the model of this round (1, 2, ...) is to be evaluated."""
+        if self.last and round == last_round:
+            return True
         if self.rounds:
             return round in self.rounds
-        return (
-            (self.first and round == 1)
-            or (self.last and round == last_round)
-            or (self.every > 0 and round % self.every == 0)
-        )
+        return (self.first and round == 1) or (self.every > 0 and round % self.every == 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from contextlib import AbstractContextManager
+from importlib.resources import as_file, files
+from pathlib import Path
 
 DEFAULT_RECIPE = "best"
 _SUFFIX = ".toml"
@@ -21,3 +23,8 @@ def recipe_text(name: str) -> str:
         FileNotFoundError: If there is no such recipe; `recipe_names` lists them.
     """
     return files("zfed.recipes").joinpath(name + _SUFFIX).read_text(encoding="utf-8")
+
+
+def recipe_file(name: str) -> AbstractContextManager[Path]:
+    """The recipe as a file, for a process that is to read it; there while the context is open."""
+    return as_file(files("zfed.recipes").joinpath(name + _SUFFIX))

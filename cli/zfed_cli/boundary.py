@@ -1,0 +1,52 @@
+"""The one place where errors become a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+
+from zfed.errors import ZfedError
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
+    """Run a command; an error ends it with a sentence, not with a traceback.
+
+    Args:
+        command: Returns its exit code.
+        debug: Let an unexpected error's traceback go to stderr instead of a file.
+    """
+    try:
+        return command()
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    except ZfedError as error:
+        _say(str(error))
+        return error.exit_code
+    except Exception as error:
+        where = _keep_traceback() if not debug else "its traceback is above"
+        if debug:
+            traceback.print_exc()
+        _say(f"unexpected {type(error).__name__}: {error}; {where}")
+        return FAILED
+
+
+def _say(message: str) -> None:
+    print(f"zfed: {message}", file=sys.stderr)
+
+
+def _keep_traceback() -> str:
+    """Write the current error's traceback to a file, and say which."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="zfed-error-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(traceback.format_exc())
+    except OSError:
+        return "run it again with `zfed --debug` to see where"
+    return f"its traceback is in {file.name}"

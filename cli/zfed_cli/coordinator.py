@@ -1,0 +1,48 @@
+"""`zfed coordinator`: averages what the workers of one run send."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import zfed
+from zfed.config import coordinator_toml, resolve_coordinator
+from zfed.config.tables import EVALUATE, REPORT, RUN
+from zfed_cli.options import add_config_flags, new_command, read_inputs
+from zfed_cli.running import run_node
+
+if TYPE_CHECKING:
+    from zfed_cli.options import Subparsers
+
+TABLES = (RUN, EVALUATE, REPORT)
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = new_command(
+        subparsers,
+        "coordinator",
+        help="average what the workers of one run send",
+        example="zfed coordinator --rounds 40 --wait-for alice,bob,charlie --train batches=50",
+    )
+    add_config_flags(
+        parser,
+        TABLES,
+        file="zfed.toml",
+        assign="--train",
+        assign_help="one key of [train], which the workers' task checks; may be repeated",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a coordinator to the end of its run."""
+    resolved = resolve_coordinator(read_inputs(args, TABLES))
+    config = resolved.config
+    if args.print_config:
+        print(coordinator_toml(config, resolved.origins), end="")
+        return 0
+
+    from zfed.telemetry import open_observer
+
+    with open_observer(config.report.format, groups=config.evaluate.groups) as observer:
+        return run_node(zfed.Coordinator(config, observer=observer, config_text=coordinator_toml(config)))

@@ -1,0 +1,102 @@
+"""`zfed demo`: a whole run on this machine, each node a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zfed.config import (
+    CoordinatorConfig,
+    Inputs,
+    coordinator_toml,
+    node_entries,
+    node_entries_toml,
+    parse_document,
+    resolve_coordinator,
+)
+from zfed.config.tables import RUN
+from zfed.errors import ConfigError
+from zfed.recipes import DEFAULT_RECIPE, recipe_file, recipe_names, recipe_text
+from zfed_cli.options import new_command, read_document
+from zfed_cli.plan import plan_processes
+
+if TYPE_CHECKING:
+    from zfed_cli.options import Subparsers
+
+_OVERRIDES = ("run", "rounds", "seed")
+"""Settings of [run] that are flags here too."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = new_command(
+        subparsers,
+        "demo",
+        help="start a whole run on this machine, each node a process of its own",
+        example="zfed demo --recipe published --seed 3",
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--recipe",
+        choices=recipe_names(),
+        help=f"what to run (default {DEFAULT_RECIPE})",
+    )
+    source.add_argument("--config", metavar="FILE", help="run a zfed.toml with [[node]] tables instead")
+    parser.add_argument("--print-recipe", action="store_true", help="show the recipe's file, and stop")
+    parser.add_argument(
+        "--print-config", action="store_true", help="show each value and where it comes from, and stop"
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder of the data sets (default: $ZFED_DATA, or ./data)"
+    )
+    for setting in RUN.settings:
+        if setting.key in _OVERRIDES:
+            parser.add_argument(
+                setting.flag, metavar=setting.metavar, default=argparse.SUPPRESS, help=setting.help
+            )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a recipe, or a file like one, from the data to the curves."""
+    recipe = args.recipe or DEFAULT_RECIPE
+    if args.print_recipe:
+        print(recipe_text(recipe), end="")
+        return 0
+    document = (
+        read_document(args.config) if args.config else parse_document(recipe_text(recipe), f"{recipe}.toml")
+    )
+    flags = {name: vars(args)[name] for name in _OVERRIDES if name in args}
+    resolved = resolve_coordinator(Inputs(flags=flags, environment=os.environ, document=document))
+    entries = node_entries(document)
+    if args.print_config:
+        print(coordinator_toml(resolved.config, resolved.origins))
+        print(node_entries_toml(entries), end="")
+        return 0
+    if not entries:
+        raise ConfigError(f"{document.name}: no [[node]] tables, so there is nobody to train")
+
+    from zfed_cli.demo_data import fetch_needed
+    from zfed_cli.demo_run import run_processes
+    from zfed_cli.free_port import free_address
+
+    root = Path(args.data) if args.data else None
+    fetch_needed(entries, root)
+    config = _placed(resolved.config, Path(document.name).stem, free_address(resolved.config.run.bind))
+    with nullcontext(args.config) if args.config else recipe_file(recipe) as file:
+        words = [*("--config", str(file)), *("--run", config.run.run), *("--bind", config.run.bind)]
+        for name in ("rounds", "seed"):
+            words += [f"--{name}", str(getattr(config.run, name))]
+        return run_processes(config, plan_processes(config, entries, words), data=root)
+
+
+def _placed(config: CoordinatorConfig, name: str, bind: str) -> CoordinatorConfig:
+    """The same run with a directory and an address that are free."""
+    directory = config.run.run or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if bind != config.run.bind:
+        print(f"{config.run.bind} is taken; this demo uses {bind}", flush=True)
+    return replace(config, run=replace(config.run, run=directory, bind=bind))

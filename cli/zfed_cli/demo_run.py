@@ -1,0 +1,125 @@
+"""Runs a demo's processes as one: their lines on one console, their end in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from zfed.config import CoordinatorConfig
+from zfed.config.tables import NODE
+from zfed.errors import RunFailedError
+from zfed.facts import CoordinatorStarted, Fact
+from zfed.telemetry import open_observer
+from zfed_cli.demo_timing import RoundsTiming
+from zfed_cli.fleet import Child, Fleet
+from zfed_cli.plan import Process
+from zfed_cli.relay import Relay
+
+_FAREWELL_S = 10.0
+"""Seconds that nodes have to end by themselves once the coordinator has."""
+
+_EXPLANATION_S = 2.0
+"""Seconds that a coordinator has to say that the run is over, when a node has ended with an error first."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data: Path | None) -> int:
+    """Start a coordinator and its nodes, show them until the run is over, and return the exit code.
+
+    Args:
+        config: What the coordinator runs; `run.run` is its directory.
+        processes: The coordinator first.
+        data: Folder of the data sets, if a person named one.
+
+    Raises:
+        RunFailedError: If a process ended before the run did; names its log.
+    """
+    directory = Path(config.run.run)
+    relay = Relay(width=max(len(process.name) for process in processes))
+    # Beside the run directory until the coordinator has made that, which it does only if nothing is there.
+    with (
+        _ended_by_sigterm(),
+        open_observer(config.report.format, groups=config.evaluate.groups) as observer,
+        Fleet(directory.with_name(f"{directory.name}.logs"), relay.pass_on) as fleet,
+    ):
+        coordinator, *nodes = (
+            fleet.start(process.name, _command(process), _environment(process, data)) for process in processes
+        )
+        timing = RoundsTiming([node.process.pid for node in nodes])
+
+        def keep_logs(fact: Fact) -> None:
+            if isinstance(fact, CoordinatorStarted):
+                fleet.move_logs(Path(fact.directory) / "logs")
+
+        relay.observe(coordinator, keep_logs, timing, observer)
+        _wait_for_end(fleet, coordinator, relay)
+    if sentence := timing.sentence():
+        print(sentence, file=sys.stderr if config.report.format == "json" else sys.stdout)
+    code = coordinator.exit_code
+    return 1 if code is None or code < 0 else code
+
+
+def _wait_for_end(fleet: Fleet, coordinator: Child, relay: Relay) -> None:
+    """Return once the coordinator has ended and the nodes have had time to.
+
+    Raises:
+        RunFailedError: If one of them ended before the run was over.
+    """
+    while (child := fleet.wait()) is not None and child is not coordinator:
+        if child.exit_code != 0 and not _is_over(fleet, relay):
+            raise RunFailedError(_describe_end(child, fleet))
+    if not relay.run_ended:
+        raise RunFailedError(_describe_end(coordinator, fleet))
+    while fleet.running() and fleet.wait(_FAREWELL_S) is not None:
+        pass
+
+
+def _is_over(fleet: Fleet, relay: Relay) -> bool:
+    """True if the run was over when a node ended with an error; the node's end may be seen first."""
+    if not relay.run_ended:
+        fleet.wait(_EXPLANATION_S)
+    return relay.run_ended
+
+
+def _describe_end(child: Child, fleet: Fleet) -> str:
+    code = child.exit_code or 0
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    last = f" ({child.last_line})" if child.last_line else ""
+    return f"{child.name} {how} before the run was over{last}; its log: {fleet.log_path(child)}"
+
+
+def _command(process: Process) -> list[str]:
+    return [sys.executable, "-m", "zfed_cli.main", *process.arguments]
+
+
+def _environment(process: Process, data: Path | None) -> dict[str, str]:
+    """This process's environment, but for what the zfed.toml alone decides for a node."""
+    ours = {setting.variable for setting in NODE.settings}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    environment["PYTHONUNBUFFERED"] = "1"
+    if data is not None:
+        environment["ZFED_DATA"] = str(data)
+    if process.threads > 0:
+        # Read when the libraries are loaded, so that no pool of threads is made that is not wanted.
+        environment.update(dict.fromkeys(_THREAD_VARIABLES, str(process.threads)))
+    return environment
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """While open, SIGTERM unwinds the stack, so that children are ended in order."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

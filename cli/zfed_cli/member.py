@@ -1,0 +1,46 @@
+"""What `zfed worker` and `zfed evaluator` share: they differ in the node they run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from zfed.config import NodeConfig, node_toml, resolve_node
+from zfed.config.tables import NODE
+from zfed_cli.options import add_config_flags, read_inputs
+from zfed_cli.running import Node, run_node
+
+if TYPE_CHECKING:
+    from zfed.facts import Observer
+
+
+class MemberClass(Protocol):
+    """The class `zfed.Worker` or `zfed.Evaluator`."""
+
+    def __call__(self, config: NodeConfig, *, settings: Mapping[str, object], observer: Observer) -> Node:
+        """A node, not yet running."""
+
+
+def add_member_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that both take."""
+    add_config_flags(
+        parser,
+        (NODE,),
+        file="worker.toml",
+        assign="--set",
+        assign_help="one setting of the task, which never leaves this node; may be repeated",
+    )
+
+
+def run_member(args: argparse.Namespace, load: Callable[[], MemberClass]) -> int:
+    """Run a node of the class that `load` returns to the end of its run; nothing heavy is loaded before."""
+    resolved = resolve_node(read_inputs(args, (NODE,)))
+    if args.print_config:
+        print(node_toml(resolved.config, resolved.settings, resolved.origins), end="")
+        return 0
+
+    from zfed.telemetry import open_observer
+
+    with open_observer(resolved.config.format) as observer:
+        return run_node(load()(resolved.config, settings=resolved.settings, observer=observer))

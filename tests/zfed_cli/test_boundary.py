@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zfed.errors import ConfigError, DataError
+from zfed_cli.boundary import guarded
+
+
+def raising(error: BaseException):
+    def command() -> int:
+        raise error
+
+    return command
+
+
+def test_a_commands_own_exit_code_passes():
+    assert guarded(lambda: 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ConfigError("no such key"), 2), (DataError("no such file"), 1), (KeyboardInterrupt(), 130)],
+)
+def test_an_expected_error_is_one_line_and_its_exit_code(capsys, error, code):
+    assert guarded(raising(error)) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"zfed: {error if str(error) else 'interrupted'}\n"
+
+
+def test_an_unexpected_error_is_one_line_that_names_the_file_with_its_traceback(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert guarded(raising(ZeroDivisionError("oh"))) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("zfed: unexpected ZeroDivisionError: oh; its traceback is in ")
+    kept = Path(message.rstrip().rpartition(" ")[2]).read_text()
+    assert "raise error" in kept
+
+
+def test_debug_shows_the_traceback_instead(capsys):
+    assert guarded(raising(ZeroDivisionError("oh")), debug=True) == 1
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_is_told_even_where_nothing_can_be_written(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    assert guarded(raising(ZeroDivisionError("oh"))) == 1
+    assert "run it again with `zfed --debug`" in capsys.readouterr().err
