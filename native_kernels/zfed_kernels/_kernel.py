@@ -73,7 +73,10 @@ class Kernel(Generic[P, R]):
         values: tuple[Any, ...] = args
         if kwargs:
             values = inspect.signature(self._loop).bind(*args, **kwargs).args
-        return (self._run or self.load())(*self._checked(values))
+        run = self._run or self.load()
+        # Compiled code never warns of overflow or NaN, so numpy in its place must not either
+        with np.errstate(all="ignore"):
+            return run(*self._checked(values))
 
     def _checked(self, values: tuple[Any, ...]) -> list[Any]:
         checked = [

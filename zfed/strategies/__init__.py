@@ -1,0 +1,24 @@
+"""How updates become a model: numbers in, numbers out."""
+
+from zfed.strategies.base import Strategy
+from zfed.strategies.delta import apply_delta, encode_delta
+from zfed.strategies.grid import choose_grid, next_value_range
+from zfed.strategies.inspection import UpdateInspector, Verdict
+from zfed.strategies.mean import FedAvg
+from zfed.strategies.registry import STRATEGIES, create_strategy, strategy_options
+from zfed.strategies.server_optimizer import FedAvgM
+
+__all__ = [
+    "STRATEGIES",
+    "FedAvg",
+    "FedAvgM",
+    "Strategy",
+    "UpdateInspector",
+    "Verdict",
+    "apply_delta",
+    "choose_grid",
+    "create_strategy",
+    "encode_delta",
+    "next_value_range",
+    "strategy_options",
+]

@@ -1,0 +1,112 @@
+import math
+
+import numpy as np
+import pytest
+from conformance import StrategyConformance, bfloat16, chunks, moving_bytes, run_round
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zfed.errors import ConfigError
+from zfed.params import ParameterBuffer, TensorKind
+from zfed.strategies import FedAvg, choose_grid
+
+
+class TestFedAvg(StrategyConformance):
+    def make(self):
+        return FedAvg()
+
+
+class TestFedAvgWithSlowServer(StrategyConformance):
+    def make(self):
+        return FedAvg(server_learning_rate=0.3)
+
+    def plain(self):
+        return FedAvg()
+
+
+@st.composite
+def weighted_updates(draw):
+    count, size = draw(st.integers(1, 6)), draw(st.integers(1, 20))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    updates = [
+        (rng.standard_normal(size) * 10.0 ** rng.uniform(-6, 0, size)).astype(np.float32)
+        for _ in range(count)
+    ]
+    return updates, [float(rng.integers(1, 10**6)) for _ in range(count)]
+
+
+@given(weighted_updates())
+@settings(deadline=None)
+def test_mean_lies_within_the_bound_of_the_true_one(drawn):
+    """Design section 6: |mean - exact| <= K q / (2 W) + half an ulp of the result."""
+    updates, weights = drawn
+    model = ParameterBuffer.from_arrays({"w": np.zeros_like(updates[0])})
+    strategy = FedAvg()
+    strategy.start(model)
+    grid = choose_grid(weights, max(float(np.abs(update).max()) for update in updates))
+    buffers = [ParameterBuffer.from_arrays({"w": update}) for update in updates]
+    mean = run_round(strategy, model, buffers, weights, grid)["w"]
+    for i, value in enumerate(mean):
+        # weights below 2**29 times float32 are exact in float64
+        true = math.fsum(w * float(u[i]) for w, u in zip(weights, updates, strict=True)) / math.fsum(weights)
+        ulp = float(np.spacing(np.abs(value)))
+        assert abs(float(value) - true) <= len(updates) * grid / (2 * sum(weights)) + 0.5001 * ulp
+
+
+def test_learning_rate_scales_learned_tensors_only():
+    model = ParameterBuffer.from_arrays(
+        {"w": np.zeros(2, np.float32), "mean": np.zeros(2, np.float32)}, kinds={"mean": TensorKind.RUNNING}
+    )
+    update = ParameterBuffer.from_arrays(
+        {"w": np.ones(2, np.float32), "mean": np.ones(2, np.float32)}, kinds={"mean": TensorKind.RUNNING}
+    )
+    strategy = FedAvg(server_learning_rate=0.25)
+    strategy.start(model)
+    new = run_round(strategy, model, [update], [7.0])
+    np.testing.assert_array_equal(new["w"], [0.25, 0.25])
+    np.testing.assert_array_equal(new["mean"], [1, 1])
+
+
+def test_master_holds_what_half_precision_cannot():
+    model = ParameterBuffer.from_arrays(
+        {"h": np.ones(1, np.float16), "b": bfloat16([1.0])}, dtypes={"b": "BF16"}
+    )
+    strategy = FedAvg()
+    strategy.start(model)
+    step = ParameterBuffer.from_arrays(
+        {"h": np.array([2.0**-14], np.float16), "b": bfloat16([2.0**-14])}, dtypes={"b": "BF16"}
+    )
+    new = run_round(strategy, model, [step], [1.0])
+    assert moving_bytes(new) == moving_bytes(model)
+    for name in ("master.F16.average", "master.BF16.average"):
+        assert strategy.state[name].dtype == np.float32
+        assert strategy.state[name][0] == 1 + 2.0**-14
+
+
+def test_a_model_without_half_precision_has_no_state():
+    strategy = FedAvg()
+    strategy.start(ParameterBuffer.from_arrays({"w": np.zeros(2, np.float32)}))
+    assert strategy.state == {}
+
+
+def test_a_model_of_no_tensors_is_averaged():
+    model = ParameterBuffer.from_arrays({})
+    strategy = FedAvg()
+    strategy.start(model)
+    assert run_round(strategy, model, [model, model], [1.0, 2.0]) == model
+
+
+def test_accumulating_before_a_round_is_open_is_a_bug():
+    model = ParameterBuffer.from_arrays({"w": np.zeros(2, np.float32)})
+    strategy = FedAvg()
+    strategy.start(model)
+    with pytest.raises(ValueError, match="no round is open"):
+        strategy.accumulate(chunks(model), 1.0)
+    with pytest.raises(ValueError, match="no round is open"):
+        strategy.finish(model)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
+def test_a_learning_rate_that_is_none_is_refused(rate):
+    with pytest.raises(ConfigError, match="server learning rate"):
+        FedAvg(server_learning_rate=rate)

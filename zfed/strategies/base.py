@@ -1,0 +1,78 @@
+"""What every strategy is: updates in, a new model out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+
+from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.strategies.pieces import Array, Buffer
+
+
+class Strategy(ABC):
+    """Makes model versions out of updates.
+
+    Pure and owned by one engine: no clock, no I/O, no locks. The order of calls is `start` once, `restore`
+    if a run goes on, then for each round `open_round`, `accumulate` per update, `finish`. A round may be
+    opened again at any time, which forgets its updates; if `accumulate` or `finish` raises, what is kept
+    from round to round is untouched, and so is the model.
+
+    Attributes:
+        largest_delta: Largest |mean delta| of the last `finish`, before any server optimiser.
+    """
+
+    largest_delta: float = 0.0
+
+    @abstractmethod
+    def start(self, model: ParameterBuffer) -> None:
+        """Begin from a first model, or from the one that a state to `restore` belongs to."""
+
+    @abstractmethod
+    def open_round(self, grid: float) -> None:
+        """Begin a round with an empty accumulator of step `grid`, see `zfed.strategies.grid`."""
+
+    @abstractmethod
+    def accumulate(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+        """Add one update that an `UpdateInspector` found good.
+
+        Args:
+            chunks: (byte offset, bytes) slices of the vector of its moving tensors, in any order; borders are
+                multiples of 8 bytes.
+            weight: Finite, at least 0. An update of weight 0 changes nothing.
+
+        Raises:
+            UpdateError: If the weight is not such a number; nothing is added.
+            LayoutError: If the slices do not cover the vector. The round must be opened again.
+        """
+
+    @abstractmethod
+    def finish(self, model: ParameterBuffer) -> ParameterBuffer:
+        """End the round with a new model.
+
+        Args:
+            model: The version that the updates started from. It may still be on the wire: it is not changed.
+
+        Raises:
+            RunFailedError: If no update had a weight above 0, or the new model would hold a number that is
+                not finite.
+        """
+
+    @property
+    @abstractmethod
+    def state(self) -> dict[str, Array]:
+        """What is kept from round to round, as flat arrays. They are never written to, only replaced."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take up a state that was saved; `start` came before.
+
+        Raises:
+            CheckpointError: If it is no state of this strategy for this layout.
+        """
+
+    @abstractmethod
+    def memory(self, layout: ParameterLayout) -> int:
+        """Peak bytes for a model of this layout: accumulator, state and, during `finish`, what replaces them.
+
+        The new model counts, the one passed in does not.
+        """
