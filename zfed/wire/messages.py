@@ -17,7 +17,7 @@ from zfed.metrics import Metric
 PROTOCOL = "zfed/1"
 MAX_CHUNK_BYTES = 1 << 20
 
-NODE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+NODE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"  # \Z: a $ would let a final newline pass
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 62)]
 Text: TypeAlias = Annotated[str, Meta(max_length=512)]
@@ -68,7 +68,7 @@ class Hello(Message, frozen=True):
     protocol: Text
     node: NodeName
     node_kind: Literal["worker", "evaluator"]
-    instance: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+    instance: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
     version: Text
     layout: Blob
     examples: Count
