@@ -29,10 +29,11 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
         _say(str(error))
         return error.exit_code
     except Exception as error:
-        where = _keep_traceback() if not debug else "its traceback is above"
+        where = "its traceback is above" if debug else _keep_traceback()
         if debug:
             traceback.print_exc()
-        _say(f"unexpected {type(error).__name__}: {error}; {where}")
+        first_line = str(error).partition("\n")[0]
+        _say(f"unexpected {type(error).__name__}: {first_line}; {where}")
         return FAILED
 
 

@@ -34,7 +34,7 @@ def test_an_unexpected_error_is_one_line_that_names_the_file_with_its_traceback(
     capsys, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert guarded(raising(ZeroDivisionError("oh"))) == 1
+    assert guarded(raising(ZeroDivisionError("oh\nmore"))) == 1
     message = capsys.readouterr().err
     assert message.startswith("zfed: unexpected ZeroDivisionError: oh; its traceback is in ")
     kept = Path(message.rstrip().rpartition(" ")[2]).read_text()
