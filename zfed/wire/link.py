@@ -19,6 +19,9 @@ from zfed.wire.messages import AnyMessage, Hello, Refused, Welcome
 
 BACK_OFF_CAP_S = 5.0
 FIRST_GREETING_S = 1.0
+FIRST_PAUSE_S = 0.25
+SHORT_PAUSE_S = 0.2
+"""After a session that was open: its coordinator has just been there."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Link:
         """A new connection was opened: send HELLO on it and wait for WELCOME."""
         self.state = "greeting"
         self.epoch = 0
-        self._deadline = now + min(FIRST_GREETING_S * 2**self.attempts, BACK_OFF_CAP_S)
+        self._deadline = now + _backed_off(FIRST_GREETING_S, self.attempts)
         self.attempts += 1
         self.send_frames(encode(hello, epoch=0))
 
@@ -125,7 +128,7 @@ class Link:
         """Give this connection up."""
         was_open = self.state == "open"
         self.state = "down"
-        pause = 0.2 if was_open else min(0.25 * 2 ** (self.attempts - 1), BACK_OFF_CAP_S)
+        pause = SHORT_PAUSE_S if was_open else _backed_off(FIRST_PAUSE_S, self.attempts - 1)
         return Down(reason, now + pause * self.jitter())
 
     def _welcome(self, welcome: Welcome, epoch: int, now: float) -> list[LinkEvent]:
@@ -135,3 +138,7 @@ class Link:
         self.attempts = 0
         self._deadline = now + self.lost_s
         return [Welcomed(welcome)]
+
+
+def _backed_off(first_s: float, times: int) -> float:
+    return min(first_s * 2.0 ** min(times, 16), BACK_OFF_CAP_S)  # 2.0**1024 is an OverflowError

@@ -9,7 +9,8 @@ Rules, in the order in which they are applied to what arrives on a route:
    instance waits while the old one is asked by PING: if that answers, the newcomer is refused; if it does not
    within `probe_s`, the newcomer takes the name. Only a PONG to that PING counts: older messages of a process
    that is dead by now may still lie in a queue.
-5. A session that is silent for `lost_s` is lost. If this process itself was stopped for a while, nobody is.
+5. A session that is silent for `lost_s` is lost. If this process itself was stopped for a while (no tick for
+   longer than `ping_s`), nobody is, and probes start anew: the answers may lie in the queue.
 """
 
 from __future__ import annotations
@@ -179,11 +180,7 @@ class Sessions:
 
     def tick(self, now: float) -> list[SessionEvent]:
         """Ping who is due, lose who is silent, decide challenges that were not answered."""
-        away = now - (self._last_tick if self._last_tick is not None else now)
-        self._last_tick = now
-        if away > self.timing.lost_s / 2:
-            for session in self:
-                session.last_heard = now
+        self._excuse_own_absence(now)
         if now < self._next_sweep:
             return []
         self._next_sweep = now + self.timing.sweep_s
@@ -198,6 +195,16 @@ class Sessions:
                 self._ping(session, now)
         return events
 
+    def _excuse_own_absence(self, now: float) -> None:
+        away = now - (self._last_tick if self._last_tick is not None else now)
+        self._last_tick = now
+        if away <= self.timing.ping_s:
+            return
+        for session in self:
+            session.last_heard = now
+            if session.challenger:
+                session.challenger.deadline = now + self.timing.probe_s
+
     def _greet(self, route: bytes, hello: Hello, now: float) -> list[SessionEvent]:
         here = self._by_route.get(route)
         if here is not None:  # a HELLO that came twice: its answer may have been lost
@@ -208,12 +215,13 @@ class Sessions:
         if holder is None:
             return [self._open(route, hello, now)]
         if holder.hello.instance == hello.instance:
-            lost = self._lose(holder, "it connected again", now)
-            return [*lost, self._open(route, hello, now)]
+            turned = self._challenge_failed(holder)
+            return [*turned, *self._lose(holder, "it connected again", now), self._open(route, hello, now)]
         if holder.challenger is not None:
-            if holder.challenger.route == route:
-                return []
-            return [self._name_taken(route, hello)]
+            if holder.challenger.hello.instance != hello.instance:
+                return [self._name_taken(route, hello)]
+            holder.challenger.route = route  # its first attempts are shorter than the probe
+            return []
         self._ping(holder, now)
         holder.challenger = Challenger(route, hello, holder.pinged, now + self.timing.probe_s)
         return []
@@ -226,11 +234,13 @@ class Sessions:
         return Opened(session)
 
     def _challenge_answered(self, session: Session, pong: Pong) -> list[SessionEvent]:
-        challenger = session.challenger
-        if challenger is None or pong.number < challenger.number:
+        if session.challenger is None or pong.number < session.challenger.number:
             return []
-        session.challenger = None
-        return [self._name_taken(challenger.route, challenger.hello)]
+        return self._challenge_failed(session)
+
+    def _challenge_failed(self, session: Session) -> list[SessionEvent]:
+        challenger, session.challenger = session.challenger, None
+        return [self._name_taken(challenger.route, challenger.hello)] if challenger else []
 
     def _name_taken(self, route: bytes, hello: Hello) -> Turned:
         reason = (
@@ -246,8 +256,9 @@ class Sessions:
     def _lose(self, session: Session, reason: str, now: float) -> list[SessionEvent]:
         self.close(session)
         events: list[SessionEvent] = [Lost(session, reason)]
-        if session.challenger:
-            events.append(self._open(session.challenger.route, session.challenger.hello, now))
+        challenger = session.challenger
+        if challenger and challenger.route not in self._by_route:  # else it has another name by now
+            events.append(self._open(challenger.route, challenger.hello, now))
         return events
 
     def _ping(self, session: Session, now: float) -> None:
