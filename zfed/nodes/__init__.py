@@ -1,0 +1,1 @@
+"""Nodes: a pure logic each, and the pump, threads and files around it."""

@@ -7,6 +7,7 @@ from zfed.strategies.inspection import UpdateInspector, Verdict
 from zfed.strategies.mean import FedAvg
 from zfed.strategies.registry import STRATEGIES, create_strategy, strategy_options
 from zfed.strategies.server_optimizer import FedAvgM
+from zfed_kernels import warm_up
 
 __all__ = [
     "STRATEGIES",
@@ -21,4 +22,5 @@ __all__ = [
     "encode_delta",
     "next_value_range",
     "strategy_options",
+    "warm_up",
 ]

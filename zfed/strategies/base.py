@@ -74,5 +74,5 @@ class Strategy(ABC):
     def memory(self, layout: ParameterLayout) -> int:
         """Peak bytes for a model of this layout: accumulator, state and, during `finish`, what replaces them.
 
-        The new model counts, the one passed in does not.
+        The new model counts, the one passed in does not. Without numba, `finish` needs up to twice that.
         """

@@ -1,0 +1,93 @@
+"""Whether a node may take part: its model's layout and its part of the data must fit the others'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from zfed.errors import LayoutError
+from zfed.params import ParameterLayout
+from zfed.partition import Partition
+from zfed.wire.messages import Hello, PartitionClaim
+
+MAX_LAYOUT_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a node may not take part."""
+
+    code: str
+    reason: str
+
+
+def partition_of(claim: PartitionClaim) -> Partition:
+    """The partition that a HELLO claims.
+
+    Raises:
+        ValueError: If the claim, which is only the peer's word, makes no sense.
+    """
+    labels = None if claim.labels is None else tuple(claim.labels)
+    return Partition(labels=labels, spec=claim.spec, seed=claim.seed)
+
+
+def claim_of(partition: Partition) -> PartitionClaim:
+    """The claim that tells a coordinator of this partition."""
+    labels = None if partition.labels is None else list(partition.labels)
+    return PartitionClaim(labels=labels, spec=partition.spec, seed=partition.seed)
+
+
+def partition_objection(hello: Hello, others: Iterable[Hello]) -> Objection | None:
+    """Two workers on one part of a data set, or cut with different seeds, cannot both be right."""
+    if hello.node_kind != "worker":
+        return None
+    try:
+        mine = partition_of(hello.partition)
+    except ValueError as error:
+        return Objection("partition", f"{hello.node} claims a partition that cannot be: {error}")
+    for other in others:
+        if other.node_kind != "worker" or other.node == hello.node:
+            continue
+        conflict = mine.conflict(partition_of(other.partition))
+        if conflict:
+            return Objection("partition", f"{hello.node} and {other.node} cannot both take part: {conflict}")
+    return None
+
+
+@dataclass
+class RunLayout:
+    """The layout of the run's model: that of the first node admitted; all others must have the same."""
+
+    layout: ParameterLayout | None = None
+    given_by: str = ""
+    _known: set[str] = field(default_factory=set)
+
+    def fits(self, digest: str) -> bool | None:
+        """True if a layout of this digest is the run's, False if it is not, None if nobody knows yet."""
+        return None if self.layout is None else digest == self.layout.digest
+
+    def too_long(self, hello: Hello) -> Objection | None:
+        """A layout's description is not received if it is absurdly long."""
+        if 0 < hello.layout.bytes <= MAX_LAYOUT_BYTES:
+            return None
+        seen = f"{hello.node}: description of its layout has {hello.layout.bytes} bytes"
+        return Objection("layout", f"{seen}, allowed are 1 to {MAX_LAYOUT_BYTES}")
+
+    def take(self, hello: Hello, description: bytes) -> Objection | None:
+        """Take the layout that a node has sent: the first becomes the run's, others are compared with it."""
+        try:
+            layout = ParameterLayout.from_bytes(description)
+        except LayoutError as error:
+            return Objection("layout", f"{hello.node}: {error}")
+        if layout.digest != hello.layout.digest:
+            return Objection("layout", f"{hello.node}: the layout it sent is not the one it named in HELLO")
+        if layout.nbytes == 0:
+            return Objection("layout", f"{hello.node}: its model has no parameters to share")
+        if self.layout is None:
+            self.layout, self.given_by = layout, hello.node
+            return None
+        difference = layout.first_difference(self.layout)
+        if difference is None:
+            return None
+        whose = f"the model of {hello.node} is not the run's (first told by {self.given_by})"
+        return Objection("layout", f"{whose}: {difference}")

@@ -1,0 +1,156 @@
+"""The coordinator's numbers and files: what the pump must not wait for.
+
+`Aggregation.perform(job)` does one job and returns what became of it. Jobs come in order and one at a time,
+from whichever thread drives it; nothing here knows of sockets or of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zfed.checkpoint import RunDirectory, map_model, read_model
+from zfed.errors import CheckpointError, LayoutError, ZfedError
+from zfed.nodes.words import (
+    BeginRound,
+    Chunks,
+    CommitVersion,
+    DropUpdates,
+    FirstModelFailed,
+    FirstModelReady,
+    FoldUpdate,
+    InstallFirstModel,
+    Job,
+    JobFailed,
+    JobResult,
+    ReadFirstModel,
+    Served,
+    UpdateFolded,
+    VersionReady,
+    WriteJournal,
+)
+from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.strategies import Strategy, apply_delta
+from zfed.wire.transfer import blob_of
+
+
+class Aggregation:
+    """Owns a run's current model, its strategy and its directory.
+
+    Args:
+        directory: Where everything is written.
+        strategy: How updates become a model; not started yet.
+        initial: The user's first model, if there is one.
+    """
+
+    def __init__(self, directory: RunDirectory, strategy: Strategy, *, initial: Path | None = None) -> None:
+        self.directory = directory
+        self.strategy = strategy
+        self.initial = initial
+        self.model: ParameterBuffer | None = None
+        self._opened: Mapping[str, Any] = {}
+
+    def perform(self, job: Job) -> JobResult | None:
+        """Do one job. An error that a person can mend becomes a `JobFailed` or `FirstModelFailed`."""
+        try:
+            match job:
+                case WriteJournal():
+                    self.directory.journal.append(dict(job.record), sync=job.sync)
+                case ReadFirstModel():
+                    return self._read_first_model(job.layout)
+                case InstallFirstModel():
+                    return self._install_first_model(job)
+                case BeginRound():
+                    self.strategy.open_round(job.opened.grid)
+                case FoldUpdate():
+                    return self._fold(job)
+                case CommitVersion():
+                    return self._commit(job)
+                case DropUpdates():
+                    self._drop_updates(job.round)
+        except ZfedError as error:
+            return JobFailed(str(error))
+        return None
+
+    def finish(self) -> Path | None:
+        """Write the model that the run ends with where its owner finds it; None if there is no model."""
+        if self.model is None:
+            return None
+        return self.directory.save_final_model(self._version, self.model)
+
+    def _read_first_model(self, layout: ParameterLayout) -> JobResult:
+        if self.initial is None:
+            return FirstModelFailed("", "no file was given for the first model")
+        try:
+            given = read_model(self.initial)
+            buffer = ParameterBuffer.filled(layout, given)
+        except (CheckpointError, LayoutError) as error:
+            return FirstModelFailed("", f"--initial {self.initial}: {error}")
+        return self._install(buffer, str(self.initial))
+
+    def _install_first_model(self, job: InstallFirstModel) -> JobResult:
+        buffer = ParameterBuffer.zeros(job.layout)
+        _copy(job.model, buffer.moving)
+        _copy(job.frozen, buffer.frozen)
+        return self._install(buffer, job.node)
+
+    def _install(self, buffer: ParameterBuffer, source: str) -> FirstModelReady:
+        self.strategy.start(buffer)
+        self._write_version(0, buffer, {"source": source})
+        frozen = None
+        if buffer.frozen.data.nbytes:
+            held = buffer.frozen.read_only().data.data
+            frozen = Served(blob_of("frozen", held), held, held)
+        return FirstModelReady(source, self._serve(0), frozen)
+
+    def _fold(self, job: FoldUpdate) -> UpdateFolded:
+        fold = job.fold
+        self.strategy.accumulate(job.chunks, fold.weight)
+        return UpdateFolded(fold, self._own_model(job) if fold.keep else None)
+
+    def _own_model(self, job: FoldUpdate) -> Served:
+        """The worker's own model: what it trained from plus its delta."""
+        model, fold = self._current, job.fold
+        delta = ParameterBuffer.zeros(model.layout.moving)
+        _copy(job.chunks, delta)
+        own = apply_delta(model, delta)
+        path = self.directory.save_update(fold.round, fold.node, own)
+        mapped = map_model(path, moving_only=True).data.data
+        return Served(blob_of(f"update:{fold.round}:{fold.node}", mapped), mapped, mapped)
+
+    def _commit(self, job: CommitVersion) -> VersionReady:
+        new = self.strategy.finish(self._current)
+        facts = {"round": job.round, "workers": job.workers}
+        self._write_version(job.version, new, facts)
+        return VersionReady(job.version, self.strategy.largest_delta, self._serve(job.version))
+
+    def _write_version(self, version: int, buffer: ParameterBuffer, facts: Mapping[str, Any]) -> None:
+        """Model, state, then the one line that makes them the current version."""
+        model = self.directory.save_model(version, buffer)
+        state = self.directory.save_state(version, self.strategy.state)
+        self.directory.commit(version=version, model=model, state=state, facts=facts)
+        self.model = buffer.read_only()
+        self._version = version
+
+    def _serve(self, version: int) -> Served:
+        memory = self._current.moving.data.data
+        mapped = map_model(self.directory.model_path(version), moving_only=True).data.data
+        return Served(blob_of(f"model:{version}", memory), memory, mapped)
+
+    @property
+    def _current(self) -> ParameterBuffer:
+        if self.model is None:
+            raise CheckpointError("there is no model yet")
+        return self.model
+
+    def _drop_updates(self, round_number: int) -> None:
+        for path in self.directory.update_path(round_number, "x").parent.glob(f"r{round_number:05d}-*"):
+            path.unlink(missing_ok=True)
+
+
+def _copy(chunks: Chunks, part: ParameterBuffer) -> None:
+    for offset, data in chunks:
+        part.data[offset : offset + len(data)] = np.frombuffer(data, np.uint8)

@@ -1,0 +1,170 @@
+"""The coordinator as a program: its socket, its files, its threads around `CoordinatorLogic`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+from zfed.checkpoint import RunDirectory
+from zfed.config import CoordinatorConfig
+from zfed.errors import ConfigError, UsageError, ZfedError
+from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded
+from zfed.nodes.aggregation import Aggregation
+from zfed.nodes.background import Background
+from zfed.nodes.coordinator_logic import CoordinatorLogic
+from zfed.nodes.pump import Pump
+from zfed.nodes.words import Finish, Job, JobFailed, StopRequested, TellFact
+from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
+from zfed.telemetry import draw_curves, metrics_record
+from zfed.transport import SocketListener, is_loopback
+
+log = logging.getLogger(__name__)
+
+WEIGHTINGS = ("examples", "equal")
+
+
+class Coordinator:
+    """Runs one federated job from its first model to its last.
+
+    Args:
+        config: What to run.
+        observer: Is told what happens, from the thread that calls `run`.
+        config_text: The configuration as a person reads it, kept in the run directory.
+
+    Raises:
+        UsageError: If the configuration cannot work.
+    """
+
+    def __init__(
+        self, config: CoordinatorConfig, *, observer: Observer | None = None, config_text: str = ""
+    ) -> None:
+        _check(config)
+        self._config = config
+        self._observer = observer or (lambda fact: None)
+        self._config_text = config_text
+        self._strategy = _strategy(config)
+        self._pump: Pump | None = None
+        self._stop_reason: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """Ask the run to stop; from any thread or signal handler."""
+        self._stop_reason = reason
+        if self._pump is not None:
+            self._pump.post(StopRequested(reason))
+
+    def run(self) -> RunEnded:
+        """Run until the last round is committed and evaluated, or the run failed or was stopped.
+
+        Raises:
+            ZfedError: If it could not even start: the address, the run directory.
+        """
+        config = self._config
+        threading.Thread(target=warm_up, name="zfed-warm-up", daemon=True).start()
+        listener = SocketListener(config.run.bind)
+        try:
+            path = Path(config.run.run or _new_run_path())
+            with RunDirectory.create(path.parent, path.name, self._config_text) as directory:
+                return self._run(listener, directory)
+        finally:
+            listener.close()
+
+    def _run(self, listener: SocketListener, directory: RunDirectory) -> RunEnded:
+        config = self._config
+        protected = is_loopback(config.run.bind)
+        initial = Path(config.run.initial) if config.run.initial else None
+        aggregation = Aggregation(directory, self._strategy, initial=initial)
+        logic = CoordinatorLogic(
+            config=config,
+            run=directory.run_id,
+            incarnation=directory.next_incarnation(),
+            protected=protected,
+        )
+        background = Background("zfed-numbers", lambda: pump.post(JobFailed("an internal error")))
+
+        def do(job: Job) -> None:
+            result = aggregation.perform(job)
+            if result is not None:
+                pump.post(result)
+
+        def tell(effect: TellFact) -> None:
+            self._tell(effect.fact)
+            record = metrics_record(effect.fact)
+            if record is not None:
+                background.add(lambda: directory.record_metrics(record))
+
+        perform: dict[type, Callable[[Any], None]] = {
+            kind: lambda job: background.add(lambda: do(job)) for kind in get_args(Job)
+        }
+        pump = self._pump = Pump(logic, listener, {**perform, TellFact: tell})
+        started = CoordinatorStarted(
+            run=directory.run_id,
+            directory=str(directory.path),
+            address=listener.address,
+            rounds=config.run.rounds,
+            protected=protected,
+        )
+        self._tell(started)
+        if self._stop_reason is not None:
+            pump.post(StopRequested(self._stop_reason))
+        try:
+            finish = pump.run()
+        finally:
+            background.close()
+            pump.close()
+        if background.failure is not None:
+            raise background.failure
+        ended = self._ended(finish, aggregation, protected)
+        self._tell(ended)
+        return ended
+
+    def _tell(self, fact: Fact) -> None:
+        self._observer(fact)
+
+    def _ended(self, finish: Finish, aggregation: Aggregation, protected: bool) -> RunEnded:
+        directory = aggregation.directory
+        status, reason = finish.status, finish.reason
+        try:
+            model = aggregation.finish()
+        except ZfedError as error:
+            model, status, reason = None, "failed", f"the last model could not be written: {error}"
+        plot = directory.path / "curves.png"
+        drawn = self._config.report.plot and draw_curves(directory.metrics_path, plot)
+        return RunEnded(
+            status=status,
+            reason=reason,
+            rounds_done=finish.rounds_done,
+            rounds=finish.rounds,
+            version=finish.version,
+            evaluated=finish.evaluated,
+            model=str(model or ""),
+            metrics=str(directory.metrics_path),
+            plot=str(plot) if drawn else "",
+            protected=protected,
+        )
+
+
+def _new_run_path() -> str:
+    return f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def _check(config: CoordinatorConfig) -> None:
+    run = config.run
+    if run.weighting not in WEIGHTINGS:
+        raise ConfigError(f"weighting is {run.weighting!r}, allowed are: {', '.join(WEIGHTINGS)}")
+    if not is_loopback(run.bind) and not run.insecure:
+        raise UsageError(
+            f"--bind {run.bind} can be reached by other machines, and traffic is neither encrypted nor "
+            "authenticated yet: add --insecure if you trust everybody on that network, or bind to 127.0.0.1"
+        )
+
+
+def _strategy(config: CoordinatorConfig) -> Strategy:
+    """The strategy that `[run]` names, with those of its options that `[run]` has."""
+    run = config.run
+    options = {name: getattr(run, name) for name in strategy_options(run.strategy) if hasattr(run, name)}
+    return create_strategy(run.strategy, **options)

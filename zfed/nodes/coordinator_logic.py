@@ -1,0 +1,781 @@
+"""The coordinator without its sockets, files and clock: sessions, transfers and the round engine joined.
+
+Frames come in, the session rules say who speaks, offers are pulled through upload slots, and the round
+engine is told what happened; its actions become messages, and jobs on numbers and files that are done beside
+the pump in the order in which they were given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from zfed.config import CoordinatorConfig
+from zfed.engine import (
+    Accept,
+    Action,
+    AskEvaluate,
+    AskModel,
+    AskTrain,
+    Cancel,
+    Commit,
+    CommitFailed,
+    EndRun,
+    EvaluationDone,
+    Event,
+    Fold,
+    Folded,
+    LoadModel,
+    ModelLoaded,
+    ModelUnusable,
+    NodeGone,
+    NodeReady,
+    OpenRound,
+    Refuse,
+    ReleaseModels,
+    StopAsked,
+    Tell,
+    TellCommitted,
+    Tick,
+    UpdateStaged,
+    UpdateUnfit,
+    VersionCommitted,
+    WorkFailed,
+)
+from zfed.errors import RemoteProtocolError, UpdateError
+from zfed.facts import Fact, ModelReady, NodeJoined, NodeLeft, NodeRefused, Progress
+from zfed.nodes.admission import Objection, RunLayout, partition_objection, partition_of
+from zfed.nodes.staging import StagedVector, Staging
+from zfed.nodes.words import (
+    BeginRound,
+    CommitVersion,
+    CoordinatorEffect,
+    CoordinatorInput,
+    DropUpdates,
+    Finish,
+    FirstModelFailed,
+    FirstModelReady,
+    FoldUpdate,
+    FramesArrived,
+    InstallFirstModel,
+    JobFailed,
+    ReadFirstModel,
+    RouteGone,
+    SendFrames,
+    Served,
+    StopRequested,
+    TellFact,
+    TimePassed,
+    UpdateFolded,
+    VersionReady,
+    WriteJournal,
+)
+from zfed.params import ParameterLayout
+from zfed.rounds import FEDERATED, SyncRounds
+from zfed.strategies import UpdateInspector
+from zfed.wire.codec import Buffer
+from zfed.wire.messages import (
+    Accepted,
+    AnyMessage,
+    AssignmentId,
+    Blob,
+    Bye,
+    Chunk,
+    Committed,
+    Done,
+    Ended,
+    Evaluate,
+    Evaluated,
+    Failed,
+    Hello,
+    Initialize,
+    Pong,
+    Pull,
+    Refused,
+    Train,
+    Update,
+    Vector,
+    Welcome,
+)
+from zfed.wire.messages import Cancel as CancelMessage
+from zfed.wire.session import Heard, Lost, Malformed, Opened, Session, SessionEvent, Sessions, Timing, Turned
+from zfed.wire.transfer import Intake, Puller, Shelf, Window, blob_of
+
+RESUME_S = 30.0
+GOODBYE_S = 3.0
+TICK_S = 1.0
+OWN_MODELS_ANNOUNCED = "this worker's own model will be evaluated, not only the federated one"
+UNPROTECTED = "traffic of this run is neither encrypted nor authenticated"
+
+
+def work_seed(run_seed: int, node: str, version: int) -> int:
+    """The seed of a node's work from a version; never of an attempt, so that a retry trains the same."""
+    digest = hashlib.sha256(f"{run_seed}:{node}:{version}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 2
+
+
+@dataclass
+class _Peer:
+    """What the coordinator keeps of one session beside the session itself."""
+
+    session: Session
+    puller: Puller
+    admitted: bool = False
+    progress: Pong | None = None
+    layout: bytearray = field(default_factory=bytearray)
+
+    def write_layout(self, offset: int, data: Buffer) -> None:
+        self.layout[offset : offset + len(data)] = data
+
+
+@dataclass
+class CoordinatorLogic:
+    """One run's coordinator. Pure: `handle(input, now) -> effects`.
+
+    Args:
+        config: The run's configuration.
+        run: The run's id.
+        incarnation: Number of this coordinator start, from 1; numbers assignments and session epochs.
+        protected: False if traffic is neither encrypted nor authenticated.
+        timing: Seconds of the session rules.
+    """
+
+    config: CoordinatorConfig
+    run: str
+    incarnation: int = 1
+    protected: bool = False
+    timing: Timing = field(default_factory=Timing)
+
+    def __post_init__(self) -> None:
+        self._effects: list[CoordinatorEffect] = []
+        self._sessions = Sessions(self._send_frames, self.timing, next_epoch=(self.incarnation << 32) + 1)
+        self._rounds = SyncRounds(self.config.run, self.config.evaluate, self.incarnation)
+        self._peers: dict[str, _Peer] = {}
+        self._seen: set[str] = set()
+        self._layout = RunLayout()
+        self._shelf = Shelf()
+        self._window = Window()
+        self._served: dict[str, Served] = {}
+        self._version = 0
+        self._staged: dict[AssignmentId, Staging] = {}
+        self._folding: dict[AssignmentId, Staging] = {}
+        self._offers: deque[tuple[str, Update]] = deque()
+        self._value_range = math.inf
+        self._bytes_down = 0
+        self._bytes_up = 0
+        self._ended: EndRun | None = None
+        self._finish_at = math.inf
+        self._finished = False
+
+    # ---- driving --------------------------------------------------------------------------------
+
+    @property
+    def next_wake(self) -> float | None:
+        """When `TimePassed` has something to do."""
+        if self._finished:
+            return None
+        wakes = [self._sessions.next_wake, self._finish_at]
+        if self._rounds.next_wake is not None:
+            wakes.append(self._rounds.next_wake)
+        return min(wakes)
+
+    def start(self, now: float) -> list[CoordinatorEffect]:
+        """Begin the run."""
+        self._act(self._rounds.start(now), now)
+        return self._drained()
+
+    def handle(self, event: CoordinatorInput, now: float) -> list[CoordinatorEffect]:
+        """Take an input; return what is to be done, in this order."""
+        match event:
+            case FramesArrived():
+                self._session_events(self._sessions.receive(event.route, event.frames, now), now)
+            case RouteGone():
+                self._session_events(self._sessions.unreachable(event.route, now), now)
+            case TimePassed():
+                self._time_passed(now)
+            case StopRequested():
+                self._tell_engine(StopAsked(reason=event.reason), now)
+            case FirstModelReady():
+                self._first_model_ready(event, now)
+            case FirstModelFailed():
+                self._tell_engine(ModelUnusable(node=event.node, reason=event.reason), now)
+            case UpdateFolded():
+                self._update_folded(event, now)
+            case VersionReady():
+                self._version_ready(event, now)
+            case JobFailed():
+                self._tell_engine(CommitFailed(reason=event.reason), now)
+        return self._drained()
+
+    def _drained(self) -> list[CoordinatorEffect]:
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _send_frames(self, route: bytes, frames: list[Buffer]) -> None:
+        self._effects.append(SendFrames(route, frames))
+
+    def _tell(self, fact: Fact) -> None:
+        self._effects.append(TellFact(fact))
+
+    def _send(self, node: str, message: AnyMessage, payload: Buffer | None = None) -> None:
+        peer = self._peers.get(node)
+        if peer is not None:
+            self._sessions.send(peer.session, message, payload)
+
+    def _time_passed(self, now: float) -> None:
+        self._session_events(self._sessions.tick(now), now)
+        for peer in self._peers.values():
+            peer.puller.tick(now)
+        for staging in list(self._staged.values()):
+            if staging.parked_until is not None and now >= staging.parked_until:
+                self._drop_staged(staging.assignment, now)
+        self._tell_engine(Tick(), now)
+        if now >= self._finish_at:
+            self._finish()
+
+    def _tell_engine(self, event: Event, now: float) -> None:
+        self._act(self._rounds.handle(event, now), now)
+
+    # ---- who is here ----------------------------------------------------------------------------
+
+    def _session_events(self, events: list[SessionEvent], now: float) -> None:
+        for event in events:
+            match event:
+                case Opened(session):
+                    self._opened(session, now)
+                case Heard(session, message, payload):
+                    self._heard(session, message, payload, now)
+                case Lost(session, reason):
+                    self._gone(session, False, reason, now)
+                case Turned(node, code, reason):
+                    self._tell(NodeRefused(node=node, code=code, reason=reason))
+                case Malformed(node, reason):
+                    self._tell(NodeRefused(node=node, code="malformed", reason=f"message dropped: {reason}"))
+
+    def _opened(self, session: Session, now: float) -> None:
+        hello = session.hello
+        objection = self._objection(hello)
+        if objection:
+            self._turn_away(session, objection)
+            return
+        peer = _Peer(session, Puller(lambda pull: self._sessions.send(session, pull), self._window))
+        self._peers[hello.node] = peer
+        announcements = [] if self.protected else [UNPROTECTED]
+        if self.config.evaluate.workers and hello.node_kind == "worker":
+            announcements.append(OWN_MODELS_ANNOUNCED)
+        welcome = Welcome(
+            run=self.run,
+            ping_s=self.timing.ping_s,
+            lost_s=self.timing.lost_s,
+            protected=self.protected,
+            announcements=announcements,
+        )
+        self._sessions.welcome(session, welcome)
+        if self._layout.fits(hello.layout.digest):
+            self._admit(peer, now)
+        else:
+            peer.puller.start(Intake(hello.layout, peer.write_layout), now)
+
+    def _objection(self, hello: Hello) -> Objection | None:
+        if self._ended:
+            return Objection("ended", f"the run {self.run!r} has ended")
+        others = [peer.session.hello for peer in self._peers.values()]
+        return partition_objection(hello, others) or self._layout.too_long(hello)
+
+    def _turn_away(self, session: Session, objection: Objection) -> None:
+        self._sessions.refuse(session, objection.code, objection.reason)
+        peer = self._peers.get(session.node)
+        if peer is not None and peer.session is session:
+            peer.puller.close()
+            del self._peers[session.node]
+        self._tell(NodeRefused(node=session.node, code=objection.code, reason=objection.reason))
+
+    def _layout_arrived(self, peer: _Peer, now: float) -> None:
+        objection = self._layout.take(peer.session.hello, bytes(peer.layout))
+        if objection:
+            self._turn_away(peer.session, objection)
+        else:
+            self._admit(peer, now)
+
+    def _admit(self, peer: _Peer, now: float) -> None:
+        peer.admitted = True
+        hello = peer.session.hello
+        rejoined = hello.node in self._seen
+        self._seen.add(hello.node)
+        joined = NodeJoined(
+            node=hello.node,
+            kind=hello.node_kind,
+            examples=hello.examples,
+            partition=partition_of(hello.partition).describe() if hello.node_kind == "worker" else "",
+            label_counts=hello.label_counts,
+            rejoined=rejoined,
+        )
+        self._journal(
+            "joined", node=hello.node, kind=hello.node_kind, examples=hello.examples, rejoined=rejoined
+        )
+        self._tell(joined)
+        self._tell_engine(NodeReady(node=hello.node, kind=hello.node_kind, examples=hello.examples), now)
+
+    def _gone(self, session: Session, left: bool, reason: str, now: float) -> None:
+        peer = self._peers.get(session.node)
+        if peer is None or peer.session is not session:
+            return
+        del self._peers[session.node]
+        peer.puller.close()
+        for staging in list(self._staged.values()):
+            if staging.node == session.node:
+                staging.parked_until = now if left else now + RESUME_S
+        self._offers = deque((node, update) for node, update in self._offers if node != session.node)
+        if peer.admitted:
+            if not self._ended:
+                self._tell(NodeLeft(node=session.node, kind=session.hello.node_kind, reason=reason))
+            self._tell_engine(NodeGone(node=session.node, left=left, reason=reason), now)
+        if self._ended and not self._peers:
+            self._finish()
+
+    # ---- what nodes say -------------------------------------------------------------------------
+
+    def _heard(self, session: Session, message: AnyMessage, payload: Buffer | None, now: float) -> None:
+        peer = self._peers.get(session.node)
+        if peer is None or peer.session is not session:
+            return
+        match message:
+            case Bye():
+                self._sessions.close(session)
+                self._gone(session, True, message.reason or "it said goodbye", now)
+            case Chunk() if payload is not None:
+                self._chunk(peer, message, payload, now)
+            case Refused(about="blob"):
+                self._blob_refused(peer, message, now)
+            case Pong():
+                self._pong(peer, message)
+            case Pull() if peer.admitted:
+                self._pulled(peer, message)
+            case Update() if peer.admitted:
+                self._offered(peer, message, now)
+            case Evaluated() if peer.admitted:
+                self._evaluated(peer, message, now)
+            case Failed() if peer.admitted:
+                failed = WorkFailed(
+                    node=session.node,
+                    assignment=message.assignment,
+                    error=message.error,
+                    traceback=message.traceback,
+                )
+                self._tell_engine(failed, now)
+
+    def _pong(self, peer: _Peer, pong: Pong) -> None:
+        if not pong.work or (
+            peer.progress and (pong.work, pong.done) == (peer.progress.work, peer.progress.done)
+        ):
+            return
+        peer.progress = pong
+        progress = Progress(
+            node=peer.session.node,
+            round=self._rounds.round,
+            stage=pong.work,
+            done=pong.done,
+            total=pong.total,
+            metrics=pong.metrics,
+        )
+        self._tell(progress)
+
+    def _pulled(self, peer: _Peer, pull: Pull) -> None:
+        try:
+            data = self._shelf.take(pull)
+        except RemoteProtocolError as error:
+            self._tell(NodeRefused(node=peer.session.node, code="malformed", reason=str(error)))
+            return
+        if data is None:
+            refused = Refused(
+                about="blob", code="gone", reason=f"{pull.blob} is not served here", blob=pull.blob
+            )
+            self._sessions.send(peer.session, refused)
+            return
+        if peer.session.hello.node_kind == "worker":
+            self._bytes_down += len(data)
+        self._sessions.send(peer.session, Chunk(blob=pull.blob, offset=pull.offset), data)
+
+    def _evaluated(self, peer: _Peer, message: Evaluated, now: float) -> None:
+        self._sessions.send(peer.session, Accepted(assignment=message.assignment))
+        done = EvaluationDone(
+            node=peer.session.node,
+            assignment=message.assignment,
+            examples=message.examples,
+            metrics=message.metrics,
+        )
+        self._tell_engine(done, now)
+
+    # ---- updates on their way in ----------------------------------------------------------------
+
+    def _offered(self, peer: _Peer, update: Update, now: float) -> None:
+        node, assignment = peer.session.node, update.assignment
+        match self._rounds.standing(node, assignment):
+            case "committed":
+                version = self._rounds.committed_version(assignment)
+                self._sessions.send(peer.session, Committed(assignment=assignment, version=version))
+            case "accepted":
+                self._sessions.send(peer.session, Accepted(assignment=assignment))
+            case "stale":
+                refused = Refused(
+                    about="update",
+                    code="stale",
+                    reason=self._rounds.stale_reason(assignment),
+                    assignment=assignment,
+                )
+                self._sessions.send(peer.session, refused)
+            case "wanted":
+                staging = self._staged.get(assignment)
+                if staging is not None and staging.same_offer(update):
+                    self._resume(peer, staging, now)
+                elif (node, update) not in self._offers:
+                    self._drop_staged(assignment, now)  # an offer of other bytes replaces the one before
+                    self._offers.append((node, update))
+                    self._fill_slots(now)
+
+    def _fill_slots(self, now: float) -> None:
+        while self._offers and len(self._staged) + len(self._folding) < self.config.run.upload_slots:
+            node, update = self._offers.popleft()
+            peer = self._peers.get(node)
+            if peer is None or self._rounds.standing(node, update.assignment) != "wanted":
+                continue
+            try:
+                staging = self._staging(peer, update)
+            except UpdateError as error:
+                unfit = UpdateUnfit(
+                    node=node, assignment=update.assignment, code=error.code, reason=str(error)
+                )
+                self._tell_engine(unfit, now)
+                continue
+            self._staged[update.assignment] = staging
+            self._resume(peer, staging, now)
+
+    def _staging(self, peer: _Peer, update: Update) -> Staging:
+        """Check an offer against what is wanted, before a byte of it is received."""
+        layout = self._layout.layout
+        if layout is None:
+            raise UpdateError("no update is wanted before the run has a layout", code="stale")
+        if self._rounds.phase == "initializing":
+            wanted = {"model": layout.moving, "frozen": layout.frozen}
+            value_range = math.inf
+        else:
+            wanted = {"delta": layout.moving}
+            value_range = self._value_range
+            declared = peer.session.hello.examples
+            if not 1 <= update.examples <= declared:
+                seen = f"claims {update.examples} examples, allowed are 1 to {declared}, as declared in HELLO"
+                raise UpdateError(seen, code="examples")
+            if update.version != self._rounds.version:
+                seen = f"starts from version {update.version}, the round from {self._rounds.version}"
+                raise UpdateError(seen, code="version")
+        offered = {vector.name: vector for vector in update.vectors}
+        vectors = {
+            name: StagedVector(_fitting(offered.get(name), name, part), UpdateInspector(part, value_range))
+            for name, part in wanted.items()
+            if part.nbytes
+        }
+        return Staging(peer.session.node, update, vectors)
+
+    def _resume(self, peer: _Peer, staging: Staging, now: float) -> None:
+        staging.parked_until = None
+        for staged in staging.vectors.values():
+            if not staged.intake.complete:
+                peer.puller.start(staged.intake, now)
+
+    def _chunk(self, peer: _Peer, chunk: Chunk, payload: Buffer, now: float) -> None:
+        try:
+            intake = peer.puller.receive(chunk, payload, now)
+        except RemoteProtocolError as error:
+            self._tell(NodeRefused(node=peer.session.node, code="malformed", reason=str(error)))
+            return
+        if intake is None:
+            return
+        if not peer.admitted:
+            if intake.complete:
+                self._layout_arrived(peer, now)
+            return
+        staging = self._staging_of(peer.session.node, intake)
+        if staging is None:
+            return
+        self._bytes_up += len(payload)
+        if intake.complete:
+            self._sessions.send(peer.session, Done(blob=chunk.blob))
+        if staging.complete:
+            self._staged_whole(staging, now)
+
+    def _staging_of(self, node: str, intake: Intake) -> Staging | None:
+        for staging in self._staged.values():
+            if staging.node == node and any(staged.intake is intake for staged in staging.vectors.values()):
+                return staging
+        return None
+
+    def _staged_whole(self, staging: Staging, now: float) -> None:
+        update = staging.update
+        del self._staged[update.assignment]
+        try:
+            staging.check()
+        except (RemoteProtocolError, UpdateError) as error:
+            code = error.code if isinstance(error, UpdateError) else "digest"
+            unfit = UpdateUnfit(node=staging.node, assignment=update.assignment, code=code, reason=str(error))
+            self._tell_engine(unfit, now)
+        else:
+            self._use(staging, now)
+        self._fill_slots(now)
+
+    def _use(self, staging: Staging, now: float) -> None:
+        update, layout = staging.update, self._layout.layout
+        if self._rounds.phase == "initializing" and layout is not None:
+            if self._rounds.standing(staging.node, update.assignment) == "wanted":
+                chunks = {name: staged.chunks for name, staged in staging.vectors.items()}
+                install = InstallFirstModel(layout, staging.node, chunks["model"], chunks.get("frozen", []))
+                self._effects.append(install)
+                self._send(staging.node, Committed(assignment=update.assignment, version=0))
+            return
+        self._folding[update.assignment] = staging
+        staged = UpdateStaged(
+            node=staging.node,
+            assignment=update.assignment,
+            examples=update.examples,
+            steps=update.steps,
+            seconds=update.seconds,
+            bytes=staging.nbytes,
+            metrics=update.metrics,
+        )
+        self._tell_engine(staged, now)
+
+    def _blob_refused(self, peer: _Peer, message: Refused, now: float) -> None:
+        for staging in list(self._staged.values()):
+            blobs = {staged.vector.data.id for staged in staging.vectors.values()}
+            if staging.node == peer.session.node and message.blob in blobs:
+                self._drop_staged(staging.assignment, now)
+                error = f"it cannot send its update any more: {message.reason}"
+                failed = WorkFailed(
+                    node=staging.node, assignment=staging.assignment, error=error, traceback=""
+                )
+                self._tell_engine(failed, now)
+
+    def _drop_staged(self, assignment: AssignmentId, now: float) -> None:
+        staging = self._staged.pop(assignment, None)
+        if staging is None:
+            return
+        peer = self._peers.get(staging.node)
+        if peer is not None:
+            for staged in staging.vectors.values():
+                peer.puller.stop(staged.vector.data.id)
+        self._fill_slots(now)
+
+    # ---- what the engine wants ------------------------------------------------------------------
+
+    def _act(self, actions: list[Action], now: float) -> None:
+        for action in actions:
+            match action:
+                case Tell():
+                    self._tell(action.fact)
+                case LoadModel():
+                    if self._layout.layout is not None:
+                        self._effects.append(ReadFirstModel(self._layout.layout))
+                case AskModel():
+                    self._send(
+                        action.node, Initialize(assignment=action.assignment, seed=self.config.run.seed)
+                    )
+                case OpenRound():
+                    self._open_round(action)
+                case AskTrain():
+                    self._send(action.node, self._train(action))
+                case AskEvaluate():
+                    self._send(action.node, self._evaluate(action))
+                case Accept():
+                    self._send(action.node, Accepted(assignment=action.assignment))
+                case Fold():
+                    chunks = self._folding[action.assignment].vectors["delta"].chunks
+                    self._journal(
+                        "accepted", round=action.round, node=action.node, assignment=action.assignment
+                    )
+                    self._effects.append(FoldUpdate(action, chunks))
+                case Refuse():
+                    self._refuse_update(action, now)
+                case Cancel():
+                    cancel = CancelMessage(assignment=action.assignment, reason=action.reason)
+                    self._send(action.node, cancel)
+                    self._drop_staged(action.assignment, now)
+                case Commit():
+                    self._commit(action)
+                case TellCommitted():
+                    self._send(action.node, Committed(assignment=action.assignment, version=action.version))
+                case ReleaseModels():
+                    self._release(action.round)
+                case EndRun():
+                    self._end(action, now)
+
+    def _open_round(self, action: OpenRound) -> None:
+        self._value_range = action.value_range
+        self._journal(
+            "opened",
+            round=action.round,
+            attempt=action.attempt,
+            version=action.version,
+            grid=action.grid,
+            value_range=action.value_range,
+            cohort=action.cohort,
+            assignments=action.assignments,
+        )
+        self._effects.append(BeginRound(action))
+
+    def _train(self, action: AskTrain) -> Train:
+        return Train(
+            assignment=action.assignment,
+            round=action.round,
+            version=action.version,
+            model=self._vector("model", f"model:{action.version}"),
+            frozen=self._frozen(),
+            seed=work_seed(self.config.run.seed, action.node, action.version),
+            timeout_s=self.config.run.round_timeout_s,
+            settings=self.config.train,
+            evaluated=action.evaluated,
+        )
+
+    def _evaluate(self, action: AskEvaluate) -> Evaluate:
+        own = action.subject != FEDERATED
+        name = f"update:{action.round}:{action.subject}" if own else f"model:{action.version}"
+        return Evaluate(
+            assignment=action.assignment,
+            round=action.round,
+            version=action.version,
+            subject=action.subject,
+            model=self._vector("model", name),
+            frozen=self._frozen(),
+        )
+
+    def _vector(self, name: str, blob: str) -> Vector:
+        return Vector(name=name, layout=self._layout_blobs[name], data=self._served[blob].blob)
+
+    def _frozen(self) -> Vector | None:
+        return self._vector("frozen", "frozen") if "frozen" in self._served else None
+
+    def _refuse_update(self, action: Refuse, now: float) -> None:
+        refused = Refused(
+            about="update", code=action.code, reason=action.reason, assignment=action.assignment
+        )
+        self._send(action.node, refused)
+        self._folding.pop(action.assignment, None)
+        self._drop_staged(action.assignment, now)
+        self._journal("refused", node=action.node, assignment=action.assignment, code=action.code)
+
+    def _commit(self, action: Commit) -> None:
+        self._effects.append(CommitVersion(action.round, action.version, action.workers))
+
+    def _end(self, action: EndRun, now: float) -> None:
+        self._ended = action
+        self._finish_at = now + GOODBYE_S
+        ended = Ended(
+            status=action.status,
+            reason=action.reason[:16_000],
+            rounds_done=action.rounds_done,
+            rounds=self.config.run.rounds,
+            version=action.version,
+        )
+        for session in self._sessions:
+            self._sessions.send(session, ended)
+        self._journal("ended", sync=True, status=action.status, reason=action.reason, version=action.version)
+        if not self._peers:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._finished or self._ended is None:
+            return
+        self._finished = True
+        ended = self._ended
+        finish = Finish(
+            status=ended.status,
+            reason=ended.reason,
+            rounds_done=ended.rounds_done,
+            rounds=self.config.run.rounds,
+            version=ended.version,
+            evaluated=ended.evaluated,
+        )
+        self._effects.append(finish)
+
+    def _journal(self, event: str, *, sync: bool = False, **facts: object) -> None:
+        self._effects.append(WriteJournal({"event": event, **facts}, sync))
+
+    # ---- what became of jobs --------------------------------------------------------------------
+
+    def _first_model_ready(self, event: FirstModelReady, now: float) -> None:
+        layout = self._layout.layout
+        if layout is None:
+            return
+        parts = {"model": layout.moving, "frozen": layout.frozen}
+        self._layout_blobs: dict[str, Blob] = {}
+        for name, part in parts.items():
+            if part.nbytes:
+                description = part.to_bytes()
+                self._layout_blobs[name] = blob_of(f"layout:{name}", description)
+                self._shelf.put(f"layout:{name}", description)
+        self._serve("model:0", event.model)
+        if event.frozen is not None:
+            self._serve("frozen", event.frozen)
+        ready = ModelReady(
+            source=event.source,
+            parameters=sum(tensor.size for tensor in layout.tensors),
+            bytes=layout.nbytes,
+            tensors=len(layout.tensors),
+            layout=layout.digest,
+        )
+        self._tell(ready)
+        self._tell_engine(ModelLoaded(source=event.source), now)
+
+    def _serve(self, name: str, served: Served) -> None:
+        self._served[name] = served
+        self._shelf.put(name, served.memory)
+
+    def _update_folded(self, event: UpdateFolded, now: float) -> None:
+        fold = event.fold
+        if event.own is not None:
+            self._serve(f"update:{fold.round}:{fold.node}", event.own)
+        self._folding.pop(fold.assignment, None)  # its slot is free: the update is in the sum
+        self._tell_engine(Folded(assignment=fold.assignment), now)
+        self._fill_slots(now)
+
+    def _version_ready(self, event: VersionReady, now: float) -> None:
+        old = f"model:{event.version - 1}"
+        self._serve(f"model:{event.version}", event.model)
+        self._version = event.version
+        self._shelf.put(old, self._served[old].mapped)  # who still reads it costs page cache only
+        bytes_down, bytes_up = self._bytes_down, self._bytes_up
+        self._bytes_down = self._bytes_up = 0
+        committed = VersionCommitted(
+            version=event.version,
+            largest_delta=event.largest_delta,
+            bytes_down=bytes_down,
+            bytes_up=bytes_up,
+        )
+        self._tell_engine(committed, now)
+        self._release(0)
+
+    def _release(self, round: int) -> None:
+        """Stop serving what nobody is asked to read any more."""
+        owed = {owed.version for owed in self._rounds.desk.owed.values()}
+        for name in list(self._served):
+            kind, _, rest = name.partition(":")
+            unread = kind == "model" and int(rest) not in {self._version, *owed}
+            evaluated = kind == "update" and rest.startswith(f"{round}:")
+            if unread or evaluated:
+                del self._served[name]
+                self._shelf.drop(name)
+        if round and self.config.evaluate.workers:
+            self._effects.append(DropUpdates(round))
+
+
+def _fitting(vector: Vector | None, name: str, layout: ParameterLayout) -> Vector:
+    """The offered vector, if it has the layout and size that are wanted."""
+    if vector is None:
+        raise UpdateError(f"has no vector {name!r}", code="layout")
+    if vector.layout.digest != layout.digest:
+        seen = f"vector {name!r} has layout {vector.layout.digest}, the run's is {layout.digest}"
+        raise UpdateError(seen, code="layout")
+    if vector.data.bytes != layout.nbytes:
+        seen = f"vector {name!r} has {vector.data.bytes} bytes, its layout {layout.nbytes}"
+        raise UpdateError(seen, code="size")
+    return vector

@@ -1,0 +1,220 @@
+"""A worker or an evaluator as a program: its socket and its task around `MemberLogic`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import re
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from zfed.config import NodeConfig
+from zfed.errors import DataError, UsageError
+from zfed.facts import Fact, NodeStarted, Observer, RunEnded
+from zfed.nodes import words
+from zfed.nodes.admission import claim_of
+from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.pump import Pump
+from zfed.nodes.task_runner import Prepared, TaskRunner
+from zfed.nodes.words import StopRequested
+from zfed.partition import Partition
+from zfed.task import NodeKind, Setup, Task
+from zfed.transport import SocketConnector, is_loopback
+from zfed.version import VERSION
+from zfed.wire.messages import NODE_NAME_PATTERN, PROTOCOL, Hello
+from zfed.wire.transfer import blob_of
+
+log = logging.getLogger(__name__)
+
+TASK_STOP_S = 3.0
+
+
+class Member:
+    """What `Worker` and `Evaluator` share. One object is one start of one node.
+
+    Args:
+        config: Who this node is and where its coordinator listens.
+        task: The task; by default `config.task` is loaded with `settings`.
+        settings: Private settings of the task; they never leave this node.
+        observer: Is told what happens, from the thread that calls `run`.
+
+    Raises:
+        UsageError: If the configuration cannot work.
+        TaskError: If the task cannot be loaded.
+    """
+
+    kind: ClassVar[NodeKind]
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        task: Task | None = None,
+        settings: Mapping[str, Any] | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._config = config
+        self._name = _checked_name(config.name or socket.gethostname())
+        self._partition = Partition.parse(
+            labels=config.labels or None, spec=config.partition or None, seed=config.partition_seed
+        )
+        self._observer = observer or (lambda fact: None)
+        self._task = task if task is not None else _loaded(config.task, settings or {})
+        self._pump: Pump | None = None
+        self._stop_reason: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """Ask the node to stop; from any thread or signal handler."""
+        self._stop_reason = reason
+        if self._pump is not None:
+            self._pump.post(StopRequested(reason))
+
+    def run(self) -> RunEnded:
+        """Take part until the run has ended (for ever, with `stay`), was refused or stopped.
+
+        Raises:
+            ZfedError: If the task could not be prepared, or the address is none.
+        """
+        config = self._config
+        setup = Setup(
+            node=self._name,
+            kind=self.kind,
+            partition=self._partition,
+            device=config.device,
+            threads=config.threads,
+        )
+        runner = TaskRunner(self._task, setup)
+        try:
+            prepared = runner.prepare(lambda: self._stop_reason is not None)
+            if prepared is None:
+                return self._ended(words.Finish("stopped", self._stop_reason or ""))
+            return self._run(runner, prepared)
+        finally:
+            if not runner.close(TASK_STOP_S):
+                log.warning("the task of %s did not stop within %g s", self._name, TASK_STOP_S)
+
+    def _run(self, runner: TaskRunner, prepared: Prepared) -> RunEnded:
+        config, summary = self._config, prepared.summary
+        if summary.examples < 1:
+            raise DataError(
+                f"{self._name} has no examples: nothing is left of its data after partitioning "
+                f"({self._partition.describe()}); see --labels and --partition"
+            )
+        hello = self._hello(prepared)
+        logic = MemberLogic(
+            hello=hello,
+            layout=prepared.layout,
+            address=config.connect,
+            connect_timeout_s=config.connect_timeout_s or math.inf,
+            stay=config.stay,
+            jitter=lambda: random.uniform(0.5, 1.5),
+        )
+        connector = SocketConnector()
+        pump = self._pump = Pump(logic, connector, self._effects(connector, runner))
+        self._tell(self._started(prepared))
+        if self._stop_reason is not None:
+            pump.post(StopRequested(self._stop_reason))
+        try:
+            finish = pump.run()
+        finally:
+            connector.close()
+            pump.close()
+        return self._ended(finish)
+
+    def _effects(self, connector: SocketConnector, runner: TaskRunner) -> dict[type, Callable[[Any], None]]:
+        def start(effect: words.StartWork) -> None:
+            if self._pump is not None:
+                runner.start(effect.work, self._pump.post)
+
+        return {
+            words.TellFact: lambda effect: self._tell(effect.fact),
+            words.Connect: lambda effect: connector.open(effect.address),
+            words.Disconnect: lambda effect: connector.disconnect(),
+            words.StartWork: start,
+            words.StopWork: lambda effect: runner.stop(effect.assignment),
+            words.KeepState: lambda effect: runner.keep(effect.assignment),
+            words.DropState: lambda effect: runner.drop(effect.assignment),
+            words.RenameState: lambda effect: runner.rename(effect.old, effect.new),
+        }
+
+    def _hello(self, prepared: Prepared) -> Hello:
+        summary = prepared.summary
+        counts = summary.label_counts if self._config.share_label_counts else None
+        return Hello(
+            protocol=PROTOCOL,
+            node=self._name,
+            node_kind=self.kind,
+            instance=secrets.token_hex(16),
+            version=VERSION,
+            layout=blob_of("layout", prepared.layout.shared.to_bytes()),
+            examples=summary.examples,
+            partition=claim_of(self._partition),
+            classes=summary.classes,
+            label_counts=dict(counts) if counts is not None else None,
+        )
+
+    def _started(self, prepared: Prepared) -> NodeStarted:
+        summary = prepared.summary
+        return NodeStarted(
+            node=self._name,
+            kind=self.kind,
+            coordinator=self._config.connect,
+            examples=summary.examples,
+            partition=self._partition.describe() if self.kind == "worker" else "",
+            label_counts=summary.label_counts,
+            leaving=self._leaving(prepared),
+            notes=list(summary.notes),
+            protected=is_loopback(self._config.connect),
+        )
+
+    def _leaving(self, prepared: Prepared) -> list[str]:
+        """Every fact about this node's data that the coordinator is told."""
+        facts = [f"number of examples: {prepared.summary.examples:,}"]
+        if self.kind == "worker":
+            facts.append(f"partition: {self._partition.describe()}")
+        if prepared.summary.classes:
+            facts.append(f"number of classes: {prepared.summary.classes}")
+        if prepared.summary.label_counts is not None and self._config.share_label_counts:
+            facts.append("examples per label, because of --share-label-counts")
+        if self.kind == "worker":
+            facts.append("each round: the change of the model, examples used, steps, time, training metrics")
+        else:
+            facts.append("each evaluation: examples used, time, and evaluation metrics")
+        return facts
+
+    def _ended(self, finish: words.Finish) -> RunEnded:
+        ended = RunEnded(
+            status=finish.status,
+            reason=finish.reason,
+            rounds_done=finish.rounds_done,
+            rounds=finish.rounds,
+            version=finish.version,
+            evaluated=True,
+            model="",
+            metrics="",
+            plot="",
+            protected=is_loopback(self._config.connect),
+        )
+        self._tell(ended)
+        return ended
+
+    def _tell(self, fact: Fact) -> None:
+        self._observer(fact)
+
+
+def _loaded(reference: str, settings: Mapping[str, Any]) -> Task:
+    from zfed.tasks.loading import load_task  # built-in tasks may bring torch: only nodes that load one pay
+
+    return load_task(reference, settings)
+
+
+def _checked_name(name: str) -> str:
+    if re.fullmatch(NODE_NAME_PATTERN.strip("^$"), name):
+        return name
+    raise UsageError(
+        f"node name {name!r}: expected 1 to 64 letters, digits, '.', '_' and '-', first a letter or digit; "
+        "choose one with --name"
+    )

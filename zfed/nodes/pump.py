@@ -1,0 +1,113 @@
+"""The event loop of a node: one thread, one poller.
+
+Whatever takes long (a task's training, files, sums over whole models) is done in other threads, which `post`
+what became of it. The pump never blocks but in `poll`, and never handles messages for longer than
+`BUSY_S` before it looks at the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import zmq
+
+from zfed.nodes.words import Effect, Finish, FramesArrived, Input, Logic, RouteGone, SendFrames, TimePassed
+from zfed.transport import Transport
+
+BUSY_S = 0.02
+LONGEST_POLL_S = 1.0
+
+
+class Pump:
+    """Drives one node's logic.
+
+    Args:
+        logic: The node.
+        transport: Its end of the network.
+        perform: What to do with every effect but `SendFrames` and `Finish`, by its type.
+    """
+
+    def __init__(
+        self,
+        logic: Logic,
+        transport: Transport,
+        perform: Mapping[type, Callable[[Any], None]],
+    ) -> None:
+        self._logic = logic
+        self._transport = transport
+        self._perform = perform
+        self._inbox: queue.SimpleQueue[Input] = queue.SimpleQueue()
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
+        self._closed = threading.Event()
+        self._finish: Finish | None = None
+
+    def post(self, event: Input) -> None:
+        """Give the logic an input, from any thread or signal handler."""
+        self._inbox.put(event)
+        with contextlib.suppress(OSError):  # full: it wakes anyway; closed: nobody listens any more
+            os.write(self._wake_out, b"!")
+
+    def run(self) -> Finish:
+        """Run until the logic is finished."""
+        self._do(self._logic.start(time.monotonic()))
+        while self._finish is None:
+            self._poll()
+            self._take_messages()
+            while self._finish is None and not self._inbox.empty():
+                self._handle(self._inbox.get())
+            wake = self._logic.next_wake
+            if self._finish is None and wake is not None and time.monotonic() >= wake:
+                self._handle(TimePassed())
+        return self._finish
+
+    def close(self) -> None:
+        """Free the pump's descriptors."""
+        if not self._closed.is_set():
+            self._closed.set()
+            os.close(self._wake_in)
+            os.close(self._wake_out)
+
+    def _poll(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._wake_in, zmq.POLLIN)
+        pollable = self._transport.pollable
+        if pollable is not None:
+            poller.register(pollable, zmq.POLLIN)
+        wake = self._logic.next_wake
+        wait = LONGEST_POLL_S if wake is None else min(max(wake - time.monotonic(), 0.0), LONGEST_POLL_S)
+        poller.poll(math.ceil(wait * 1000))
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_in, 4096)
+
+    def _take_messages(self) -> None:
+        until = time.monotonic() + BUSY_S
+        while self._finish is None and time.monotonic() < until:
+            arrived = self._transport.receive()
+            if arrived is None:
+                return
+            self._handle(FramesArrived(*arrived))
+
+    def _handle(self, event: Input) -> None:
+        self._do(self._logic.handle(event, time.monotonic()))
+
+    def _do(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, SendFrames):
+                self._send(effect)
+            elif isinstance(effect, Finish):
+                self._finish = effect
+            else:
+                self._perform[type(effect)](effect)
+
+    def _send(self, effect: SendFrames) -> None:
+        if not self._transport.send(effect.route, effect.frames):
+            self._inbox.put(RouteGone(effect.route))  # after what is being done now, not in its middle

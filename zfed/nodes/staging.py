@@ -1,0 +1,77 @@
+"""Updates on their way in: staged whole, checked while hot, never half counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zfed.nodes.words import Chunks
+from zfed.strategies import UpdateInspector
+from zfed.wire.codec import Buffer
+from zfed.wire.messages import AssignmentId, Update, Vector
+from zfed.wire.transfer import Intake
+
+
+@dataclass
+class StagedVector:
+    """One vector of an update: its slices as they came, not copied, and their running check."""
+
+    vector: Vector
+    inspector: UpdateInspector
+    chunks: Chunks = field(default_factory=list)
+    intake: Intake = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(self.vector.data, self._write)
+
+    def _write(self, offset: int, data: Buffer) -> None:
+        self.inspector.feed(offset, data)
+        self.chunks.append((offset, data))
+
+
+@dataclass
+class Staging:
+    """One update: from its offer until it is folded or dropped.
+
+    `parked_until` is set while its worker is away: a worker that is back in time goes on where it stopped.
+    """
+
+    node: str
+    update: Update
+    vectors: dict[str, StagedVector]
+    parked_until: float | None = None
+
+    @property
+    def assignment(self) -> AssignmentId:
+        """The assignment this is the result of."""
+        return self.update.assignment
+
+    @property
+    def complete(self) -> bool:
+        """True once every byte of every vector is here."""
+        return all(staged.intake.complete for staged in self.vectors.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all vectors together."""
+        return sum(staged.vector.data.bytes for staged in self.vectors.values())
+
+    @property
+    def nreceived(self) -> int:
+        """Bytes that are here already."""
+        return sum(staged.intake.received for staged in self.vectors.values())
+
+    def same_offer(self, update: Update) -> bool:
+        """True if another offer for this assignment is of the very same bytes."""
+        offered = {vector.name: vector.data.digest for vector in update.vectors}
+        return all(offered.get(name) == staged.vector.data.digest for name, staged in self.vectors.items())
+
+    def check(self) -> None:
+        """Check a complete update as a whole.
+
+        Raises:
+            RemoteProtocolError: If a digest is not the one offered.
+            UpdateError: If its numbers are not acceptable.
+        """
+        for staged in self.vectors.values():
+            staged.intake.verify()
+            staged.inspector.verdict()

@@ -1,0 +1,354 @@
+"""What passes between a node's logic and the pump that drives it: inputs and effects.
+
+The logics (`coordinator_logic`, `member_logic`) are pure; a pump performs their effects with real sockets,
+threads and files, a simulation with a virtual clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from zfed.engine import Fold, OpenRound, Status
+from zfed.facts import Fact
+from zfed.metrics import Metrics
+from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.wire.codec import Buffer
+from zfed.wire.messages import AssignmentId, Blob
+
+Chunks: TypeAlias = list[tuple[int, Buffer]]
+"""(byte offset, bytes) slices that cover one vector, each byte once."""
+
+# ---- inputs of every node ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FramesArrived:
+    """A message came; at a worker or evaluator `route` is empty."""
+
+    route: bytes
+    frames: list[Buffer]
+
+
+@dataclass(frozen=True)
+class RouteGone:
+    """A message could not be sent: there is no connection behind this route."""
+
+    route: bytes
+
+
+@dataclass(frozen=True)
+class StopRequested:
+    """Somebody wants this node to stop."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class TimePassed:
+    """The time that `next_wake` asked for has come."""
+
+
+# ---- effects of every node --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SendFrames:
+    """Send a message; the frames must not change any more."""
+
+    route: bytes
+    frames: list[Buffer]
+
+
+@dataclass(frozen=True)
+class TellFact:
+    """Tell whoever watches."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The node's work is over. At a coordinator `evaluated` says whether any evaluation came back."""
+
+    status: Status
+    reason: str = ""
+    rounds_done: int = 0
+    rounds: int = 0
+    version: int = 0
+    evaluated: bool = False
+
+
+# ---- the coordinator's work on numbers and files, done in this order beside the pump --------------
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model as it is served: its moving part in memory, the same bytes in its file, and their offer."""
+
+    blob: Blob
+    memory: memoryview
+    mapped: memoryview
+
+
+@dataclass(frozen=True)
+class WriteJournal:
+    """Append a line to the journal."""
+
+    record: Mapping[str, Any]
+    sync: bool = False
+
+
+@dataclass(frozen=True)
+class ReadFirstModel:
+    """Read the first model from the user's file into the run's layout."""
+
+    layout: ParameterLayout
+
+
+@dataclass(frozen=True)
+class InstallFirstModel:
+    """Make version 0 of what a node sent: its `model` and `frozen` vectors."""
+
+    layout: ParameterLayout
+    node: str
+    model: Chunks
+    frozen: Chunks
+
+
+@dataclass(frozen=True)
+class BeginRound:
+    """Empty the accumulator."""
+
+    opened: OpenRound
+
+
+@dataclass(frozen=True)
+class FoldUpdate:
+    """Add an update to the accumulator."""
+
+    fold: Fold
+    chunks: Chunks
+
+
+@dataclass(frozen=True)
+class CommitVersion:
+    """Make, write and commit the next version."""
+
+    round: int
+    version: int
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DropUpdates:
+    """Remove the files of workers' own models of this round."""
+
+    round: int
+
+
+Job: TypeAlias = (
+    WriteJournal | ReadFirstModel | InstallFirstModel | BeginRound | FoldUpdate | CommitVersion | DropUpdates
+)
+
+
+@dataclass(frozen=True)
+class FirstModelReady:
+    """Version 0 is on disk. `frozen` is None if the layout has no frozen tensors."""
+
+    source: str
+    model: Served
+    frozen: Served | None
+
+
+@dataclass(frozen=True)
+class FirstModelFailed:
+    """Version 0 could not be made; `node` is whom it came from, empty for a file."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class UpdateFolded:
+    """An update is in the accumulator; `own` is the worker's own model, if it was to be kept."""
+
+    fold: Fold
+    own: Served | None
+
+
+@dataclass(frozen=True)
+class VersionReady:
+    """A version is committed."""
+
+    version: int
+    largest_delta: float
+    model: Served
+
+
+@dataclass(frozen=True)
+class JobFailed:
+    """A file could not be written; what was committed is intact."""
+
+    reason: str
+
+
+JobResult: TypeAlias = FirstModelReady | FirstModelFailed | UpdateFolded | VersionReady | JobFailed
+
+CoordinatorInput: TypeAlias = FramesArrived | RouteGone | StopRequested | TimePassed | JobResult
+CoordinatorEffect: TypeAlias = SendFrames | TellFact | Finish | Job
+
+# ---- a worker's or evaluator's work, done by its task beside the pump -------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One assignment for the task. `parameters` has the moving and frozen parts filled in."""
+
+    kind: Literal["initialize", "train", "evaluate"]
+    assignment: AssignmentId
+    seed: int = 0
+    round: int = 0
+    version: int = 0
+    parameters: ParameterBuffer | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    vectors: Mapping[str, ParameterBuffer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Open a new connection to the coordinator."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    """Close the connection."""
+
+
+@dataclass(frozen=True)
+class StartWork:
+    """Give an assignment to the task; it is idle."""
+
+    work: Work
+
+
+@dataclass(frozen=True)
+class StopWork:
+    """Ask the task to stop this assignment; it answers with WorkStopped or its result."""
+
+    assignment: AssignmentId
+
+
+@dataclass(frozen=True)
+class KeepState:
+    """The coordinator committed this assignment: the task's state after it becomes current."""
+
+    assignment: AssignmentId
+
+
+@dataclass(frozen=True)
+class DropState:
+    """This assignment does not count: forget the task's state after it."""
+
+    assignment: AssignmentId
+
+
+@dataclass(frozen=True)
+class RenameState:
+    """The update of one assignment is offered under another now: so is the task's state after it."""
+
+    old: AssignmentId
+    new: AssignmentId
+
+
+@dataclass(frozen=True)
+class ResultVector:
+    """A named vector to offer; `layout` and `data` are immutable bytes with their digests."""
+
+    name: str
+    layout: memoryview
+    layout_digest: str
+    data: memoryview
+    data_digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkDone:
+    """The task has finished an assignment."""
+
+    assignment: AssignmentId
+    vectors: tuple[ResultVector, ...]
+    examples: int
+    steps: int
+    seconds: float
+    metrics: Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkRaised:
+    """The task raised."""
+
+    assignment: AssignmentId
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class WorkStopped:
+    """The task stopped an assignment because it was asked to."""
+
+    assignment: AssignmentId
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkProgress:
+    """The task said how far it is."""
+
+    assignment: AssignmentId
+    done: int
+    total: int
+    metrics: Metrics
+
+
+MemberInput: TypeAlias = (
+    FramesArrived
+    | RouteGone
+    | StopRequested
+    | TimePassed
+    | WorkDone
+    | WorkRaised
+    | WorkStopped
+    | WorkProgress
+)
+MemberEffect: TypeAlias = (
+    SendFrames
+    | TellFact
+    | Finish
+    | Connect
+    | Disconnect
+    | StartWork
+    | StopWork
+    | KeepState
+    | DropState
+    | RenameState
+)
+
+Input: TypeAlias = CoordinatorInput | MemberInput
+Effect: TypeAlias = CoordinatorEffect | MemberEffect
+
+
+class Logic(Protocol):
+    """What a pump or a simulation drives."""
+
+    @property
+    def next_wake(self) -> float | None:
+        """When `TimePassed` has something to do, if nothing else comes before."""
+
+    def start(self, now: float) -> list[Any]:
+        """The first effects."""
+
+    def handle(self, event: Any, now: float) -> list[Any]:
+        """Take an input; return what is to be done, in this order."""

@@ -1,0 +1,174 @@
+"""ZeroMQ sockets: ROUTER at the coordinator, DEALER at every other node.
+
+Why the options are what they are stands in docs/wire.md. In short: libzmq must never reconnect by itself,
+never drop at a high-water mark, never let one peer take another's route, never keep a process from ending.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+
+from zfed.errors import ConnectError, UsageError
+from zfed.transport.base import MAX_FRAMES, Buffer
+
+MAX_FRAME_BYTES = (2 << 20) + (64 << 10)
+SMALL_FRAME_BYTES = 8 << 10
+LINGER_MS = 1000
+HANDSHAKE_MS = 5000
+RECEIVE_HWM = 64
+HEARTBEAT_MS = 10_000
+HEARTBEAT_TIMEOUT_MS = 30_000
+
+
+class SocketListener:
+    """A ROUTER socket bound to one address.
+
+    Raises:
+        ConnectError: If the address is taken or is not this machine's.
+        UsageError: If it is no address.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._context = zmq.Context()
+        self._socket = _socket(self._context, zmq.ROUTER)
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._socket.setsockopt(zmq.ROUTER_HANDOVER, 0)
+        try:
+            self._socket.bind(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise _bind_error(address, error) from error
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    @property
+    def pollable(self) -> zmq.Socket[bytes]:
+        """The socket."""
+        return self._socket
+
+    def receive(self) -> tuple[bytes, list[Buffer]] | None:
+        """The next message as (route, frames), or None if there is none now."""
+        frames = _receive(self._socket)
+        return None if frames is None else (bytes(frames[0]), frames[1:])  # ROUTER puts the route first
+
+    def send(self, route: bytes, frames: Sequence[Buffer]) -> bool:
+        """Queue a message; False if nothing is connected behind this route (any more)."""
+        return _send(self._socket, [route, *frames])
+
+    def close(self) -> None:
+        """Stop listening; what is queued is still sent for a short while."""
+        self._socket.close()
+        self._context.term()
+
+
+class SocketConnector:
+    """A DEALER socket, a new one for every connection."""
+
+    def __init__(self) -> None:
+        self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] | None = None
+
+    @property
+    def pollable(self) -> zmq.Socket[bytes] | None:
+        """The socket, or None while not connected."""
+        return self._socket
+
+    def open(self, address: str) -> None:
+        """Drop the connection, if there is one, and begin another.
+
+        Raises:
+            UsageError: If it is no address.
+        """
+        self._drop()
+        self._socket = _socket(self._context, zmq.DEALER)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        try:
+            self._socket.connect(address)
+        except zmq.ZMQError as error:
+            self._drop()
+            raise UsageError(f"cannot connect to {address!r}: {error}; expected tcp://HOST:PORT") from error
+
+    def receive(self) -> tuple[bytes, list[Buffer]] | None:
+        """The next message as (empty route, frames), or None if there is none now."""
+        frames = None if self._socket is None else _receive(self._socket)
+        return None if frames is None else (b"", frames)
+
+    def send(self, route: bytes, frames: Sequence[Buffer]) -> bool:
+        """Queue a message; False if there is no connection to queue it on."""
+        return self._socket is not None and _send(self._socket, frames)
+
+    def disconnect(self) -> None:
+        """Drop the connection; what is queued is still sent for a short while."""
+        self._drop()
+
+    def close(self) -> None:
+        """Drop the connection for good."""
+        self._drop()
+        self._context.term()
+
+    def _drop(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def is_loopback(address: str) -> bool:
+    """True if only this machine can reach a `tcp://HOST:PORT` address."""
+    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[bytes]:
+    socket: zmq.Socket[bytes] = context.socket(kind)
+    socket.setsockopt(zmq.LINGER, LINGER_MS)
+    socket.setsockopt(zmq.SNDHWM, 0)
+    socket.setsockopt(zmq.RCVHWM, RECEIVE_HWM)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+    return socket
+
+
+def _receive(socket: zmq.Socket[bytes]) -> list[Buffer] | None:
+    """One message. Small frames are copied: a kept zero-copy frame pins the buffer it was read into."""
+    frames: list[Buffer] = []
+    try:
+        more = True
+        while more:
+            frame = socket.recv(zmq.DONTWAIT, copy=False)
+            more = bool(frame.more)
+            if len(frames) <= MAX_FRAMES:
+                frames.append(frame.bytes if len(frame) < SMALL_FRAME_BYTES else frame.buffer)
+    except zmq.Again:
+        return None
+    return frames
+
+
+def _send(socket: zmq.Socket[bytes], frames: Sequence[Buffer]) -> bool:
+    try:
+        socket.send_multipart(frames, zmq.DONTWAIT, copy=False)
+    except zmq.Again:
+        return False
+    except zmq.ZMQError as error:
+        if error.errno == zmq.EHOSTUNREACH:
+            return False
+        raise
+    return True
+
+
+def _bind_error(address: str, error: zmq.ZMQError) -> Exception:
+    if error.errno == zmq.EADDRINUSE:
+        return ConnectError(f"{address} is in use, perhaps by another coordinator; choose another: --bind")
+    if error.errno in (zmq.EADDRNOTAVAIL, errno.ENODEV):
+        return ConnectError(f"{address} is not an address of this machine; choose another with --bind")
+    return UsageError(f"cannot listen on {address!r}: {error}; expected tcp://ADDRESS:PORT")
