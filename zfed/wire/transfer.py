@@ -1,9 +1,12 @@
 """Moving blobs: the receiver pulls, so it alone knows what is missing and how much may be under way.
 
 A `Shelf` holds what this node offers. A `Puller` fetches from one peer: every PULL asks for at most one chunk
-and is answered by exactly one CHUNK, so the pulls under way *are* the credit. Credit starts at one chunk and
-grows by one with each that came at 1 MiB/s or more; a slower one brings it back to one small chunk, so that a
-slow link never has more than 64 KiB queued before a PING.
+and is answered by exactly one CHUNK, so the pulls under way *are* the credit.
+
+Credit aims at a time, not at a rate: what is under way should be here within a second, because a PING or PONG
+waits behind it. It starts at one small chunk. A chunk that came quickly doubles the size of the next, up to
+1 MiB, and after that adds a chunk of credit; one that came slowly halves the size and leaves a credit of one.
+So a long round trip does not look like a narrow link, and a narrow link does not look like a dead node.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ from zfed.wire.messages import MAX_CHUNK_BYTES, Blob, Chunk, Pull
 
 MAX_CREDIT = 8
 SMALL_CHUNK_BYTES = 64 << 10
-FAST_BYTES_PER_S = 1 << 20
+QUICK_S = 0.5
+SLOW_S = 1.0
 REVOKE_S = 5.0
+MAX_PATIENCE_S = 60.0
 
 Write: TypeAlias = Callable[[int, Buffer], None]
 """Takes (offset, bytes) of a blob, each byte once, in any order."""
@@ -99,7 +104,10 @@ class Intake:
     def next_range(self, chunk_bytes: int) -> tuple[int, int] | None:
         """The next (offset, bytes) to pull, or None if all is here or under way."""
         if self._again:
-            return self._again.popleft()
+            offset, size = self._again.popleft()
+            if size > chunk_bytes:
+                self._again.appendleft((offset + chunk_bytes, size - chunk_bytes))
+            return offset, min(size, chunk_bytes)
         if self._next >= self.blob.bytes:
             return None
         offset = self._next
@@ -138,35 +146,45 @@ class _Pulled:
     intake: Intake
     size: int
     sent_at: float
-    queued: int  # bytes under way from this peer once this was asked for, itself included
-
-    def rate(self, now: float) -> float:
-        return self.queued / max(now - self.sent_at, 1e-6)
 
 
 @dataclass
 class Puller:
-    """Fetches blobs from one peer, in the order in which they were started."""
+    """Fetches blobs from one peer, in the order in which they were started.
+
+    A pull that is not answered within `patience_s` is taken back and sent again. Each time that happens
+    patience doubles: on a very slow link the answer is only late, and every new pull makes it later.
+    """
 
     send: Callable[[Pull], None]
     window: Window = field(default_factory=Window)
     credit: int = 1
-    chunk_bytes: int = MAX_CHUNK_BYTES
+    chunk_bytes: int = SMALL_CHUNK_BYTES
+    patience_s: float = REVOKE_S
+    held: int = 0
     _intakes: dict[str, Intake] = field(default_factory=dict)
     _under_way: dict[tuple[str, int], _Pulled] = field(default_factory=dict)
-    _held: int = 0
+    _taken_back: set[tuple[str, int]] = field(default_factory=set)
+
+    @property
+    def under_way(self) -> int:
+        """Pulls that are not answered yet; `held` is how many bytes they asked for."""
+        return len(self._under_way)
 
     def start(self, intake: Intake, now: float) -> None:
         """Fetch what this intake still lacks, also one that another puller began.
 
         Pulls go out as far as credit allows. An empty blob is complete before it starts: do not start it.
         """
-        self._intakes[intake.blob.id] = intake
+        if self._intakes.get(intake.blob.id) is not intake:
+            self.stop(intake.blob.id)
+            self._intakes[intake.blob.id] = intake
         self.advance(now)
 
     def stop(self, blob_id: str) -> None:
         """Fetch no more of this blob; chunks of it that still come are dropped."""
         self._intakes.pop(blob_id, None)
+        self._taken_back = {key for key in self._taken_back if key[0] != blob_id}
         for key in [key for key in self._under_way if key[0] == blob_id]:
             pulled = self._under_way[key]
             self._forget(key)
@@ -188,48 +206,57 @@ class Puller:
         if pulled is None:
             return None
         if len(data) != pulled.size:
+            if key in self._taken_back:  # the late answer to an earlier pull, which asked for more
+                return None
             raise RemoteProtocolError(
                 f"CHUNK of {len(data)} bytes of {chunk.blob!r}, {pulled.size} were pulled"
             )
         self._forget(key)
-        self._adapt(pulled.rate(now))
+        self._adapt(now - pulled.sent_at)
         pulled.intake.take(chunk.offset, data)
         if pulled.intake.complete:
-            self._intakes.pop(chunk.blob, None)
+            self.stop(chunk.blob)
         self.advance(now)
         return pulled.intake
 
     def advance(self, now: float) -> None:
         """Send as many pulls as credit and window allow."""
         for intake in list(self._intakes.values()):
-            while len(self._under_way) < self.credit and self.window.admits(self.chunk_bytes, self._held):
+            while len(self._under_way) < self.credit and self.window.admits(self.chunk_bytes, self.held):
                 wanted = intake.next_range(self.chunk_bytes)
                 if wanted is None:
                     break
                 offset, size = wanted
-                self._held += size
-                self._under_way[intake.blob.id, offset] = _Pulled(intake, size, now, self._held)
+                self.held += size
+                self._under_way[intake.blob.id, offset] = _Pulled(intake, size, now)
                 self.window.used += size
                 self.send(Pull(blob=intake.blob.id, offset=offset, bytes=size))
 
     def tick(self, now: float) -> None:
         """Take back pulls that were not answered in time, and pull what is missing again."""
-        for key, pulled in list(self._under_way.items()):
-            if now - pulled.sent_at > REVOKE_S:
-                self._forget(key)
-                self._adapt(0.0)
-                pulled.intake.give_back(key[1], pulled.size)
+        late = [key for key, pulled in self._under_way.items() if now - pulled.sent_at > self.patience_s]
+        for key in late:
+            pulled = self._under_way[key]
+            self._forget(key)
+            self._taken_back.add(key)
+            pulled.intake.give_back(key[1], pulled.size)
+        if late:
+            self.credit, self.chunk_bytes = 1, SMALL_CHUNK_BYTES
+            self.patience_s = min(2 * self.patience_s, MAX_PATIENCE_S)
         self.advance(now)
 
     def _forget(self, key: tuple[str, int]) -> None:
         pulled = self._under_way.pop(key)
-        self._held -= pulled.size
+        self.held -= pulled.size
         self.window.used -= pulled.size
 
-    def _adapt(self, bytes_per_s: float) -> None:
-        if bytes_per_s >= FAST_BYTES_PER_S:
-            self.credit = min(self.credit + 1, MAX_CREDIT)
-            self.chunk_bytes = MAX_CHUNK_BYTES
-        else:
+    def _adapt(self, took_s: float) -> None:
+        if took_s > SLOW_S:
             self.credit = 1
-            self.chunk_bytes = SMALL_CHUNK_BYTES
+            self.chunk_bytes = max(self.chunk_bytes // 2, SMALL_CHUNK_BYTES)
+        elif took_s <= QUICK_S:
+            self.patience_s = REVOKE_S
+            if self.chunk_bytes < MAX_CHUNK_BYTES:
+                self.chunk_bytes *= 2
+            else:
+                self.credit = min(self.credit + 1, MAX_CREDIT)
