@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     config = _placed(resolved.config, Path(document.name).stem, free_address(resolved.config.run.bind))
     with nullcontext(args.config) if args.config else recipe_file(recipe) as file:
         words = [*("--config", str(file)), *("--run", config.run.run), *("--bind", config.run.bind)]
-        words += ["--rounds", str(config.run.rounds), "--seed", str(config.run.seed), "--format", "json"]
+        words += ["--rounds", str(config.run.rounds), "--seed", str(config.run.seed)]
         return run_processes(config, plan_processes(config, entries, words), data=root)
 
 

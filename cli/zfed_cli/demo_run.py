@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,9 @@ _FAREWELL_S = 10.0
 _EXPLANATION_S = 2.0
 """Seconds that a coordinator has to say that the run is over, when a node has ended with an error first."""
 
+_ALIGNED_FROM_COLUMNS = 80
+"""On a narrower terminal, names before lines take no more room than they need."""
+
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -41,11 +45,14 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
         RunFailedError: If a process ended before the run did; names its log.
     """
     directory = Path(config.run.run)
-    relay = Relay(width=max(len(process.name) for process in processes))
-    # Beside the run directory until the coordinator has made that, which it does only if nothing is there.
+    aside = config.report.format == "json"
+    wide = shutil.get_terminal_size().columns >= _ALIGNED_FROM_COLUMNS
+    width = max(len(process.name) for process in processes) if wide else 0
+    # Logs begin beside the run directory: the coordinator makes that only where nothing is yet.
     with (
         _ended_by_sigterm(),
         open_observer(config.report.format, groups=config.evaluate.groups) as observer,
+        Relay(width, aside=aside) as relay,
         Fleet(directory.with_name(f"{directory.name}.logs"), relay.pass_on) as fleet,
     ):
         coordinator, *nodes = (
@@ -59,8 +66,8 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
 
         relay.observe(coordinator, keep_logs, timing, observer)
         _wait_for_end(fleet, coordinator, relay)
-    if sentence := timing.sentence():
-        print(sentence, file=sys.stderr if config.report.format == "json" else sys.stdout)
+    for line in timing.summary():
+        print(line, file=sys.stderr if aside else sys.stdout)
     code = coordinator.exit_code
     return 1 if code is None or code < 0 else code
 
@@ -95,7 +102,8 @@ def _describe_end(child: Child, fleet: Fleet) -> str:
 
 
 def _command(process: Process) -> list[str]:
-    return [sys.executable, "-m", "zfed_cli.main", *process.arguments]
+    # A later flag replaces an earlier one: whatever the file says, these speak to this process.
+    return [sys.executable, "-m", "zfed_cli.main", *process.arguments, "--format", "json"]
 
 
 def _environment(process: Process, data: Path | None) -> dict[str, str]:

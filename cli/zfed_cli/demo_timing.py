@@ -29,21 +29,20 @@ class RoundsTiming:
         elif isinstance(fact, RoundCommitted):
             self._end = self._now()
 
-    def sentence(self) -> str:
-        """What was measured; empty if no round ended."""
+    def summary(self) -> list[str]:
+        """What was measured, in lines; none if no round ended."""
         if self._start is None or self._end is None:
-            return ""
+            return []
         (start_s, start_cpu_s), (end_s, end_cpu_s) = self._start, self._end
         wall_s = end_s - start_s
-        words = f"first round's start to last round's end: {wall_s:.1f} s"
-        if start_cpu_s is None or end_cpu_s is None or end_cpu_s <= start_cpu_s:
-            return words
-        cpu_s = end_cpu_s - start_cpu_s
-        cores = len(os.sched_getaffinity(0))
-        return (
-            f"{words}, in which workers and evaluator used {cpu_s:.1f} s of CPU; "
-            f"wall / (CPU / {cores} cores) = {wall_s * cores / cpu_s:.2f}"
-        )
+        lines = [f"rounds:  {wall_s:.1f} s from the first one's start to the last one's end"]
+        if start_cpu_s is not None and end_cpu_s is not None and end_cpu_s > start_cpu_s:
+            cpu_s = end_cpu_s - start_cpu_s
+            cores = os.cpu_count() or 1
+            ratio = wall_s * cores / cpu_s
+            lines.append(f"CPU:     {cpu_s:.1f} s by workers and evaluator meanwhile")
+            lines.append(f"         wall / (CPU / {cores} cores) = {ratio:.2f}")
+        return lines
 
     def _now(self) -> tuple[float, float | None]:
         return time.monotonic(), cpu_seconds(self._sessions)

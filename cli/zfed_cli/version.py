@@ -7,12 +7,13 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+import zfed
 from zfed_cli.options import new_command
 
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
 
-_PARTS = ("zfed", "pyzmq", "numpy", "numba", "torch", "torchvision")
+_PARTS = ("pyzmq", "numpy", "numba", "torch", "torchvision")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -22,6 +23,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the versions that a bug report needs."""
+    print(f"{'zfed':<12} {zfed.__version__}")
     for part in _PARTS:
         try:
             found = version(part)
