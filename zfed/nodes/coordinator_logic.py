@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import deque
 from dataclasses import dataclass, field
 
 from zfed.config import CoordinatorConfig
@@ -44,10 +43,12 @@ from zfed.engine import (
     VersionCommitted,
     WorkFailed,
 )
-from zfed.errors import RemoteProtocolError, UpdateError
+from zfed.errors import LocalProtocolError, RemoteProtocolError
 from zfed.facts import Fact, ModelReady, NodeJoined, NodeLeft, NodeRefused, Progress
 from zfed.nodes.admission import Objection, RunLayout, partition_objection, partition_of
-from zfed.nodes.staging import StagedVector, Staging
+from zfed.nodes.model_shelf import ModelShelf
+from zfed.nodes.staging import Staging
+from zfed.nodes.update_intake import RESUME_S, Arrived, IntakeEvent, Unfit, UpdateIntake, Wanted
 from zfed.nodes.words import (
     BeginRound,
     CommitVersion,
@@ -64,7 +65,6 @@ from zfed.nodes.words import (
     ReadFirstModel,
     RouteGone,
     SendFrames,
-    Served,
     StopRequested,
     TellFact,
     TimePassed,
@@ -72,15 +72,12 @@ from zfed.nodes.words import (
     VersionReady,
     WriteJournal,
 )
-from zfed.params import ParameterLayout
 from zfed.rounds import FEDERATED, SyncRounds
-from zfed.strategies import UpdateInspector
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import (
     Accepted,
     AnyMessage,
     AssignmentId,
-    Blob,
     Bye,
     Chunk,
     Committed,
@@ -96,16 +93,13 @@ from zfed.wire.messages import (
     Refused,
     Train,
     Update,
-    Vector,
     Welcome,
 )
 from zfed.wire.messages import Cancel as CancelMessage
 from zfed.wire.session import Heard, Lost, Malformed, Opened, Session, SessionEvent, Sessions, Timing, Turned
-from zfed.wire.transfer import Intake, Puller, Shelf, Window, blob_of
+from zfed.wire.transfer import Intake, Puller, Window
 
-RESUME_S = 30.0
 GOODBYE_S = 3.0
-TICK_S = 1.0
 OWN_MODELS_ANNOUNCED = "this worker's own model will be evaluated, not only the federated one"
 UNPROTECTED = "traffic of this run is neither encrypted nor authenticated"
 
@@ -155,13 +149,10 @@ class CoordinatorLogic:
         self._peers: dict[str, _Peer] = {}
         self._seen: set[str] = set()
         self._layout = RunLayout()
-        self._shelf = Shelf()
+        self._models = ModelShelf()
         self._window = Window()
-        self._served: dict[str, Served] = {}
-        self._version = 0
-        self._staged: dict[AssignmentId, Staging] = {}
-        self._folding: dict[AssignmentId, Staging] = {}
-        self._offers: deque[tuple[str, Update]] = deque()
+        self._intake = UpdateIntake(self.config.run.upload_slots)
+        self._arrived: dict[AssignmentId, Staging] = {}
         self._value_range = math.inf
         self._bytes_down = 0
         self._bytes_up = 0
@@ -228,9 +219,8 @@ class CoordinatorLogic:
         self._session_events(self._sessions.tick(now), now)
         for peer in self._peers.values():
             peer.puller.tick(now)
-        for staging in list(self._staged.values()):
-            if staging.parked_until is not None and now >= staging.parked_until:
-                self._drop_staged(staging.assignment, now)
+        self._intake.expire(now)
+        self._intake_events(self._intake.fill(now), now)
         self._tell_engine(Tick(), now)
         if now >= self._finish_at:
             self._finish()
@@ -324,10 +314,7 @@ class CoordinatorLogic:
             return
         del self._peers[session.node]
         peer.puller.close()
-        for staging in list(self._staged.values()):
-            if staging.node == session.node:
-                staging.parked_until = now if left else now + RESUME_S
-        self._offers = deque((node, update) for node, update in self._offers if node != session.node)
+        self._intake.gone(session.node, now if left else now + RESUME_S)
         if peer.admitted:
             if not self._ended:
                 self._tell(NodeLeft(node=session.node, kind=session.hello.node_kind, reason=reason))
@@ -384,7 +371,7 @@ class CoordinatorLogic:
 
     def _pulled(self, peer: _Peer, pull: Pull) -> None:
         try:
-            data = self._shelf.take(pull)
+            data = self._models.take(pull)
         except RemoteProtocolError as error:
             self._tell(NodeRefused(node=peer.session.node, code="malformed", reason=str(error)))
             return
@@ -427,62 +414,22 @@ class CoordinatorLogic:
                 )
                 self._sessions.send(peer.session, refused)
             case "wanted":
-                staging = self._staged.get(assignment)
-                if staging is not None and staging.same_offer(update):
-                    self._resume(peer, staging, now)
-                elif (node, update) not in self._offers:
-                    self._drop_staged(assignment, now)  # an offer of other bytes replaces the one before
-                    self._offers.append((node, update))
-                    self._fill_slots(now)
+                puller = peer.puller
+                self._intake_events(self._intake.offer(node, update, self._wanted(peer), puller, now), now)
 
-    def _fill_slots(self, now: float) -> None:
-        while self._offers and len(self._staged) + len(self._folding) < self.config.run.upload_slots:
-            node, update = self._offers.popleft()
-            peer = self._peers.get(node)
-            if peer is None or self._rounds.standing(node, update.assignment) != "wanted":
-                continue
-            try:
-                staging = self._staging(peer, update)
-            except UpdateError as error:
-                unfit = UpdateUnfit(
-                    node=node, assignment=update.assignment, code=error.code, reason=str(error)
-                )
-                self._tell_engine(unfit, now)
-                continue
-            self._staged[update.assignment] = staging
-            self._resume(peer, staging, now)
-
-    def _staging(self, peer: _Peer, update: Update) -> Staging:
-        """Check an offer against what is wanted, before a byte of it is received."""
+    def _wanted(self, peer: _Peer) -> Wanted:
         layout = self._layout.layout
         if layout is None:
-            raise UpdateError("no update is wanted before the run has a layout", code="stale")
+            raise LocalProtocolError("an update is wanted before the run has a layout")
         if self._rounds.phase == "initializing":
-            wanted = {"model": layout.moving, "frozen": layout.frozen}
-            value_range = math.inf
-        else:
-            wanted = {"delta": layout.moving}
-            value_range = self._value_range
-            declared = peer.session.hello.examples
-            if not 1 <= update.examples <= declared:
-                seen = f"claims {update.examples} examples, allowed are 1 to {declared}, as declared in HELLO"
-                raise UpdateError(seen, code="examples")
-            if update.version != self._rounds.version:
-                seen = f"starts from version {update.version}, the round from {self._rounds.version}"
-                raise UpdateError(seen, code="version")
-        offered = {vector.name: vector for vector in update.vectors}
-        vectors = {
-            name: StagedVector(_fitting(offered.get(name), name, part), UpdateInspector(part, value_range))
-            for name, part in wanted.items()
-            if part.nbytes
-        }
-        return Staging(peer.session.node, update, vectors)
-
-    def _resume(self, peer: _Peer, staging: Staging, now: float) -> None:
-        staging.parked_until = None
-        for staged in staging.vectors.values():
-            if not staged.intake.complete:
-                peer.puller.start(staged.intake, now)
+            parts = {"model": layout.moving, "frozen": layout.frozen}
+            return Wanted(layouts=parts, version=0, value_range=math.inf, max_examples=0)
+        return Wanted(
+            layouts={"delta": layout.moving},
+            version=self._rounds.version,
+            value_range=self._value_range,
+            max_examples=peer.session.hello.examples,
+        )
 
     def _chunk(self, peer: _Peer, chunk: Chunk, payload: Buffer, now: float) -> None:
         try:
@@ -496,35 +443,23 @@ class CoordinatorLogic:
             if intake.complete:
                 self._layout_arrived(peer, now)
             return
-        staging = self._staging_of(peer.session.node, intake)
-        if staging is None:
-            return
         self._bytes_up += len(payload)
         if intake.complete:
             self._sessions.send(peer.session, Done(blob=chunk.blob))
-        if staging.complete:
-            self._staged_whole(staging, now)
+            self._intake_events(self._intake.received(peer.session.node, intake), now)
 
-    def _staging_of(self, node: str, intake: Intake) -> Staging | None:
-        for staging in self._staged.values():
-            if staging.node == node and any(staged.intake is intake for staged in staging.vectors.values()):
-                return staging
-        return None
+    def _intake_events(self, events: list[IntakeEvent], now: float) -> None:
+        for event in events:
+            match event:
+                case Arrived(staging):
+                    self._arrived_whole(staging, now)
+                case Unfit(node, assignment, code, reason):
+                    unfit = UpdateUnfit(node=node, assignment=assignment, code=code, reason=reason)
+                    self._tell_engine(unfit, now)
+        if events:
+            self._intake_events(self._intake.fill(now), now)
 
-    def _staged_whole(self, staging: Staging, now: float) -> None:
-        update = staging.update
-        del self._staged[update.assignment]
-        try:
-            staging.check()
-        except (RemoteProtocolError, UpdateError) as error:
-            code = error.code if isinstance(error, UpdateError) else "digest"
-            unfit = UpdateUnfit(node=staging.node, assignment=update.assignment, code=code, reason=str(error))
-            self._tell_engine(unfit, now)
-        else:
-            self._use(staging, now)
-        self._fill_slots(now)
-
-    def _use(self, staging: Staging, now: float) -> None:
+    def _arrived_whole(self, staging: Staging, now: float) -> None:
         update, layout = staging.update, self._layout.layout
         if self._rounds.phase == "initializing" and layout is not None:
             if self._rounds.standing(staging.node, update.assignment) == "wanted":
@@ -533,7 +468,7 @@ class CoordinatorLogic:
                 self._effects.append(install)
                 self._send(staging.node, Committed(assignment=update.assignment, version=0))
             return
-        self._folding[update.assignment] = staging
+        self._arrived[update.assignment] = staging
         staged = UpdateStaged(
             node=staging.node,
             assignment=update.assignment,
@@ -544,27 +479,15 @@ class CoordinatorLogic:
             metrics=update.metrics,
         )
         self._tell_engine(staged, now)
+        self._arrived.pop(update.assignment, None)
 
     def _blob_refused(self, peer: _Peer, message: Refused, now: float) -> None:
-        for staging in list(self._staged.values()):
-            blobs = {staged.vector.data.id for staged in staging.vectors.values()}
-            if staging.node == peer.session.node and message.blob in blobs:
-                self._drop_staged(staging.assignment, now)
-                error = f"it cannot send its update any more: {message.reason}"
-                failed = WorkFailed(
-                    node=staging.node, assignment=staging.assignment, error=error, traceback=""
-                )
-                self._tell_engine(failed, now)
-
-    def _drop_staged(self, assignment: AssignmentId, now: float) -> None:
-        staging = self._staged.pop(assignment, None)
-        if staging is None:
-            return
-        peer = self._peers.get(staging.node)
-        if peer is not None:
-            for staged in staging.vectors.values():
-                peer.puller.stop(staged.vector.data.id)
-        self._fill_slots(now)
+        node = peer.session.node
+        assignment = self._intake.unavailable(node, message.blob)
+        if assignment is not None:
+            error = f"it cannot send its update any more: {message.reason}"
+            self._tell_engine(WorkFailed(node=node, assignment=assignment, error=error, traceback=""), now)
+            self._intake_events(self._intake.fill(now), now)
 
     # ---- what the engine wants ------------------------------------------------------------------
 
@@ -589,19 +512,15 @@ class CoordinatorLogic:
                 case Accept():
                     self._send(action.node, Accepted(assignment=action.assignment))
                 case Fold():
-                    chunks = self._folding[action.assignment].vectors["delta"].chunks
-                    self._journal(
-                        "accepted", round=action.round, node=action.node, assignment=action.assignment
-                    )
-                    self._effects.append(FoldUpdate(action, chunks))
+                    self._fold(action)
                 case Refuse():
                     self._refuse_update(action, now)
                 case Cancel():
                     cancel = CancelMessage(assignment=action.assignment, reason=action.reason)
                     self._send(action.node, cancel)
-                    self._drop_staged(action.assignment, now)
+                    self._drop_update(action.assignment, now)
                 case Commit():
-                    self._commit(action)
+                    self._effects.append(CommitVersion(action.round, action.version, action.workers))
                 case TellCommitted():
                     self._send(action.node, Committed(assignment=action.assignment, version=action.version))
                 case ReleaseModels():
@@ -628,8 +547,8 @@ class CoordinatorLogic:
             assignment=action.assignment,
             round=action.round,
             version=action.version,
-            model=self._vector("model", f"model:{action.version}"),
-            frozen=self._frozen(),
+            model=self._models.version(action.version),
+            frozen=self._models.frozen(),
             seed=work_seed(self.config.run.seed, action.node, action.version),
             timeout_s=self.config.run.round_timeout_s,
             settings=self.config.train,
@@ -637,34 +556,36 @@ class CoordinatorLogic:
         )
 
     def _evaluate(self, action: AskEvaluate) -> Evaluate:
-        own = action.subject != FEDERATED
-        name = f"update:{action.round}:{action.subject}" if own else f"model:{action.version}"
+        if action.subject == FEDERATED:
+            model = self._models.version(action.version)
+        else:
+            model = self._models.own_model(action.round, action.subject)
         return Evaluate(
             assignment=action.assignment,
             round=action.round,
             version=action.version,
             subject=action.subject,
-            model=self._vector("model", name),
-            frozen=self._frozen(),
+            model=model,
+            frozen=self._models.frozen(),
         )
 
-    def _vector(self, name: str, blob: str) -> Vector:
-        return Vector(name=name, layout=self._layout_blobs[name], data=self._served[blob].blob)
+    def _fold(self, action: Fold) -> None:
+        self._journal("accepted", round=action.round, node=action.node, assignment=action.assignment)
+        self._intake.folding(action.assignment)
+        chunks = self._arrived[action.assignment].vectors["delta"].chunks
+        self._effects.append(FoldUpdate(action, chunks))
 
-    def _frozen(self) -> Vector | None:
-        return self._vector("frozen", "frozen") if "frozen" in self._served else None
+    def _drop_update(self, assignment: AssignmentId, now: float) -> None:
+        self._intake.drop(assignment)
+        self._intake_events(self._intake.fill(now), now)
 
     def _refuse_update(self, action: Refuse, now: float) -> None:
         refused = Refused(
             about="update", code=action.code, reason=action.reason, assignment=action.assignment
         )
         self._send(action.node, refused)
-        self._folding.pop(action.assignment, None)
-        self._drop_staged(action.assignment, now)
+        self._drop_update(action.assignment, now)
         self._journal("refused", node=action.node, assignment=action.assignment, code=action.code)
-
-    def _commit(self, action: Commit) -> None:
-        self._effects.append(CommitVersion(action.round, action.version, action.workers))
 
     def _end(self, action: EndRun, now: float) -> None:
         self._ended = action
@@ -706,16 +627,10 @@ class CoordinatorLogic:
         layout = self._layout.layout
         if layout is None:
             return
-        parts = {"model": layout.moving, "frozen": layout.frozen}
-        self._layout_blobs: dict[str, Blob] = {}
-        for name, part in parts.items():
-            if part.nbytes:
-                description = part.to_bytes()
-                self._layout_blobs[name] = blob_of(f"layout:{name}", description)
-                self._shelf.put(f"layout:{name}", description)
-        self._serve("model:0", event.model)
+        self._models.describe(layout)
+        self._models.serve_version(0, event.model)
         if event.frozen is not None:
-            self._serve("frozen", event.frozen)
+            self._models.serve_frozen(event.frozen)
         ready = ModelReady(
             source=event.source,
             parameters=sum(tensor.size for tensor in layout.tensors),
@@ -726,23 +641,16 @@ class CoordinatorLogic:
         self._tell(ready)
         self._tell_engine(ModelLoaded(source=event.source), now)
 
-    def _serve(self, name: str, served: Served) -> None:
-        self._served[name] = served
-        self._shelf.put(name, served.memory)
-
     def _update_folded(self, event: UpdateFolded, now: float) -> None:
         fold = event.fold
         if event.own is not None:
-            self._serve(f"update:{fold.round}:{fold.node}", event.own)
-        self._folding.pop(fold.assignment, None)  # its slot is free: the update is in the sum
+            self._models.serve_own_model(fold.round, fold.node, event.own)
+        self._intake.folded(fold.assignment)
         self._tell_engine(Folded(assignment=fold.assignment), now)
-        self._fill_slots(now)
+        self._intake_events(self._intake.fill(now), now)
 
     def _version_ready(self, event: VersionReady, now: float) -> None:
-        old = f"model:{event.version - 1}"
-        self._serve(f"model:{event.version}", event.model)
-        self._version = event.version
-        self._shelf.put(old, self._served[old].mapped)  # who still reads it costs page cache only
+        self._models.serve_version(event.version, event.model)
         bytes_down, bytes_up = self._bytes_down, self._bytes_up
         self._bytes_down = self._bytes_up = 0
         committed = VersionCommitted(
@@ -752,30 +660,15 @@ class CoordinatorLogic:
             bytes_up=bytes_up,
         )
         self._tell_engine(committed, now)
-        self._release(0)
+        self._drop_old_versions()
 
     def _release(self, round: int) -> None:
-        """Stop serving what nobody is asked to read any more."""
-        owed = {owed.version for owed in self._rounds.desk.owed.values()}
-        for name in list(self._served):
-            kind, _, rest = name.partition(":")
-            unread = kind == "model" and int(rest) not in {self._version, *owed}
-            evaluated = kind == "update" and rest.startswith(f"{round}:")
-            if unread or evaluated:
-                del self._served[name]
-                self._shelf.drop(name)
-        if round and self.config.evaluate.workers:
+        """Stop serving what was served for the evaluation of a round."""
+        self._drop_old_versions()
+        self._models.drop_own_models(round)
+        if self.config.evaluate.workers:
             self._effects.append(DropUpdates(round))
 
-
-def _fitting(vector: Vector | None, name: str, layout: ParameterLayout) -> Vector:
-    """The offered vector, if it has the layout and size that are wanted."""
-    if vector is None:
-        raise UpdateError(f"has no vector {name!r}", code="layout")
-    if vector.layout.digest != layout.digest:
-        seen = f"vector {name!r} has layout {vector.layout.digest}, the run's is {layout.digest}"
-        raise UpdateError(seen, code="layout")
-    if vector.data.bytes != layout.nbytes:
-        seen = f"vector {name!r} has {vector.data.bytes} bytes, its layout {layout.nbytes}"
-        raise UpdateError(seen, code="size")
-    return vector
+    def _drop_old_versions(self) -> None:
+        owed = {owed.version for owed in self._rounds.desk.owed.values()}
+        self._models.keep_versions({self._rounds.version, *owed})

@@ -8,7 +8,7 @@ from zfed.nodes.words import Chunks
 from zfed.strategies import UpdateInspector
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import AssignmentId, Update, Vector
-from zfed.wire.transfer import Intake
+from zfed.wire.transfer import Intake, Puller
 
 
 @dataclass
@@ -39,6 +39,29 @@ class Staging:
     update: Update
     vectors: dict[str, StagedVector]
     parked_until: float | None = None
+    _puller: Puller | None = None
+
+    def pull(self, puller: Puller, now: float) -> None:
+        """Fetch what is missing, from the session that this puller belongs to."""
+        self.parked_until = None
+        self._puller = puller
+        for staged in self.vectors.values():
+            if not staged.intake.complete:
+                puller.start(staged.intake, now)
+
+    def stop(self) -> None:
+        """Fetch no more."""
+        if self._puller is not None:
+            for staged in self.vectors.values():
+                self._puller.stop(staged.vector.data.id)
+
+    def has(self, intake: Intake) -> bool:
+        """True if this is the intake of one of the vectors."""
+        return any(staged.intake is intake for staged in self.vectors.values())
+
+    def names(self, blob_id: str) -> bool:
+        """True if this is the blob of one of the vectors."""
+        return any(staged.vector.data.id == blob_id for staged in self.vectors.values())
 
     @property
     def assignment(self) -> AssignmentId:
@@ -54,11 +77,6 @@ class Staging:
     def nbytes(self) -> int:
         """Bytes of all vectors together."""
         return sum(staged.vector.data.bytes for staged in self.vectors.values())
-
-    @property
-    def nreceived(self) -> int:
-        """Bytes that are here already."""
-        return sum(staged.intake.received for staged in self.vectors.values())
 
     def same_offer(self, update: Update) -> bool:
         """True if another offer for this assignment is of the very same bytes."""

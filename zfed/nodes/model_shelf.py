@@ -1,0 +1,80 @@
+"""The models a coordinator serves, by the names under which nodes may pull them."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+
+from zfed.nodes.words import Served
+from zfed.params import ParameterLayout
+from zfed.wire.messages import Blob, Pull, Vector
+from zfed.wire.transfer import Shelf, blob_of
+
+
+@dataclass
+class ModelShelf:
+    """Versions, workers' own models that wait for evaluation, and the tensors that never change."""
+
+    _shelf: Shelf = field(default_factory=Shelf)
+    _served: dict[str, Served] = field(default_factory=dict)
+    _layouts: dict[str, Blob] = field(default_factory=dict)
+
+    def describe(self, layout: ParameterLayout) -> None:
+        """Offer the layouts of the model's parts, for nodes that do not know them."""
+        for name, part in (("model", layout.moving), ("frozen", layout.frozen)):
+            description = part.to_bytes()
+            self._layouts[name] = blob_of(f"layout:{name}", description)
+            self._shelf.put(f"layout:{name}", description)
+
+    def serve_frozen(self, served: Served) -> None:
+        """Offer the tensors that never change."""
+        self._serve("frozen", served)
+
+    def serve_version(self, version: int, served: Served) -> None:
+        """Offer a version from memory; who still reads the one before reads its file from now on."""
+        self._serve(f"model:{version}", served)
+        before = self._served.get(f"model:{version - 1}")
+        if before is not None:
+            self._shelf.put(f"model:{version - 1}", before.mapped)
+
+    def serve_own_model(self, round: int, worker: str, served: Served) -> None:
+        """Offer a worker's own model of a round."""
+        self._serve(f"update:{round}:{worker}", served)
+
+    def version(self, version: int) -> Vector:
+        """What to name in an order that wants this version."""
+        return self._vector("model", f"model:{version}")
+
+    def own_model(self, round: int, worker: str) -> Vector:
+        """What to name in an order that wants a worker's own model."""
+        return self._vector("model", f"update:{round}:{worker}")
+
+    def frozen(self) -> Vector | None:
+        """What to name beside a model; None if all tensors change."""
+        return self._vector("frozen", "frozen") if "frozen" in self._served else None
+
+    def take(self, pull: Pull) -> memoryview | None:
+        """The bytes that a PULL asks for; see `Shelf.take`."""
+        return self._shelf.take(pull)
+
+    def keep_versions(self, wanted: Container[int]) -> None:
+        """Stop serving all versions but these."""
+        for name in [name for name in self._served if name.startswith("model:")]:
+            if int(name.removeprefix("model:")) not in wanted:
+                self._drop(name)
+
+    def drop_own_models(self, round: int) -> None:
+        """Stop serving the workers' own models of a round."""
+        for name in [name for name in self._served if name.startswith(f"update:{round}:")]:
+            self._drop(name)
+
+    def _vector(self, name: str, blob: str) -> Vector:
+        return Vector(name=name, layout=self._layouts[name], data=self._served[blob].blob)
+
+    def _serve(self, name: str, served: Served) -> None:
+        self._served[name] = served
+        self._shelf.put(name, served.memory)
+
+    def _drop(self, name: str) -> None:
+        del self._served[name]
+        self._shelf.drop(name)
