@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
+from zfed.config.train import TrainSettings
 from zfed.errors import DataError
 from zfed.task import Context, DataSummary, EvaluateResult, NamedArrays, Setup
-from zfed.torch.torch_task import TorchTask
+from zfed.torch.classifier_settings import ClassifierSettings
+from zfed.torch.torch_task import Loss, TorchTask
 
 
 class TorchClassifier(TorchTask):
@@ -21,6 +24,18 @@ class TorchClassifier(TorchTask):
 
     classes: ClassVar[int]
     """How many classes there are."""
+
+    settings_type = ClassifierSettings
+
+    def training_loss(self, settings: TrainSettings) -> Loss:
+        """The `objective` of the `[train]` table."""
+        if not isinstance(settings, ClassifierSettings):
+            return self.loss
+        if settings.objective == "squared-error":
+            return partial(squared_error, target_logit=settings.target_logit)
+        if settings.label_smoothing:
+            return partial(nn.functional.cross_entropy, label_smoothing=settings.label_smoothing)
+        return self.loss
 
     def prepare(self, setup: Setup) -> DataSummary:
         """Load this node's part of the data and count its labels."""
@@ -51,3 +66,12 @@ class TorchClassifier(TorchTask):
                 "predicted": {str(label): int(count) for label, count in enumerate(predicted)},
             },
         )
+
+
+def squared_error(outputs: Tensor, targets: Tensor, *, target_logit: float) -> Tensor:
+    """Half the squared distance of logits to `target_logit` at the target and 0 elsewhere, mean of a batch.
+
+    outputs (b, classes) floats, targets (b,) integers; the result is a scalar.
+    """
+    wanted = nn.functional.one_hot(targets, outputs.shape[1]) * target_logit
+    return 0.5 * (outputs - wanted).square().sum(dim=1).mean()
