@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from msgspec.structs import replace
-
 from zfed.errors import RemoteProtocolError
 from zfed.facts import Connected, Connecting, Disconnected, Evaluated, Fact, Progress, TaskFailed
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
+from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.words import (
     Connect,
     Disconnect,
@@ -48,7 +47,6 @@ from zfed.wire.messages import (
     Accepted,
     AnyMessage,
     AssignmentId,
-    Blob,
     Bye,
     Cancel,
     Chunk,
@@ -64,8 +62,6 @@ from zfed.wire.messages import (
     Pull,
     Refused,
     Train,
-    Update,
-    Vector,
 )
 from zfed.wire.messages import Evaluated as EvaluatedMessage
 from zfed.wire.transfer import Puller, Shelf
@@ -117,8 +113,7 @@ class MemberLogic:
         self._orders: deque[Order] = deque()
         self._job: _Job | None = None
         self._parked: _Job | None = None
-        self._held: dict[AssignmentId, Update] = {}
-        self._rounds: dict[AssignmentId, int] = {}
+        self._held = HeldUpdates(self._shelf)
         self._cached: dict[str, ParameterBuffer] = {}
         self._offline_since = 0.0
         self._retry_at: float | None = None
@@ -360,7 +355,6 @@ class MemberLogic:
             return
         order, parameters = job.order, job.download.parameters
         job.stage = "work"
-        self._rounds[order.assignment] = order.round if isinstance(order, Train) else 0
         if parameters is not None and not isinstance(order, Initialize):
             self._remember(order, parameters)
         self._effects.append(StartWork(_work(order, job.download)))
@@ -400,8 +394,8 @@ class MemberLogic:
                 reason = f"the coordinator's run failed: {ended.reason}"
             self._finish_run(ended, reason)
             return
-        for assignment in list(self._held):
-            self._settle(assignment, DropState(assignment))
+        for update in self._held:
+            self._settle(update.assignment, DropState(update.assignment))
         if self._job:
             self._cancelled(Cancel(assignment=self._job.order.assignment, reason="the run has ended"), now)
         self._link.lose("the run has ended", now)
@@ -452,36 +446,7 @@ class MemberLogic:
         self._tell(fact)
 
     def _offer(self, order: Initialize | Train, event: WorkDone) -> None:
-        vectors = [
-            Vector(
-                name=vector.name,
-                layout=Blob(
-                    id=_blob_id("layout", event.assignment, vector.name),
-                    bytes=vector.layout.nbytes,
-                    digest=vector.layout_digest,
-                ),
-                data=Blob(
-                    id=_blob_id("data", event.assignment, vector.name),
-                    bytes=vector.data.nbytes,
-                    digest=vector.data_digest,
-                ),
-            )
-            for vector in event.vectors
-        ]
-        for offered, vector in zip(vectors, event.vectors, strict=True):
-            self._shelf.put(offered.layout.id, vector.layout)
-            self._shelf.put(offered.data.id, vector.data)
-        update = Update(
-            assignment=event.assignment,
-            version=order.version if isinstance(order, Train) else 0,
-            vectors=vectors,
-            examples=event.examples,
-            steps=event.steps,
-            seconds=event.seconds,
-            metrics=event.metrics,
-        )
-        self._held[event.assignment] = update
-        self._link.send(update)
+        self._link.send(self._held.hold(order, event))
         self._tell(self._trained(order, event))
 
     def _trained(self, order: Initialize | Train, event: WorkDone) -> Fact:
@@ -496,35 +461,26 @@ class MemberLogic:
 
     def _offer_again(self) -> None:
         """A new session: the coordinator is told of every update that it has not settled."""
-        for update in self._held.values():
+        for update in self._held:
             self._link.send(update)
 
     def _offer_held(self, order: Train) -> bool:
-        """A round that is tried again wants the same update under a new number: it is here already."""
-        for old, update in list(self._held.items()):
-            if update.version == order.version and self._rounds.get(old) == order.round:
-                if old != order.assignment:
-                    del self._held[old]
-                    update = replace(update, assignment=order.assignment)
-                    self._rounds[order.assignment] = self._rounds.pop(old)
-                    self._effects.append(RenameState(old, order.assignment))
-                self._held[order.assignment] = update
-                self._link.send(update)
-                return True
-        return False
+        """Answer an order with an update that is here already; False if there is none."""
+        update = self._held.find(order)
+        if update is None:
+            return False
+        if update.assignment != order.assignment:
+            self._effects.append(RenameState(update.assignment, order.assignment))
+            update = self._held.rename(update.assignment, order.assignment)
+        self._link.send(update)
+        return True
 
     def _settle(self, assignment: AssignmentId, effect: KeepState | DropState) -> None:
-        update = self._held.pop(assignment, None)
-        self._rounds.pop(assignment, None)
-        if update is None:
-            return
-        for vector in update.vectors:
-            self._shelf.drop(vector.layout.id)
-            self._shelf.drop(vector.data.id)
-        self._effects.append(effect)
+        if self._held.settle(assignment):
+            self._effects.append(effect)
 
     def _update_refused(self, message: Refused, assignment: AssignmentId) -> None:
-        round_number = self._rounds.get(assignment, 0)
+        round_number = self._held.round_of(assignment)
         self._settle(assignment, DropState(assignment))
         fact = UpdateRefusedFact(
             node=self.hello.node,
@@ -580,10 +536,6 @@ def _word(order: Order) -> Literal["train", "evaluate", "initialize"]:
     if isinstance(order, Train):
         return "train"
     return "evaluate" if isinstance(order, Evaluate) else "initialize"
-
-
-def _blob_id(what: str, assignment: AssignmentId, vector: str) -> str:
-    return f"{what}:{assignment[0]}.{assignment[1]}:{vector}"
 
 
 def _work(order: Order, download: Download) -> Work:

@@ -1,0 +1,90 @@
+"""Updates that the coordinator has not settled yet: kept, encoded, until it says what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from zfed.nodes.words import ResultVector, WorkDone
+from zfed.wire.messages import AssignmentId, Blob, Initialize, Train, Update, Vector
+from zfed.wire.transfer import Shelf
+
+
+@dataclass(frozen=True)
+class _Held:
+    update: Update
+    round: int
+
+
+class HeldUpdates:
+    """The updates this node offers, and their bytes on the shelf.
+
+    Args:
+        shelf: Where the bytes of offered vectors lie until their update is settled.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._held: dict[AssignmentId, _Held] = {}
+
+    def __iter__(self) -> Iterator[Update]:
+        return (held.update for held in list(self._held.values()))
+
+    def hold(self, order: Initialize | Train, done: WorkDone) -> Update:
+        """Keep a result; returns its offer."""
+        train = order if isinstance(order, Train) else None
+        update = Update(
+            assignment=done.assignment,
+            version=train.version if train else 0,
+            vectors=[self._put(done.assignment, vector) for vector in done.vectors],
+            examples=done.examples,
+            steps=done.steps,
+            seconds=done.seconds,
+            metrics=done.metrics,
+        )
+        self._held[done.assignment] = _Held(update, train.round if train else 0)
+        return update
+
+    def find(self, order: Train) -> Update | None:
+        """The update that an order asks for, if it was made already, maybe under another assignment.
+
+        The same round from the same version trains the same: a round tried again needs no training.
+        """
+        for held in self._held.values():
+            if (held.round, held.update.version) == (order.round, order.version):
+                return held.update
+        return None
+
+    def rename(self, old: AssignmentId, new: AssignmentId) -> Update:
+        """Offer an update under another assignment from now on."""
+        held = self._held.pop(old)
+        update = replace(held.update, assignment=new)
+        self._held[new] = _Held(update, held.round)
+        return update
+
+    def round_of(self, assignment: AssignmentId) -> int:
+        """The round of a held update, 0 if it is not held."""
+        held = self._held.get(assignment)
+        return held.round if held else 0
+
+    def settle(self, assignment: AssignmentId) -> bool:
+        """Drop an update, whatever became of it; False if it was not held."""
+        held = self._held.pop(assignment, None)
+        if held is None:
+            return False
+        for vector in held.update.vectors:
+            self._shelf.drop(vector.layout.id)
+            self._shelf.drop(vector.data.id)
+        return True
+
+    def _put(self, assignment: AssignmentId, vector: ResultVector) -> Vector:
+        number = f"{assignment[0]}.{assignment[1]}"
+        layout = Blob(
+            id=f"layout:{number}:{vector.name}", bytes=vector.layout.nbytes, digest=vector.layout_digest
+        )
+        data = Blob(id=f"data:{number}:{vector.name}", bytes=vector.data.nbytes, digest=vector.data_digest)
+        self._shelf.put(layout.id, vector.layout)
+        self._shelf.put(data.id, vector.data)
+        return Vector(name=vector.name, layout=layout, data=data)
