@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from zfed.engine import NodeReady
 from zfed.errors import ConfigError
+from zfed.wire.messages import NODE_NAME_PATTERN
 
 
 @dataclass(frozen=True)
@@ -20,22 +22,26 @@ class WaitFor:
         """Read "3" or "alice,bob,charlie".
 
         Raises:
-            ConfigError: If it is neither.
+            ConfigError: If it is neither, or names what no node can be called.
         """
         names = tuple(name.strip() for name in text.split(",") if name.strip())
-        if len(names) == 1 and names[0].isdigit():
+        if len(names) == 1 and names[0].isdecimal():
             if int(names[0]) < 1:
                 raise ConfigError(f"--wait-for {text}: at least 1 worker is needed")
             return cls(count=int(names[0]))
         if not names:
             raise ConfigError("--wait-for is empty: give a number of workers, or names as alice,bob")
+        for name in names:
+            if not re.match(NODE_NAME_PATTERN, name):
+                raise ConfigError(f"--wait-for {text}: no node can have the name {name!r}")
         return cls(count=0, names=names)
 
     def missing(self, roster: Roster) -> str:
-        """Who is still awaited, in words; empty if nobody."""
-        if self.names:
-            return ", ".join(name for name in self.names if name not in roster.present)
-        lacking = self.count - len(roster.workers)
+        """Who is still awaited, in words; empty if nobody. A run without any worker always waits for one."""
+        absent = [name for name in self.names if name not in roster.present]
+        if absent:
+            return ", ".join(absent)
+        lacking = max(self.count, 1) - len(roster.workers)
         return f"{lacking} more worker{'s' if lacking > 1 else ''}" if lacking > 0 else ""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from zfed.engine import Action, AskEvaluate, EvaluationDone, NodeReady, ReleaseModels, Tell
+from zfed.engine import Action, AskEvaluate, Cancel, EvaluationDone, NodeReady, ReleaseModels, Tell
 from zfed.facts import Evaluated, EvaluationSkipped
 from zfed.wire.messages import AssignmentId
 
@@ -68,12 +68,16 @@ class EvaluationDesk:
             if owed.asked_of == node:
                 owed.asked_of = ""
 
+    def is_asked(self, node: str, assignment: AssignmentId) -> bool:
+        """True if this node was asked for this evaluation and has not answered yet."""
+        owed = self.owed.get(assignment)
+        return owed is not None and owed.asked_of == node
+
     def done(self, event: EvaluationDone) -> list[Action]:
         """Take a result; one that is not owed (any more) changes nothing."""
-        owed = self.owed.get(event.assignment)
-        if owed is None or owed.asked_of != event.node:
+        if not self.is_asked(event.node, event.assignment):
             return []
-        del self.owed[event.assignment]
+        owed = self.owed.pop(event.assignment)
         self.any_done = True
         fact = Evaluated(
             round=owed.round,
@@ -84,10 +88,12 @@ class EvaluationDesk:
         )
         return [Tell(fact=fact), *self._release(owed)]
 
-    def failed(self, assignment: AssignmentId, reason: str) -> list[Action]:
-        """An evaluation raised at the evaluator; asking again would raise again."""
-        owed = self.owed.pop(assignment, None)
-        return [] if owed is None else [self._skipped(owed, reason), *self._release(owed)]
+    def failed(self, node: str, assignment: AssignmentId, reason: str) -> list[Action]:
+        """An evaluation raised at its evaluator; asking again would raise again."""
+        if not self.is_asked(node, assignment):
+            return []
+        owed = self.owed.pop(assignment)
+        return [self._skipped(owed, reason), *self._release(owed)]
 
     def skip(self, round: int | None, reason: str) -> list[Action]:
         """Give up what is owed for a round (None: for all)."""
@@ -95,6 +101,8 @@ class EvaluationDesk:
         for assignment, owed in list(self.owed.items()):
             if round is None or owed.round == round:
                 del self.owed[assignment]
+                if owed.asked_of:
+                    actions.append(Cancel(node=owed.asked_of, assignment=assignment, reason=reason))
                 actions += [self._skipped(owed, reason), *self._release(owed)]
         return actions
 

@@ -43,6 +43,11 @@ class OpenParts:
     deadline: float
     parts: dict[AssignmentId, Part]
 
+    def find(self, node: str, assignment: AssignmentId) -> Part | None:
+        """The part of this number, if it is this worker's."""
+        part = self.parts.get(assignment)
+        return part if part is not None and part.node == node else None
+
     def of_node(self, node: str) -> Part | None:
         """The part of this worker, if it is in the cohort."""
         return next((part for part in self.parts.values() if part.node == node), None)
@@ -57,21 +62,24 @@ class OpenParts:
         At the deadline that is every part still awaited. Before it, the lost ones, once *all* that are
         awaited are lost and their grace has passed: while one worker computes, the others may come back.
         """
-        awaited = self.in_state("asked")
-        if now >= self.deadline:
-            gone = [(part, "no answer by the deadline") for part in awaited]
-        elif awaited and all(part.lost_at is not None and now >= part.lost_at + grace_s for part in awaited):
-            gone = [(part, f"lost, and not back within {grace_s:g} s") for part in awaited]
-        else:
+        wake = self.next_wake(grace_s)
+        if wake is None or now < wake:
             return []
-        for part, why in gone:
-            part.drop(why)
-        return [part for part, _ in gone]
+        late = now >= self.deadline
+        gone = self.in_state("asked")
+        for part in gone:
+            part.drop("no answer by the deadline" if late else f"lost, and not back within {grace_s:g} s")
+        return gone
 
-    def next_wake(self, grace_s: float) -> float:
-        """When `expire` may have something to drop."""
-        graces = [part.lost_at + grace_s for part in self.in_state("asked") if part.lost_at is not None]
-        return min([self.deadline, *graces])
+    def next_wake(self, grace_s: float) -> float | None:
+        """When `expire` has something to drop; None if nobody is awaited."""
+        awaited = self.in_state("asked")
+        if not awaited:
+            return None
+        graces = [part.lost_at + grace_s for part in awaited if part.lost_at is not None]
+        if len(graces) < len(awaited):
+            return self.deadline
+        return min(self.deadline, max(graces))
 
     def missing(self) -> list[str]:
         """The parts that are out, as "name (why)"."""

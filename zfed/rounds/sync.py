@@ -19,7 +19,6 @@ from zfed.config import EvaluateConfig, RunConfig
 from zfed.engine import (
     Accept,
     Action,
-    AskModel,
     AskTrain,
     Cancel,
     Commit,
@@ -57,6 +56,7 @@ from zfed.facts import (
 )
 from zfed.rounds.cohort import Roster, WaitFor
 from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
+from zfed.rounds.first_model import FirstModel
 from zfed.rounds.parts import OpenParts, Part, merged_metrics, per_worker, shares
 from zfed.strategies.grid import FIRST_VALUE_RANGE, choose_grid, next_value_range
 from zfed.wire.messages import AssignmentId
@@ -90,12 +90,11 @@ class SyncRounds:
     round: int = 0
     _attempt: int = 0
     _open: OpenParts | None = None
-    _committed: dict[AssignmentId, int] = field(default_factory=dict)
+    _first: FirstModel = field(default_factory=FirstModel)
+    _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _value_range: float = FIRST_VALUE_RANGE
     _deadline: float | None = None
     _next_notice: float = 0.0
-    _model_asked: dict[AssignmentId, str] = field(default_factory=dict)
-    _model_refusals: dict[str, str] = field(default_factory=dict)
     _counter: int = 0
     _evaluator_seen: bool = False
     _stop_reason: str = ""
@@ -116,18 +115,18 @@ class SyncRounds:
 
     def standing(self, node: str, assignment: AssignmentId) -> Standing:
         """What an offered update is to this run now; only a wanted one is worth receiving."""
-        if assignment in self._committed:
+        if node in self._committed and self._committed[node][0] == assignment:
             return "committed"
-        if self._model_asked.get(assignment) == node:
-            return "wanted" if self.phase == "initializing" else "stale"
+        if self._first.is_asked(node, assignment):
+            return "wanted"
         part = self._part(node, assignment)
         if part is None or part.state == "out":
             return "stale"
         return "wanted" if part.state == "asked" else "accepted"
 
     def committed_version(self, assignment: AssignmentId) -> int:
-        """The version that an assignment's update became part of."""
-        return self._committed[assignment]
+        """The version that a committed assignment's update became part of."""
+        return next(version for number, version in self._committed.values() if number == assignment)
 
     # ---- events ---------------------------------------------------------------------------------
 
@@ -141,14 +140,13 @@ class SyncRounds:
             case NodeGone():
                 return self._node_gone(event, now)
             case ModelLoaded():
-                self.version = 0
-                return self._next_round(now)
+                return self._model_loaded(now)
             case ModelUnusable():
                 return self._model_unusable(event, now)
             case UpdateStaged():
-                return self._update_staged(event)
+                return self._update_staged(event, now)
             case UpdateUnfit():
-                return self._drop_part(event.node, event.assignment, event.code, event.reason, now)
+                return self._update_unfit(event, now)
             case Folded():
                 return self._folded(event, now)
             case VersionCommitted():
@@ -176,7 +174,7 @@ class SyncRounds:
             actions = self._ask_again(event.node)
         if self.phase == "gathering":
             return [*actions, *self._go_on(now)]
-        if self.phase == "initializing" and not self._model_asked and not self.config.initial:
+        if self.phase == "initializing" and not self._first.node and not self.config.initial:
             return [*actions, *self._ask_model(now)]
         return actions
 
@@ -185,8 +183,9 @@ class SyncRounds:
         self.desk.gone(event.node)
         if node is None:
             return []
-        if event.node in self._model_asked.values() and self.phase == "initializing":
-            return self._model_unusable(ModelUnusable(node=event.node, reason=event.reason), now)
+        if event.node == self._first.node:
+            self._first.give_up()
+            return self._ask_model(now)
         part = self._open.of_node(event.node) if self._open else None
         if part and part.state == "asked":
             part.lost_at = now
@@ -209,14 +208,7 @@ class SyncRounds:
             reason = f"no answer within {self.evaluate.timeout_s:g} s after the last round"
             return [*self.desk.skip(None, reason), *self._finish_if_idle(now)]
         if self.phase == "initializing":
-            waited = [
-                ModelUnusable(node=node, reason="no answer in time") for node in self._model_asked.values()
-            ]
-            return (
-                self._model_unusable(waited[0], now)
-                if waited
-                else self._end("failed", "nobody gave a first model")
-            )
+            return self._model_overdue(now)
         if self.round == 0:
             what = f"waited {self.config.wait_timeout_s:g} s for {self._missing()}"
             return self._end("failed", f"{what}; see --wait-for and --wait-timeout")
@@ -230,10 +222,10 @@ class SyncRounds:
 
     def _missing(self) -> str:
         if self.phase == "finishing":
-            return f"{len(self.desk.owed)} evaluations"
+            owed = len(self.desk.owed)
+            return f"{owed} evaluation{'s' if owed > 1 else ''}"
         if self.phase == "initializing":
-            asked = ", ".join(self._model_asked.values())
-            return f"the first model from {asked or 'any node'}"
+            return f"the first model from {self._first.node or 'any node'}"
         if self.round == 0:
             return self._wait_for.missing(self.roster)
         lacking = self._needed - len(self.roster.workers)
@@ -253,31 +245,44 @@ class SyncRounds:
         if self._wait_for.missing(self.roster) or not self.roster.workers:
             return []
         self.phase = "initializing"
-        self._deadline = now + self.config.round_timeout_s
-        return [LoadModel()] if self.config.initial else self._ask_model(now)
+        if self.config.initial:
+            self._deadline = None  # a disk answers, sooner or later
+            return [LoadModel()]
+        return self._ask_model(now)
 
     def _ask_model(self, now: float) -> list[Action]:
-        for node in [*self.roster.evaluators, *self.roster.workers]:
-            if node.node not in self._model_refusals:
-                assignment = self._new_assignment()
-                self._model_asked = {assignment: node.node}
-                self._deadline = now + self.config.round_timeout_s
-                return [AskModel(node=node.node, assignment=assignment)]
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in self._model_refusals.items())
-        return self._end("failed", f"nobody gave a first model ({reasons}); give one with --initial")
+        """Ask the next candidate; if nobody is here, whoever comes first will be asked."""
+        self._deadline = now + self.config.round_timeout_s
+        candidate = self._first.candidate(self.roster)
+        if candidate:
+            return [self._first.ask(candidate, self._new_assignment())]
+        return self._end("failed", self._first.failure()) if self.roster.present else []
+
+    def _model_refused(self, reason: str, now: float) -> list[Action]:
+        self._first.refused(reason)
+        return self._ask_model(now)
 
     def _model_unusable(self, event: ModelUnusable, now: float) -> list[Action]:
         if self.phase != "initializing":
             return []
         if not event.node:
             return self._end("failed", event.reason)
-        cancelled: list[Action] = [
-            Cancel(node=node, assignment=assignment, reason=event.reason)
-            for assignment, node in self._model_asked.items()
-        ]
-        self._model_asked = {}
-        self._model_refusals[event.node] = event.reason
-        return [*cancelled, *self._ask_model(now)]
+        return self._model_refused(event.reason, now) if event.node == self._first.node else []
+
+    def _model_overdue(self, now: float) -> list[Action]:
+        node, reason = self._first.node, "no answer in time"
+        assignment = self._first.give_up()
+        if assignment is None:
+            return self._end("failed", self._first.failure())
+        self._first.refusals[node] = reason
+        return [Cancel(node=node, assignment=assignment, reason=reason), *self._ask_model(now)]
+
+    def _model_loaded(self, now: float) -> list[Action]:
+        if self.phase != "initializing":
+            return []
+        self._first.give_up()
+        self.version = 0
+        return self._next_round(now)
 
     # ---- a round --------------------------------------------------------------------------------
 
@@ -359,10 +364,16 @@ class SyncRounds:
         part.lost_at = None
         return [self._ask_train(part)]
 
-    def _update_staged(self, event: UpdateStaged) -> list[Action]:
+    def _update_staged(self, event: UpdateStaged, now: float) -> list[Action]:
         part = self._part(event.node, event.assignment)
-        if part is None or part.state != "asked":
-            return [self._refusal(event.node, event.assignment, "stale", self.stale_reason(event.assignment))]
+        if part is None or part.state == "out":
+            return [self._refusal(event, "stale", self.stale_reason(event.assignment))]
+        if part.state != "asked":
+            return [Accept(node=event.node, assignment=event.assignment)]
+        if event.examples > part.declared:
+            # The round's grid was chosen for the declared weights: more would not be summed exactly.
+            reason = f"claims {event.examples} examples, {part.declared} were declared when the round opened"
+            return self._drop_part(part, "examples", reason, now)
         part.state = "folding"
         part.result = event
         part.weight = self._weight(event.examples)
@@ -386,18 +397,18 @@ class SyncRounds:
 
     def _folded(self, event: Folded, now: float) -> list[Action]:
         part = self._open.parts.get(event.assignment) if self._open else None
-        if part is None:
+        if part is None or part.state != "folding":
             return []
         part.state = "counted"
         return self._close_if_due(now)
 
     def _work_failed(self, event: WorkFailed, now: float) -> list[Action]:
-        if event.assignment in self.desk.owed:
+        if self.desk.is_asked(event.node, event.assignment):
             told = self._task_failed(event, self.desk.owed[event.assignment].round, "evaluate")
-            return [told, *self.desk.failed(event.assignment, event.error), *self._finish_if_idle(now)]
-        if event.assignment in self._model_asked:
-            told = self._task_failed(event, 0, "initialize")
-            return [told, *self._model_unusable(ModelUnusable(node=event.node, reason=event.error), now)]
+            skipped = self.desk.failed(event.node, event.assignment, event.error)
+            return [told, *skipped, *self._finish_if_idle(now)]
+        if self._first.is_asked(event.node, event.assignment):
+            return [self._task_failed(event, 0, "initialize"), *self._model_refused(event.error, now)]
         part = self._part(event.node, event.assignment)
         if part is None or part.state != "asked":
             return []
@@ -410,23 +421,23 @@ class SyncRounds:
         )
         return Tell(fact=fact)
 
-    def _drop_part(
-        self, node: str, assignment: AssignmentId, code: str, reason: str, now: float
-    ) -> list[Action]:
-        if self._model_asked.get(assignment) == node:
-            refusal = self._refusal(node, assignment, code, reason)
-            return [refusal, *self._model_unusable(ModelUnusable(node=node, reason=reason), now)]
-        where = f"update of {node} in round {self.round} refused: {reason}"
-        part = self._part(node, assignment)
-        refused = UpdateRefused(node=node, round=self.round, code=code, reason=where)
-        actions: list[Action] = [self._refusal(node, assignment, code, where), Tell(fact=refused)]
-        if part is not None and part.state == "asked":
-            part.drop(f"refused: {reason}")
-            actions += self._close_if_due(now)
-        return actions
+    def _update_unfit(self, event: UpdateUnfit, now: float) -> list[Action]:
+        if self._first.is_asked(event.node, event.assignment):
+            refusal = self._refusal(event, event.code, event.reason)
+            return [refusal, *self._model_refused(event.reason, now)]
+        part = self._part(event.node, event.assignment)
+        if part is None or part.state == "out":
+            return [self._refusal(event, "stale", self.stale_reason(event.assignment))]
+        return self._drop_part(part, event.code, event.reason, now) if part.state == "asked" else []
 
-    def _refusal(self, node: str, assignment: AssignmentId, code: str, reason: str) -> Action:
-        return Refuse(node=node, assignment=assignment, code=code, reason=reason)
+    def _drop_part(self, part: Part, code: str, reason: str, now: float) -> list[Action]:
+        part.drop(f"refused: {reason}")
+        where = f"update of {part.node} in round {self.round} refused: {reason}"
+        told = Tell(fact=UpdateRefused(node=part.node, round=self.round, code=code, reason=where))
+        return [self._refusal(part, code, where), told, *self._close_if_due(now)]
+
+    def _refusal(self, of: Part | UpdateStaged | UpdateUnfit, code: str, reason: str) -> Action:
+        return Refuse(node=of.node, assignment=of.assignment, code=code, reason=reason)
 
     def stale_reason(self, assignment: AssignmentId) -> str:
         """Why an update that is not wanted is refused."""
@@ -435,8 +446,7 @@ class SyncRounds:
         return f"stale: assignment {number} is not open any more; {at}"
 
     def _part(self, node: str, assignment: AssignmentId) -> Part | None:
-        part = self._open.parts.get(assignment) if self._open else None
-        return part if part is not None and part.node == node else None
+        return self._open.find(node, assignment) if self._open else None
 
     def _close_if_due(self, now: float) -> list[Action]:
         if self.phase != "collecting" or self._open is None:
@@ -471,7 +481,6 @@ class SyncRounds:
                 "See --min-workers, --round-timeout, --round-retries"
             )
             return self._end("failed", reason)
-        self._attempt += 1
         told = Tell(
             fact=RoundRetried(
                 round=self.round,
@@ -482,10 +491,11 @@ class SyncRounds:
                 needed=self._needed,
             )
         )
+        self._attempt += 1
         return [told, *self._open_or_gather(now)]
 
     def _version_committed(self, event: VersionCommitted, now: float) -> list[Action]:
-        if self._open is None:
+        if self.phase != "committing" or self._open is None:
             return []
         counted = self._open.in_state("counted")
         self.version = event.version
@@ -503,18 +513,19 @@ class SyncRounds:
             train=merged_metrics(counted),
             per_worker=per_worker(counted),
         )
-        self._committed = {part.assignment: self.version for part in counted}
+        # A worker that missed COMMITTED offers its last update again, perhaps rounds later.
+        self._committed.update((part.node, (part.assignment, self.version)) for part in counted)
         actions: list[Action] = [
             *(
                 TellCommitted(node=part.node, assignment=part.assignment, version=self.version)
                 for part in counted
             ),
             Tell(fact=fact),
-            *self._owe_evaluations([part.node for part in counted]),
         ]
         self._open = None
         if self._stop_reason:
             return [*actions, *self._end("stopped", self._stop_reason)]
+        actions += self._owe_evaluations([part.node for part in counted])
         if self.round < self.config.rounds:
             return [*actions, *self._next_round(now)]
         self.phase = "finishing"

@@ -1,0 +1,116 @@
+from tests.zfed.rounds.driver import evaluated, evaluator
+from zfed.engine import AskEvaluate, Cancel, ReleaseModels, Tell
+from zfed.facts import Evaluated, EvaluationSkipped
+from zfed.rounds.evaluation import MAX_OWED_ROUNDS, EvaluationDesk
+
+EVA, ZOE = evaluator("eva"), evaluator("zoe")
+
+
+def desk(*rounds):
+    """A desk that owes the federated model and alice's of these rounds."""
+    made = EvaluationDesk()
+    for number in rounds:
+        assert made.owe(number, number, subjects(number)) == []
+    return made
+
+
+def subjects(round):
+    return {"alice": (1, 2 * round), "federated": (1, 2 * round + 1)}
+
+
+def ask(node, round, subject):
+    return AskEvaluate(
+        node=node, assignment=subjects(round)[subject], round=round, version=round, subject=subject
+    )
+
+
+def skipped(round, subject, reason):
+    return Tell(fact=EvaluationSkipped(round=round, subject=subject, reason=reason))
+
+
+def test_nothing_is_asked_while_there_is_no_evaluator():
+    assert desk(1).ask([]) == []
+
+
+def test_the_first_evaluator_by_name_is_asked_for_all_that_is_owed_oldest_first():
+    asked = desk(1, 2).ask([EVA, ZOE])
+    assert asked == [ask("eva", round, subject) for round in (1, 2) for subject in ("alice", "federated")]
+
+
+def test_nobody_is_asked_twice():
+    owing = desk(1)
+    owing.ask([EVA])
+    assert owing.ask([EVA]) == []
+    assert owing.ask([EVA, ZOE]) == []
+
+
+def test_what_an_evaluator_that_went_away_was_asked_is_asked_of_another_under_the_same_number():
+    owing = desk(1)
+    owing.ask([EVA])
+    owing.gone("eva")
+    assert owing.ask([]) == []
+    assert owing.ask([ZOE]) == [ask("zoe", 1, "alice"), ask("zoe", 1, "federated")]
+
+
+def test_a_result_is_told_and_counts_once():
+    owing = desk(1)
+    owing.ask([EVA])
+    result = evaluated("eva", (1, 2), loss=0.5)
+    fact = Evaluated(round=1, subject="alice", evaluator="eva", examples=10, metrics={"loss": 0.5})
+    assert owing.done(result) == [Tell(fact=fact)]
+    assert owing.done(result) == []
+    assert owing.any_done
+
+
+def test_models_are_released_when_nothing_of_their_round_is_owed_any_more():
+    owing = desk(1)
+    owing.ask([EVA])
+    owing.done(evaluated("eva", (1, 2)))
+    assert owing.done(evaluated("eva", (1, 3)))[-1] == ReleaseModels(round=1)
+
+
+def test_a_result_of_a_node_that_was_not_asked_changes_nothing():
+    owing = desk(1)
+    owing.ask([EVA])
+    assert owing.done(evaluated("zoe", (1, 2))) == []
+    assert owing.done(evaluated("eva", (9, 9))) == []
+    assert len(owing.owed) == 2
+    assert not owing.any_done
+
+
+def test_an_evaluation_that_raised_is_skipped_and_not_asked_again():
+    owing = desk(1)
+    owing.ask([EVA])
+    assert owing.failed("eva", (1, 2), "ValueError: no") == [skipped(1, "alice", "ValueError: no")]
+    owing.gone("eva")
+    assert owing.ask([EVA]) == [ask("eva", 1, "federated")]
+
+
+def test_a_failure_told_by_a_node_that_was_not_asked_changes_nothing():
+    owing = desk(1)
+    owing.ask([EVA])
+    assert owing.failed("mallory", (1, 2), "boo") == []
+    assert len(owing.owed) == 2
+
+
+def test_the_oldest_round_is_dropped_when_too_many_are_owed():
+    owing = desk(*range(1, MAX_OWED_ROUNDS + 1))
+    reason = f"more than {MAX_OWED_ROUNDS} rounds were waiting for an evaluator"
+    assert owing.owe(9, 9, subjects(9)) == [
+        skipped(1, "alice", reason),
+        skipped(1, "federated", reason),
+        ReleaseModels(round=1),
+    ]
+    assert {owed.round for owed in owing.owed.values()} == {2, 3, 4, 9}
+
+
+def test_an_evaluator_is_told_that_its_work_is_not_wanted_any_more():
+    owing = desk(1)
+    owing.ask([EVA])
+    owing.done(evaluated("eva", (1, 2)))
+    assert owing.skip(None, "late") == [
+        Cancel(node="eva", assignment=(1, 3), reason="late"),
+        skipped(1, "federated", "late"),
+        ReleaseModels(round=1),
+    ]
+    assert owing.owed == {}
