@@ -1,0 +1,218 @@
+"""What holds for a synchronous run whatever happens, in any order."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.zfed.rounds.driver import evaluated, failed, left, lost, ready, staged, unfit
+from zfed.config import EvaluateConfig, RunConfig
+from zfed.engine import (
+    AskEvaluate,
+    AskModel,
+    AskTrain,
+    Commit,
+    CommitFailed,
+    EndRun,
+    Fold,
+    Folded,
+    ModelLoaded,
+    ModelUnusable,
+    OpenRound,
+    StopAsked,
+    Tell,
+    TellCommitted,
+    Tick,
+    VersionCommitted,
+)
+from zfed.rounds import SyncRounds
+
+NODES = ["alice", "bob", "carol", "eva", "zoe"]
+KINDS = {"eva": "evaluator", "zoe": "evaluator"}
+nodes = st.sampled_from(NODES)
+
+
+class AnyEvents(RuleBasedStateMachine):
+    """Feeds an engine events that fit its last actions, and many that do not."""
+
+    @initialize(
+        wait_for=st.sampled_from(["1", "2", "alice,eva"]),
+        min_workers=st.integers(1, 3),
+        round_retries=st.integers(0, 1),
+        grace=st.sampled_from([0.0, 10.0]),
+        initial=st.sampled_from(["", "m.safetensors"]),
+        evaluate=st.builds(EvaluateConfig, every=st.integers(0, 1), workers=st.booleans()),
+        here=st.sets(nodes),
+    )
+    def begin(self, wait_for, min_workers, round_retries, grace, initial, evaluate, here):
+        config = RunConfig(
+            rounds=2,
+            wait_for=wait_for,
+            min_workers=min_workers,
+            round_retries=round_retries,
+            rejoin_grace_s=grace,
+            initial=initial,
+            wait_timeout_s=30.0,
+            round_timeout_s=20.0,
+        )
+        self.engine = SyncRounds(config, evaluate)
+        self.now = 0.0
+        self.orders = []  # (node, assignment) of everything that was ever asked
+        self.folds = []  # of the open attempt
+        self.all_folds = set()
+        self.end = None
+        self.versions = [-1]
+        self.take(self.engine.start(0.0))
+        for node in sorted(here):
+            self.come(node, 20)
+
+    def say(self, event, at=None):
+        self.now = self.now if at is None else at
+        expects = self.engine.phase
+        actions = self.engine.handle(event, self.now)
+        assert self.end is None or actions == []
+        self.take(actions)
+        if self.engine.version != self.versions[-1]:
+            self.versions.append(self.engine.version)
+            wanted = ModelLoaded if expects == "initializing" else VersionCommitted
+            assert expects in ("initializing", "committing")
+            assert isinstance(event, wanted)
+
+    def take(self, actions):
+        for action in actions:
+            assert self.end is None, "something follows the end of the run"
+            match action:
+                case AskModel() | AskTrain() | AskEvaluate():
+                    self.orders.append((action.node, action.assignment))
+                case OpenRound():
+                    self.folds = []
+                    assert len(set(action.cohort)) == len(action.cohort) == len(action.assignments)
+                    assert action.version == self.engine.version
+                case Fold():
+                    assert action.assignment not in self.all_folds
+                    assert action.node not in [fold.node for fold in self.folds]
+                    self.all_folds.add(action.assignment)
+                    self.folds.append(action)
+                case Commit():
+                    assert sorted(action.workers) == sorted(fold.node for fold in self.folds)
+                    assert action.version == self.engine.version + 1
+                case TellCommitted():
+                    assert (action.node, action.assignment) in [
+                        (fold.node, fold.assignment) for fold in self.folds
+                    ]
+                case EndRun():
+                    self.end = action
+                case Tell():
+                    assert action.fact
+
+    def order(self, data):
+        bogus = st.tuples(nodes, st.tuples(st.integers(0, 2), st.integers(0, 12)))
+        return data.draw(st.sampled_from(self.orders[-6:]) | bogus if self.orders else bogus)
+
+    @rule(examples=st.integers(1, 20), data=st.data())
+    def go_on(self, examples, data):
+        """What the engine waits for comes."""
+        match self.engine.phase:
+            case "gathering":
+                self.come(data.draw(nodes), examples)
+            case "initializing":
+                self.load()
+            case "collecting":
+                wanted = [order for order in self.orders if self.engine.standing(*order) == "wanted"]
+                for order in wanted[:1]:
+                    self.say(staged(*order, examples=examples, loss=0.5))
+                    self.say(Folded(assignment=order[1]))
+            case "committing":
+                self.commit(0.5)
+            case "finishing":
+                for assignment, owed in list(self.engine.desk.owed.items())[:1]:
+                    self.say(evaluated(owed.asked_of, assignment))
+
+    @rule(data=st.data())
+    def go_on_again(self, data):
+        for _ in range(3):
+            self.go_on(20, data)
+
+    @rule(node=nodes, examples=st.integers(0, 50))
+    def come(self, node, examples):
+        self.say(ready(node, kind=KINDS.get(node, "worker"), examples=examples))
+
+    @rule(node=nodes, how=st.sampled_from([lost, left]))
+    def go(self, node, how):
+        self.say(how(node))
+
+    @rule(data=st.data(), examples=st.integers(1, 50))
+    def offer(self, data, examples):
+        self.say(staged(*self.order(data), examples=examples, loss=0.5))
+
+    @rule(data=st.data(), what=st.sampled_from([unfit, failed, evaluated]))
+    def answer_otherwise(self, data, what):
+        self.say(what(*self.order(data)))
+
+    @rule(data=st.data())
+    def fold(self, data):
+        self.say(Folded(assignment=self.order(data)[1]))
+
+    @rule()
+    def fold_all(self):
+        for fold in list(self.folds):
+            self.say(Folded(assignment=fold.assignment))
+
+    @rule()
+    def load(self):
+        self.say(ModelLoaded(source="?"))
+
+    @rule(node=nodes)
+    def spoil_model(self, node):
+        self.say(ModelUnusable(node=node, reason="spoiled"))
+
+    @rule(largest=st.sampled_from([0.0, 0.5, 1e300]))
+    def commit(self, largest):
+        version = self.engine.version + 1
+        self.say(VersionCommitted(version=version, largest_delta=largest, bytes_down=1, bytes_up=1))
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 9.0, 40.0]))
+    def wait(self, seconds):
+        self.say(Tick(), at=self.now + seconds)
+
+    @rule(
+        event=st.sampled_from([StopAsked(reason="stop"), CommitFailed(reason="full")]),
+        often=st.integers(0, 19),
+    )
+    def stop(self, event, often):
+        if often == 0:
+            self.say(event)
+
+    @invariant()
+    def versions_grow_by_one(self):
+        if hasattr(self, "engine"):
+            assert self.versions == list(range(-1, len(self.versions) - 1))
+
+    @invariant()
+    def a_tick_at_next_wake_makes_progress(self):
+        if hasattr(self, "engine") and self.engine.next_wake is not None:
+            self.say(
+                Tick(), at=max(self.now, self.engine.next_wake) if self.engine.next_wake <= self.now else None
+            )
+            assert self.engine.next_wake is None or self.engine.next_wake > self.now
+
+    @invariant()
+    def a_round_that_is_open_has_nobody_to_wait_for_only_while_folding(self):
+        if hasattr(self, "engine") and self.engine.phase == "collecting":
+            waiting = [self.engine.standing(*order) == "wanted" for order in self.orders]
+            assert any(waiting) or self.folds
+
+    def teardown(self):
+        """Left alone, a run ends, or waits for a job of this machine."""
+        if not hasattr(self, "engine"):
+            return
+        for _ in range(200):
+            if self.engine.next_wake is None:
+                break
+            self.say(Tick(), at=max(self.now, self.engine.next_wake))
+        assert self.engine.next_wake is None
+        if self.end is None:
+            assert self.engine.phase in ("initializing", "collecting", "committing")
+
+
+AnyEvents.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestAnyEvents = AnyEvents.TestCase
