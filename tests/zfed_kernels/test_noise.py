@@ -1,4 +1,3 @@
-import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,14 +36,14 @@ def test_philox_gives_the_published_answers(counter, key, expected):
 
 
 @given(st.integers(0, 2**40), st.integers(0, 3000), st.integers(0, 3000))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=10)
 def test_a_value_depends_on_its_index_alone(offset, first, second):
     whole = normals(first + second, key=7, stream=3, offset=offset)
     parts = [
         normals(first, key=7, stream=3, offset=offset),
         normals(second, key=7, stream=3, offset=offset + first),
     ]
-    assert whole.tobytes() == np.concatenate(parts).tobytes()
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
 @pytest.mark.parametrize("threads", [2, 5])
@@ -54,10 +53,13 @@ def test_noise_has_the_same_bytes_for_any_number_of_threads(threads):
     expected = values.copy()
     add_gaussian_noise(expected, 0.5, key=1)
     borders = np.linspace(0, size, threads + 1).astype(int)
+
+    def add(start: int, stop: int) -> None:
+        add_gaussian_noise(values[start:stop], 0.5, key=1, offset=int(start))
+
     with ThreadPoolExecutor(threads) as pool:
-        for start, stop in itertools.pairwise(borders):
-            pool.submit(add_gaussian_noise, values[start:stop], 0.5, key=1, offset=int(start))
-    assert values.tobytes() == expected.tobytes()
+        list(pool.map(add, borders[:-1], borders[1:]))
+    np.testing.assert_array_equal(values, expected)
 
 
 @pytest.mark.parametrize("other", [{"key": 6}, {"key": 5 + 2**32}, {"stream": 1}, {"stream": 2**32}])
@@ -101,7 +103,7 @@ def test_std_scales_and_zero_std_changes_nothing():
     values = np.linspace(0, 1, 100, dtype=np.float32)
     before = values.copy()
     add_gaussian_noise(values, 0.0, key=1)
-    assert values.tobytes() == before.tobytes()
+    np.testing.assert_array_equal(values, before)
     np.testing.assert_array_equal(normals(100, key=1) * 2.0, _noise_of_std(2.0))
 
 

@@ -1,6 +1,7 @@
 """What every strategy keeps to. A test module inherits `StrategyConformance` and says how to make one."""
 
 import itertools
+import os
 import tracemalloc
 
 import numpy as np
@@ -258,6 +259,7 @@ class StrategyConformance:
                 largest = max(largest, np.abs((one.astype(float) + 3 * other.astype(float)) / 4).max())
         assert strategy.largest_delta == pytest.approx(largest, rel=1e-9)
 
+    @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="a million elements, one by one")
     def test_memory_is_not_more_than_declared(self):
         model = make_model(size=300_000)
         update = make_update(model, 1)
