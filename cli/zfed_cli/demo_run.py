@@ -97,8 +97,8 @@ def _is_over(fleet: Fleet, relay: Relay) -> bool:
 def _describe_end(child: Child, fleet: Fleet) -> str:
     code = child.exit_code or 0
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    last = f" ({child.last_line})" if child.last_line else ""
-    return f"{child.name} {how} before the run was over{last}; its log: {fleet.log_path(child)}"
+    why = f" ({child.last_error})" if child.last_error else ""
+    return f"{child.name} {how} before the run was over{why}; its log: {fleet.log_path(child)}"
 
 
 def _command(process: Process) -> list[str]:

@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import IO, TypeAlias
 from urllib.parse import quote
 
+from zfed.errors import CheckpointError
+
 OnLine: TypeAlias = Callable[["Child", str], None]
 
 STOP_LADDER = ((signal.SIGINT, 3.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 0.5))
@@ -27,12 +29,12 @@ _LOOK_S = 0.1
 
 
 class Child:
-    """A process and the last line it wrote."""
+    """A process and the last line of its standard error, where a command says why it failed."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes]) -> None:
         self.name = name
         self.process = process
-        self.last_line = ""
+        self.last_error = ""
 
     @property
     def exit_code(self) -> int | None:
@@ -57,7 +59,18 @@ class Fleet:
         self._streams: list[_Stream] = []
 
     def __enter__(self) -> Fleet:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        """Make the folder of the logs.
+
+        Raises:
+            CheckpointError: If it cannot be made.
+        """
+        try:
+            self._logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot make {self._logs} for the logs: {error.strerror}; "
+                "choose a run directory in a folder you can write to: --run DIR"
+            ) from error
         return self
 
     def __exit__(
@@ -86,7 +99,7 @@ class Fleet:
         log = self.log_path(child).open("ab")
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
-            stream = _Stream(child, pipe, log)
+            stream = _Stream(child, pipe, log, is_error=pipe is process.stderr)
             self._streams.append(stream)
             self._selector.register(pipe, selectors.EVENT_READ, stream)
         return child
@@ -151,7 +164,8 @@ class Fleet:
             if not open:
                 self._selector.unregister(key.fileobj)
             for line in lines:
-                stream.child.last_line = line or stream.child.last_line
+                if stream.is_error and line:
+                    stream.child.last_error = line
                 self._on_line(stream.child, line)
         return bool(ready)
 
@@ -159,8 +173,9 @@ class Fleet:
 class _Stream:
     """One of a child's pipes: cuts what comes into lines, and keeps a copy in the log."""
 
-    def __init__(self, child: Child, pipe: IO[bytes], log: IO[bytes]) -> None:
+    def __init__(self, child: Child, pipe: IO[bytes], log: IO[bytes], *, is_error: bool) -> None:
         self.child = child
+        self.is_error = is_error
         self._pipe = pipe
         self._log = log
         self._partial = b""

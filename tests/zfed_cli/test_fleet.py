@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from zfed.errors import CheckpointError
 from zfed_cli.fleet import STOP_LADDER, Child, Fleet
 
 WAITING = "import time; print('up', flush=True); time.sleep(60)"
@@ -103,6 +104,20 @@ def test_a_name_with_a_slash_stays_in_the_log_folder(tmp_path):
         child = start(fleet, "../a b", "pass")
         assert fleet.log_path(child).parent == tmp_path / "logs"
         fleet.wait(10)
+
+
+def test_the_last_error_is_the_last_line_of_standard_error(tmp_path):
+    script = "import sys; print('why', file=sys.stderr, flush=True); print(file=sys.stderr); print('other')"
+    with Fleet(tmp_path / "logs", Lines()) as fleet:
+        child = start(fleet, "a", script)
+        fleet.wait(10)
+    assert child.last_error == "why"
+
+
+def test_logs_that_cannot_be_kept_are_refused_with_the_remedy(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match=r"Not a directory; .*--run DIR"):
+        Fleet(tmp_path / "file" / "logs", Lines()).__enter__()
 
 
 def test_moved_logs_go_on_growing(tmp_path):
