@@ -47,7 +47,7 @@ class Coordinator:
         self._config = config
         self._observer = observer or (lambda fact: None)
         self._config_text = config_text
-        self._strategy = _strategy(config)
+        self._strategy = configured_strategy(config)
         self._pump: Pump | None = None
         self._stop_reason: str | None = None
 
@@ -163,7 +163,7 @@ def _check(config: CoordinatorConfig) -> None:
         )
 
 
-def _strategy(config: CoordinatorConfig) -> Strategy:
+def configured_strategy(config: CoordinatorConfig) -> Strategy:
     """The strategy that `[run]` names, with those of its options that `[run]` has."""
     run = config.run
     options = {name: getattr(run, name) for name in strategy_options(run.strategy) if hasattr(run, name)}

@@ -15,17 +15,16 @@ from zfed.config import NodeConfig
 from zfed.errors import DataError, UsageError
 from zfed.facts import Fact, NodeStarted, Observer, RunEnded
 from zfed.nodes import words
-from zfed.nodes.admission import claim_of
+from zfed.nodes.introduction import introduction
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.pump import Pump
-from zfed.nodes.task_runner import Prepared, TaskRunner
+from zfed.nodes.task_host import Prepared
+from zfed.nodes.task_runner import TaskRunner
 from zfed.nodes.words import StopRequested
 from zfed.partition import Partition
 from zfed.task import NodeKind, Setup, Task
 from zfed.transport import SocketConnector, is_loopback
-from zfed.version import VERSION
-from zfed.wire.messages import NODE_NAME_PATTERN, PROTOCOL, Hello
-from zfed.wire.transfer import blob_of
+from zfed.wire.messages import NODE_NAME_PATTERN
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +102,14 @@ class Member:
                 f"{self._name} has no examples: nothing is left of its data after partitioning "
                 f"({self._partition.describe()}); see --labels and --partition"
             )
-        hello = self._hello(prepared)
+        hello = introduction(
+            node=self._name,
+            kind=self.kind,
+            instance=secrets.token_hex(16),
+            partition=self._partition,
+            prepared=prepared,
+            share_label_counts=config.share_label_counts,
+        )
         logic = MemberLogic(
             hello=hello,
             layout=prepared.layout,
@@ -139,22 +145,6 @@ class Member:
             words.DropState: lambda effect: runner.drop(effect.assignment),
             words.RenameState: lambda effect: runner.rename(effect.old, effect.new),
         }
-
-    def _hello(self, prepared: Prepared) -> Hello:
-        summary = prepared.summary
-        counts = summary.label_counts if self._config.share_label_counts else None
-        return Hello(
-            protocol=PROTOCOL,
-            node=self._name,
-            node_kind=self.kind,
-            instance=secrets.token_hex(16),
-            version=VERSION,
-            layout=blob_of("layout", prepared.layout.shared.to_bytes()),
-            examples=summary.examples,
-            partition=claim_of(self._partition),
-            classes=summary.classes,
-            label_counts=dict(counts) if counts is not None else None,
-        )
 
     def _started(self, prepared: Prepared) -> NodeStarted:
         summary = prepared.summary

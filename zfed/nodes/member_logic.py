@@ -62,6 +62,7 @@ from zfed.wire.messages import (
     Pull,
     Refused,
     Train,
+    Welcome,
 )
 from zfed.wire.messages import Evaluated as EvaluatedMessage
 from zfed.wire.transfer import Puller, Shelf
@@ -115,6 +116,8 @@ class MemberLogic:
         self._parked: _Job | None = None
         self._held = HeldUpdates(self._shelf)
         self._cached: dict[str, ParameterBuffer] = {}
+        self._run = ""
+        self._between_runs = False
         self._offline_since = 0.0
         self._retry_at: float | None = None
         self._next_notice = math.inf
@@ -130,7 +133,7 @@ class MemberLogic:
             return None
         wakes = [wake for wake in (self._link.next_wake, self._retry_at) if wake is not None]
         if self._link.state != "open":
-            wakes += [self._next_notice, self._offline_since + self.connect_timeout_s]
+            wakes += [self._next_notice, self._offline_since + self._patience_s]
         elif self._job and self._job.stage == "download":
             wakes.append(self._next_puller_tick)
         return min(wakes, default=None)
@@ -190,14 +193,14 @@ class MemberLogic:
             self._next_puller_tick = now + PULLER_TICK_S
             return
         offline = now - self._offline_since
-        if offline >= self.connect_timeout_s:
+        if offline >= self._patience_s:
             reason = f"no coordinator answered at {self.address} for {offline:.0f} s; see --connect-timeout"
             self._leave("failed", reason)
         elif self._retry_at is not None and now >= self._retry_at:
             self._connect(now)
         if now >= self._next_notice:
             self._next_notice = now + CONNECTING_NOTICE_S
-            remaining = self.connect_timeout_s - offline
+            remaining = self._patience_s - offline
             connecting = Connecting(
                 address=self.address,
                 elapsed_s=offline,
@@ -209,11 +212,7 @@ class MemberLogic:
         for event in events:
             match event:
                 case Welcomed(welcome):
-                    self._offline_since = math.inf
-                    self._tell(
-                        Connected(run=welcome.run, address=self.address, announcements=welcome.announcements)
-                    )
-                    self._offer_again()
+                    self._welcomed(welcome, now)
                 case Turned(code, reason):
                     self._turned_away(code, reason, now)
                 case Heard(message, payload):
@@ -223,8 +222,24 @@ class MemberLogic:
                 case Malformed(reason):
                     self._tell(Disconnected(reason=f"a message of the coordinator was dropped: {reason}"))
 
+    @property
+    def _patience_s(self) -> float:
+        """How long to go on trying: for ever, if this node stays and its run has ended."""
+        return math.inf if self._between_runs else self.connect_timeout_s
+
+    def _welcomed(self, welcome: Welcome, now: float) -> None:
+        self._offline_since = math.inf
+        self._between_runs = False
+        if welcome.run != self._run:  # its assignments have the same numbers, but are others
+            self._forget_run(now)
+            self._run = welcome.run
+        self._tell(Connected(run=welcome.run, address=self.address, announcements=welcome.announcements))
+        for update in self._held:
+            self._link.send(update)  # what is not settled: the coordinator may not know of it
+
     def _turned_away(self, code: str, reason: str, now: float) -> None:
         if code == "ended" and self.stay:
+            self._between_runs = True
             self._down(reason, self._link.lose(reason, now).retry_at, now)
         else:
             self._finish("failed", f"refused by the coordinator: {reason}")
@@ -301,7 +316,9 @@ class MemberLogic:
 
     def _ordered(self, order: Order, now: float) -> None:
         known = [queued.assignment for queued in self._orders]
-        if order.assignment in known or (self._job and self._job.order.assignment == order.assignment):
+        if self._job is not None and self._job.stage != "stopping":
+            known.append(self._job.order.assignment)
+        if order.assignment in known:
             return
         if isinstance(order, Train) and self._offer_held(order):
             return
@@ -394,12 +411,19 @@ class MemberLogic:
                 reason = f"the coordinator's run failed: {ended.reason}"
             self._finish_run(ended, reason)
             return
+        self._forget_run(now)
+        self._between_runs = True
+        self._link.lose("the run has ended", now)
+        self._down(f"the run has ended ({ended.status}); waiting for the next one", now + NEXT_RUN_S, now)
+
+    def _forget_run(self, now: float) -> None:
+        """Nothing that the run before asked for is wanted any more."""
+        self._orders.clear()
+        self._parked = None
         for update in self._held:
             self._settle(update.assignment, DropState(update.assignment))
         if self._job:
-            self._cancelled(Cancel(assignment=self._job.order.assignment, reason="the run has ended"), now)
-        self._link.lose("the run has ended", now)
-        self._down(f"the run has ended ({ended.status}); waiting for the next one", now + NEXT_RUN_S, now)
+            self._cancelled(Cancel(assignment=self._job.order.assignment, reason="its run is over"), now)
 
     def _finish_run(self, ended: Ended, reason: str) -> None:
         self._finished = True
@@ -458,11 +482,6 @@ class MemberLogic:
             total=event.examples,
             metrics={**event.metrics, "seconds": event.seconds},
         )
-
-    def _offer_again(self) -> None:
-        """A new session: the coordinator is told of every update that it has not settled."""
-        for update in self._held:
-            self._link.send(update)
 
     def _offer_held(self, order: Train) -> bool:
         """Answer an order with an update that is here already; False if there is none."""

@@ -1,6 +1,15 @@
 """Carrying frames between nodes; what they mean is not known here."""
 
 from zfed.transport.base import Transport
+from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
 from zfed.transport.sockets import SocketConnector, SocketListener, is_loopback
 
-__all__ = ["SocketConnector", "SocketListener", "Transport", "is_loopback"]
+__all__ = [
+    "LinkFaults",
+    "MemoryNetwork",
+    "SocketConnector",
+    "SocketListener",
+    "Transport",
+    "VirtualClock",
+    "is_loopback",
+]

@@ -1,0 +1,37 @@
+"""What a worker or evaluator says of itself when it joins."""
+
+from __future__ import annotations
+
+from zfed.nodes.admission import claim_of
+from zfed.nodes.task_host import Prepared
+from zfed.partition import Partition
+from zfed.task import NodeKind
+from zfed.version import VERSION
+from zfed.wire.messages import PROTOCOL, Hello
+from zfed.wire.transfer import blob_of
+
+
+def introduction(
+    *,
+    node: str,
+    kind: NodeKind,
+    instance: str,
+    partition: Partition,
+    prepared: Prepared,
+    share_label_counts: bool = False,
+) -> Hello:
+    """The HELLO of one start of a node; `instance` is 32 random hex digits, new for each start."""
+    summary = prepared.summary
+    counts = summary.label_counts if share_label_counts else None
+    return Hello(
+        protocol=PROTOCOL,
+        node=node,
+        node_kind=kind,
+        instance=instance,
+        version=VERSION,
+        layout=blob_of("layout", prepared.layout.shared.to_bytes()),
+        examples=summary.examples,
+        partition=claim_of(partition),
+        classes=summary.classes,
+        label_counts=dict(counts) if counts is not None else None,
+    )

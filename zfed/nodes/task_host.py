@@ -1,0 +1,305 @@
+"""Runs a user's task: one piece of work in, its result out.
+
+What the task keeps from round to round, and the tensors that never leave this node, belong to an assignment
+until the coordinator says whether it counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import operator
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import orjson
+
+from zfed.errors import TaskError, ZfedError
+from zfed.metrics import MAX_METRICS, Metrics, checked_metrics
+from zfed.nodes.words import ResultVector, Work, WorkDone, WorkProgress, WorkRaised, WorkStopped
+from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.strategies import encode_delta
+from zfed.task import (
+    Array,
+    Context,
+    DataSummary,
+    EvaluateResult,
+    NamedArrays,
+    Setup,
+    StoppedError,
+    Task,
+    TrainResult,
+)
+from zfed.wire.messages import AssignmentId
+
+REPORT_EVERY_S = 0.2
+MAX_METRICS_BYTES = 128 << 10
+"""Metrics travel in a message's header, which has its own limit."""
+MAX_VECTORS = 15
+MAX_STEPS = 1 << 60
+
+WorkEvent: TypeAlias = WorkDone | WorkRaised | WorkStopped | WorkProgress
+Post: TypeAlias = Callable[[WorkEvent], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a task has told before the node connects."""
+
+    summary: DataSummary
+    layout: ParameterLayout
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What stays on this node after an assignment: the task's state, and the tensors of kind `local`."""
+
+    state: Mapping[str, Array]
+    local: ParameterBuffer
+
+
+class TaskHost:
+    """Owns a task and what it keeps. One thread at a time; only `should_stop` looks at other threads.
+
+    Args:
+        task: The user's task.
+        setup: What it is told about this node.
+        clock: Seconds, for what a result says it took.
+    """
+
+    def __init__(self, task: Task, setup: Setup, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._task = task
+        self._setup = setup
+        self._clock = clock
+        self._examples = 0
+        self._kept: _Kept | None = None
+        self._pending: dict[AssignmentId, _Kept] = {}
+
+    def prepare(self) -> Prepared:
+        """Let the task load its data and say what its model looks like.
+
+        Raises:
+            ZfedError: Whatever the task raised; of anything else than zfed's own errors a TaskError.
+        """
+        try:
+            return self._prepare()
+        except ZfedError:
+            raise
+        except BaseException as error:  # also a task that calls sys.exit: it must not end its thread unseen
+            raise TaskError(f"the task could not be prepared: {_named(error)}") from error
+
+    def do(self, work: Work, post: Post, should_stop: Callable[[], bool]) -> None:
+        """Do one assignment: progress, and at the end exactly one other event, go to `post`."""
+        doing = _Doing(work, self._clock, post, should_stop)
+        try:
+            post(self._result(doing))
+        except StoppedError:
+            if should_stop():
+                post(WorkStopped(work.assignment))
+            else:
+                post(_raised(work, "the task stopped although nobody asked it to", ""))
+        except BaseException as error:  # as above
+            post(_raised(work, _named(error), _sendable(traceback.format_exc())))
+
+    def keep(self, assignment: AssignmentId) -> None:
+        """The assignment counts: what it left is what the next one begins with."""
+        kept = self._pending.pop(assignment, None)
+        if kept is not None:
+            self._kept = kept
+
+    def drop(self, assignment: AssignmentId) -> None:
+        """The assignment does not count: forget what it left."""
+        self._pending.pop(assignment, None)
+
+    def rename(self, old: AssignmentId, new: AssignmentId) -> None:
+        """The same work has another number now."""
+        kept = self._pending.pop(old, None)
+        if kept is not None:
+            self._pending[new] = kept
+
+    def _prepare(self) -> Prepared:
+        summary = self._task.prepare(self._setup)
+        if not isinstance(summary, DataSummary):
+            raise TaskError(f"prepare returned {type(summary).__name__}, expected a DataSummary")
+        parameters = _buffer(self._task.initial_parameters(Context(device=self._setup.device)))
+        self._examples = summary.examples
+        self._kept = _Kept({}, parameters.local.copy())
+        return Prepared(summary, parameters.layout)
+
+    def _result(self, doing: _Doing) -> WorkDone:
+        work = doing.work
+        if work.kind == "initialize":
+            # a copy: a task may return a buffer that it goes on using
+            model = _buffer(self._task.initial_parameters(self._context(doing, {}))).copy()
+            vectors = [("model", model.moving), ("frozen", model.frozen)]
+            return doing.done(vectors=[(name, part) for name, part in vectors if len(part)])
+        if self._kept is None or work.parameters is None:
+            raise TaskError("the task was given work before it was prepared, or without a model")
+        state = {name: array.copy() for name, array in self._kept.state.items()}
+        base = _completed(work.parameters, self._kept.local)
+        if work.kind == "evaluate":
+            return self._evaluate(doing, base, state)
+        return self._train(doing, base, state)
+
+    def _train(self, doing: _Doing, base: ParameterBuffer, state: dict[str, Array]) -> WorkDone:
+        result = self._task.train(base, self._context(doing, state))
+        if not isinstance(result, TrainResult):
+            raise TaskError(f"train returned {type(result).__name__}, expected a TrainResult")
+        delta = encode_delta(base, result.parameters)
+        local = ParameterBuffer.zeros(base.layout.local)
+        for name, array in local.items():
+            array[...] = result.parameters[name]
+        done = doing.done(
+            vectors=[("delta", delta), *_more_vectors(result.vectors)],
+            examples=_count("examples", result.examples, 1, self._examples),
+            steps=_count("steps", result.steps, 0, MAX_STEPS),
+            metrics=_sendable_metrics(result.metrics),
+        )
+        self._pending[doing.work.assignment] = _Kept(state, local)
+        return done
+
+    def _evaluate(self, doing: _Doing, base: ParameterBuffer, state: dict[str, Array]) -> WorkDone:
+        result = self._task.evaluate(base, self._context(doing, state))
+        if not isinstance(result, EvaluateResult):
+            raise TaskError(f"evaluate returned {type(result).__name__}, expected an EvaluateResult")
+        return doing.done(
+            examples=_count("examples", result.examples, 1, MAX_STEPS),
+            metrics=_sendable_metrics(result.metrics),
+        )
+
+    def _context(self, doing: _Doing, state: dict[str, Array]) -> Context:
+        work = doing.work
+        return Context(
+            round=work.round,
+            version=work.version,
+            settings=work.settings,
+            seed=work.seed,
+            device=self._setup.device,
+            state=state,
+            vectors=work.vectors,
+            report=_Reporter(doing),
+            should_stop=doing.should_stop,
+        )
+
+
+class _Doing:
+    """One assignment at hand."""
+
+    def __init__(
+        self, work: Work, clock: Callable[[], float], post: Post, should_stop: Callable[[], bool]
+    ) -> None:
+        self.work = work
+        self.clock = clock
+        self.post = post
+        self.should_stop = should_stop
+        self._started = clock()
+
+    def done(
+        self,
+        *,
+        vectors: Sequence[tuple[str, ParameterBuffer]] = (),
+        examples: int = 0,
+        steps: int = 0,
+        metrics: Metrics | None = None,
+    ) -> WorkDone:
+        """The result, unless nobody wants it any more."""
+        if self.should_stop():
+            raise StoppedError
+        return WorkDone(
+            assignment=self.work.assignment,
+            vectors=tuple(_offered(name, buffer) for name, buffer in vectors),
+            examples=examples,
+            steps=steps,
+            seconds=self.clock() - self._started,
+            metrics=metrics or {},
+        )
+
+
+class _Reporter:
+    """Passes a task's progress on, but not more often than anybody can read it."""
+
+    def __init__(self, doing: _Doing) -> None:
+        self._doing = doing
+        self._next = -math.inf
+
+    def __call__(self, done: int, total: int, **metrics: float) -> None:
+        now = self._doing.clock()
+        if now < self._next:
+            return
+        self._next = now + REPORT_EVERY_S
+        finite = ((name, float(value)) for name, value in metrics.items() if math.isfinite(value))
+        progress = WorkProgress(
+            assignment=self._doing.work.assignment,
+            done=max(int(done), 0),
+            total=max(int(total), 0),
+            metrics=dict(itertools.islice(finite, MAX_METRICS)),
+        )
+        self._doing.post(progress)
+
+
+def _buffer(arrays: NamedArrays) -> ParameterBuffer:
+    return arrays if isinstance(arrays, ParameterBuffer) else ParameterBuffer.from_arrays(arrays)
+
+
+def _completed(received: ParameterBuffer, local: ParameterBuffer) -> ParameterBuffer:
+    """The model as received, with this node's own local tensors in their place."""
+    if not len(local):
+        return received
+    complete = received.copy()
+    complete.local.data[:] = local.data
+    return complete.read_only()
+
+
+def _more_vectors(vectors: Mapping[str, NamedArrays]) -> list[tuple[str, ParameterBuffer]]:
+    if len(vectors) > MAX_VECTORS:
+        raise TaskError(f"train returned {len(vectors)} vectors, limit is {MAX_VECTORS}")
+    for name in vectors:
+        if not isinstance(name, str) or not 1 <= len(name) <= 64 or name == "delta":
+            raise TaskError(f"vector name {name!r}: expected 1 to 64 characters, and not 'delta'")
+    return [(name, _buffer(arrays)) for name, arrays in vectors.items()]
+
+
+def _count(what: str, value: object, least: int, most: int) -> int:
+    try:
+        count = operator.index(value)  # type: ignore[arg-type]  # what a task returned may be anything
+    except TypeError:
+        raise TaskError(f"{what} is {value!r}, expected a whole number") from None
+    if not least <= count <= most:
+        raise TaskError(f"{what} is {count}, allowed are {least} to {most}")
+    return count
+
+
+def _sendable_metrics(metrics: Mapping[str, object]) -> Metrics:
+    checked = checked_metrics(metrics)
+    size = len(orjson.dumps(checked))
+    if size > MAX_METRICS_BYTES:
+        raise TaskError(f"metrics take {size} bytes as JSON, limit is {MAX_METRICS_BYTES}")
+    return checked
+
+
+def _offered(name: str, buffer: ParameterBuffer) -> ResultVector:
+    layout, data = buffer.layout.to_bytes(), buffer.data.data
+    return ResultVector(
+        name=name,
+        layout=memoryview(layout),
+        layout_digest=buffer.layout.digest,
+        data=data,
+        data_digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
+    )
+
+
+def _raised(work: Work, error: str, trace: str) -> WorkRaised:
+    return WorkRaised(assignment=work.assignment, error=error, traceback=trace)
+
+
+def _named(error: BaseException) -> str:
+    return _sendable(f"{type(error).__name__}: {error}")
+
+
+def _sendable(text: str) -> str:
+    """Without lone surrogates, which a file name in an error's text may hold and JSON may not."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
