@@ -29,10 +29,8 @@ evaluator: `kind = "worker"` or `"evaluator"`, the keys of `[node]`, and the tas
 _FREE = """\
 ## [train]
 
-How workers train. The table travels to them each round and their task checks it, so its keys are the task's.
-For the PyTorch tasks: `batches` or `epochs`, `batch_size`, `optimizer`, `learning_rate`,
-`learning_rate_decay`, `learning_rate_floor`, `momentum`, `weight_decay`. One key on the command line:
-`--train learning_rate=0.05`.
+How workers train. The table travels to them each round and their task checks it, so its keys are the task's:
+[tasks](tasks.md) lists them. One key on the command line: `--train learning_rate=0.05`.
 
 ## [task]
 
