@@ -98,7 +98,8 @@ def _disconnected(fact: Disconnected) -> list[str]:
 @describe.register
 def _node_joined(fact: NodeJoined) -> list[str]:
     verb = "is back" if fact.rejoined else "joined"
-    lines = [f"{_who(fact.kind, fact.node)} {verb}: {count(fact.examples)} examples ({fact.partition})"]
+    part = f" ({fact.partition})" if fact.partition else ""
+    lines = [f"{_who(fact.kind, fact.node)} {verb}: {count(fact.examples)} examples{part}"]
     if fact.label_counts is not None and not fact.rejoined:
         lines.append(f"  per label {label_words(fact.label_counts)}")
     return lines
