@@ -31,9 +31,7 @@ def test_the_five_terminals_and_launch_start_the_same_nodes():
     assert by_hand == launched
 
 
-@pytest.mark.parametrize(
-    "path", EXAMPLES, ids=lambda path: path.parent.name
-)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_every_examples_configuration_resolves(path):
     resolve_coordinator(Inputs(document=document(path)))
     node_entries(document(path))
