@@ -18,9 +18,10 @@ from zfed.config import (
     node_entries_toml,
     parse_document,
     resolve_coordinator,
+    suggestion,
 )
 from zfed.config.tables import RUN
-from zfed.errors import ConfigError
+from zfed.errors import ConfigError, UsageError
 from zfed.recipes import DEFAULT_RECIPE, recipe_file, recipe_names, recipe_text
 from zfed_cli.options import new_command, read_document
 from zfed_cli.plan import plan_processes
@@ -42,9 +43,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--recipe",
-        choices=recipe_names(),
-        help=f"what to run (default {DEFAULT_RECIPE})",
+        "--recipe", metavar="NAME", help=f"one of {', '.join(recipe_names())} (default {DEFAULT_RECIPE})"
     )
     source.add_argument("--config", metavar="FILE", help="run a zfed.toml with [[node]] tables instead")
     parser.add_argument("--print-recipe", action="store_true", help="show the recipe's file, and stop")
@@ -64,6 +63,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run a recipe, or a file like one, from the data to the curves."""
     recipe = args.recipe or DEFAULT_RECIPE
+    if recipe not in recipe_names():
+        raise UsageError(f'unknown recipe "{recipe}"; {suggestion(recipe, recipe_names())}')
     if args.print_recipe:
         print(recipe_text(recipe), end="")
         return 0

@@ -44,3 +44,8 @@ def test_a_recipe_and_a_file_exclude_each_other(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["demo", "--recipe", "best", "--config", "x"])
     assert ended.value.code == 2
+
+
+def test_an_unknown_recipe_names_the_nearest(capsys):
+    assert main(["demo", "--recipe", "bset", "--print-recipe"]) == 2
+    assert 'unknown recipe "bset"; did you mean "best"?' in capsys.readouterr().err
