@@ -67,6 +67,9 @@ COORDINATOR: Final = "coordinator"
 LINGER_S: Final = 1.0
 """How long what a node sent last may still leave after its end, as with sockets."""
 
+MOST_ALARMS: Final = 10
+"""A logic may have several things due at once; one that is never done with them would keep a pump busy."""
+
 WorkSeconds = Callable[[str, Work], float]
 """Virtual seconds that a node of this name takes for a piece of work."""
 
@@ -255,14 +258,13 @@ class _Driven:
         if set_for != self._wake_at or not self._alive:
             return  # another one was set for earlier
         self._wake_at = math.inf
-        wake = self._logic.next_wake
-        if wake is None or wake > self._clock.now:
-            self._set_alarm()
-            return
-        self.handle(TimePassed())
-        wake = self._logic.next_wake
-        if self.finish is None and wake is not None and wake <= self._clock.now:
-            raise RunFailedError(f"{self._name} was woken at {wake:g} s and wants to be woken then again")
+        for _ in range(MOST_ALARMS):
+            wake = self._logic.next_wake
+            if self.finish is not None or wake is None or wake > self._clock.now:
+                self._set_alarm()
+                return
+            self.handle(TimePassed())
+        raise RunFailedError(f"{self._name} wants to be woken at {self._clock.now:g} s again and again")
 
 
 class _Coordinator(_Driven):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from zfed.errors import LayoutError
+from zfed.nodes.words import Chunks
 from zfed.params import ParameterLayout
 from zfed.partition import Partition
 from zfed.wire.messages import Hello, PartitionClaim
@@ -73,10 +74,14 @@ class RunLayout:
         seen = f"{hello.node}: description of its layout has {hello.layout.bytes} bytes"
         return Objection("layout", f"{seen}, allowed are 1 to {MAX_LAYOUT_BYTES}")
 
-    def take(self, hello: Hello, description: bytes) -> Objection | None:
-        """Take the layout that a node has sent: the first becomes the run's, others are compared with it."""
+    def take(self, hello: Hello, description: Chunks) -> Objection | None:
+        """Take the layout that a node has sent, in slices of any order.
+
+        The first becomes the run's, others are compared with it.
+        """
+        slices = [data for _, data in sorted(description, key=lambda chunk: chunk[0])]
         try:
-            layout = ParameterLayout.from_bytes(description)
+            layout = ParameterLayout.from_bytes(b"".join(slices))
         except LayoutError as error:
             return Objection("layout", f"{hello.node}: {error}")
         if layout.digest != hello.layout.digest:

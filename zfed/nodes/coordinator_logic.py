@@ -51,6 +51,7 @@ from zfed.nodes.staging import Staging
 from zfed.nodes.update_intake import RESUME_S, Arrived, IntakeEvent, Unfit, UpdateIntake, Wanted
 from zfed.nodes.words import (
     BeginRound,
+    Chunks,
     CommitVersion,
     CoordinatorEffect,
     CoordinatorInput,
@@ -118,10 +119,10 @@ class _Peer:
     puller: Puller
     admitted: bool = False
     progress: Pong | None = None
-    layout: bytearray = field(default_factory=bytearray)
+    layout: Chunks = field(default_factory=list)
 
     def write_layout(self, offset: int, data: Buffer) -> None:
-        self.layout[offset : offset + len(data)] = data
+        self.layout.append((offset, data))
 
 
 @dataclass
@@ -283,7 +284,7 @@ class CoordinatorLogic:
         self._tell(NodeRefused(node=session.node, code=objection.code, reason=objection.reason))
 
     def _layout_arrived(self, peer: _Peer, now: float) -> None:
-        objection = self._layout.take(peer.session.hello, bytes(peer.layout))
+        objection = self._layout.take(peer.session.hello, peer.layout)
         if objection:
             self._turn_away(peer.session, objection)
         else:

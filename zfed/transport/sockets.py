@@ -16,6 +16,7 @@ import zmq
 from zfed.errors import ConnectError, UsageError
 from zfed.transport.base import MAX_FRAMES, Buffer
 
+MAX_PORT = 65_535
 MAX_FRAME_BYTES = (2 << 20) + (64 << 10)
 SMALL_FRAME_BYTES = 8 << 10
 LINGER_MS = 1000
@@ -34,6 +35,7 @@ class SocketListener:
     """
 
     def __init__(self, address: str) -> None:
+        _check_port(address)
         self._context = zmq.Context()
         self._socket = _socket(self._context, zmq.ROUTER)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -84,6 +86,7 @@ class SocketConnector:
             UsageError: If it is no address.
         """
         self._drop()
+        _check_port(address)
         self._socket = _socket(self._context, zmq.DEALER)
         self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
         try:
@@ -125,6 +128,13 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_port(address: str) -> None:
+    """libzmq would take port 99999 for 34463."""
+    port = address.rpartition(":")[2]
+    if port.isdecimal() and int(port) > MAX_PORT:
+        raise UsageError(f"{address!r}: port {port}, expected tcp://HOST:PORT with a port up to {MAX_PORT}")
 
 
 def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[bytes]:

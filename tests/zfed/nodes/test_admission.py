@@ -1,0 +1,123 @@
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zfed.nodes.admission import MAX_LAYOUT_BYTES, RunLayout, claim_of, partition_objection, partition_of
+from zfed.params import ParameterBuffer, TensorKind
+from zfed.partition import Partition
+from zfed.wire.messages import Blob, Hello, PartitionClaim
+from zfed.wire.transfer import blob_of
+
+
+def layout_of(**arrays):
+    return ParameterBuffer.from_arrays(arrays).layout
+
+
+HERE = layout_of(w=np.zeros(3, np.float32), b=np.zeros(2, np.float32))
+OTHER = layout_of(w=np.zeros((3, 1), np.float32), b=np.zeros(2, np.float32))
+
+
+def hello(node="alice", layout=HERE, claim=None, kind="worker"):
+    return Hello(
+        protocol="zfed/1",
+        node=node,
+        node_kind=kind,
+        instance="0" * 32,
+        version="0",
+        layout=blob_of("layout", layout.shared.to_bytes()),
+        examples=10,
+        partition=claim or PartitionClaim(),
+    )
+
+
+def described(layout=HERE):
+    return [(0, layout.to_bytes())]
+
+
+# ---- partitions -----------------------------------------------------------------------------------
+
+
+def test_claim_says_exactly_the_partition():
+    partition = Partition.parse(labels="0-3", spec="iid:2/5", seed=7)
+    assert partition_of(claim_of(partition)) == partition
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        PartitionClaim(labels=[3, 1]),
+        PartitionClaim(spec="iid:0/10"),
+        PartitionClaim(spec="nonsense"),
+        PartitionClaim(seed=(1 << 62) - 1),
+        PartitionClaim(labels=[]),
+    ],
+)
+def test_hostile_claim_is_an_objection_not_a_crash(claim):
+    objection = partition_objection(hello(claim=claim), [])
+    assert objection is None or objection.reason.startswith("alice claims a partition that cannot be")
+
+
+@given(st.builds(PartitionClaim, spec=st.text(max_size=40), seed=st.integers(0, 2**62 - 1)))
+def test_no_claim_whatever_crashes_the_coordinator(claim):
+    partition_objection(hello(claim=claim), [hello("bob")])
+
+
+def test_two_workers_on_one_part_cannot_both_take_part():
+    claim = PartitionClaim(spec="iid:1/2")
+    objection = partition_objection(hello(claim=claim), [hello("bob", claim=claim)])
+    assert objection.code == "partition"
+    assert objection.reason.startswith("alice and bob cannot both take part")
+
+
+def test_node_does_not_conflict_with_itself_nor_with_an_evaluator():
+    claim = PartitionClaim(spec="iid:1/2")
+    assert partition_objection(hello(claim=claim), [hello(claim=claim)]) is None
+    assert partition_objection(hello(claim=claim), [hello("eve", claim=claim, kind="evaluator")]) is None
+
+
+# ---- layouts ----------------------------------------------------------------------------------------
+
+
+def test_first_layout_becomes_the_runs_and_another_is_refused_by_its_first_difference():
+    run = RunLayout()
+    assert run.fits(HERE.digest) is None
+    assert run.take(hello(), described()) is None
+    assert run.fits(HERE.digest) is True
+    assert run.fits(OTHER.digest) is False
+    objection = run.take(hello("bob", OTHER), described(OTHER))
+    assert "the model of bob is not the run's (first told by alice)" in objection.reason
+    assert "tensor 'w': shape (3, 1) here, (3,) there" in objection.reason
+
+
+@given(st.permutations(range(0, len(HERE.to_bytes()), 16)))
+def test_description_may_come_in_slices_of_any_order(offsets):
+    whole = HERE.to_bytes()
+    run = RunLayout()
+    assert run.take(hello(), [(offset, whole[offset : offset + 16]) for offset in offsets]) is None
+    assert run.layout == HERE
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_layout_are_an_objection(data):
+    objection = RunLayout().take(hello(), [(0, data)])
+    assert objection.code == "layout"
+
+
+def test_layout_that_is_not_the_one_named_in_hello_is_refused():
+    objection = RunLayout().take(hello(), described(OTHER))
+    assert "not the one it named" in objection.reason
+
+
+def test_model_with_nothing_to_share_is_refused():
+    nothing = ParameterBuffer.from_arrays({"w": np.zeros(3)}, kinds={"w": TensorKind.LOCAL}).layout
+    assert (
+        "no parameters to share" in RunLayout().take(hello(layout=nothing), described(nothing.shared)).reason
+    )
+
+
+@pytest.mark.parametrize("nbytes", [0, MAX_LAYOUT_BYTES + 1, (1 << 62) - 1])
+def test_absurd_length_of_a_description_is_refused_before_a_byte_is_pulled(nbytes):
+    claim = msgspec.structs.replace(hello(), layout=Blob(id="layout", bytes=nbytes, digest="sha256:x"))
+    assert f"has {nbytes} bytes" in RunLayout().too_long(claim).reason
