@@ -17,28 +17,23 @@ from typing import Literal
 
 from zfed.config import EvaluateConfig, RunConfig
 from zfed.engine import (
-    Accept,
     Action,
-    AskTrain,
     Cancel,
     Commit,
     CommitFailed,
     EndRun,
     EvaluationDone,
     Event,
-    Fold,
     Folded,
     LoadModel,
     ModelLoaded,
     ModelUnusable,
     NodeGone,
     NodeReady,
-    OpenRound,
     Refuse,
     Status,
     StopAsked,
     Tell,
-    TellCommitted,
     Tick,
     UpdateStaged,
     UpdateUnfit,
@@ -46,19 +41,17 @@ from zfed.engine import (
     WorkFailed,
 )
 from zfed.facts import (
-    RoundCommitted,
     RoundOpened,
     RoundRetried,
     TaskFailed,
-    UpdateAccepted,
-    UpdateRefused,
     Waiting,
 )
+from zfed.rounds.attempt import Attempt
 from zfed.rounds.cohort import Roster, WaitFor
 from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
 from zfed.rounds.first_model import FirstModel
-from zfed.rounds.parts import OpenParts, Part, merged_metrics, per_worker, shares
-from zfed.strategies.grid import FIRST_VALUE_RANGE, choose_grid, next_value_range
+from zfed.rounds.parts import Part
+from zfed.strategies.grid import FIRST_VALUE_RANGE, next_value_range
 from zfed.wire.messages import AssignmentId
 
 NOTICE_S = 5.0
@@ -88,8 +81,8 @@ class SyncRounds:
     )
     version: int = -1
     round: int = 0
-    _attempt: int = 0
-    _open: OpenParts | None = None
+    _tries: int = 0
+    _attempt: Attempt | None = None
     _first: FirstModel = field(default_factory=FirstModel)
     _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _value_range: float = FIRST_VALUE_RANGE
@@ -107,8 +100,8 @@ class SyncRounds:
     @property
     def next_wake(self) -> float | None:
         """When a `Tick` has something to do."""
-        if self.phase == "collecting" and self._open:
-            return self._open.next_wake(self.config.rejoin_grace_s)
+        if self.phase == "collecting" and self._attempt:
+            return self._attempt.next_wake(self.config.rejoin_grace_s)
         if self.phase in ("gathering", "initializing", "finishing") and self._deadline is not None:
             return min(self._deadline, self._next_notice)
         return None
@@ -143,10 +136,8 @@ class SyncRounds:
                 return self._model_loaded(now)
             case ModelUnusable():
                 return self._model_unusable(event, now)
-            case UpdateStaged():
-                return self._update_staged(event, now)
-            case UpdateUnfit():
-                return self._update_unfit(event, now)
+            case UpdateStaged() | UpdateUnfit():
+                return self._update_came(event, now)
             case Folded():
                 return self._folded(event, now)
             case VersionCommitted():
@@ -171,7 +162,8 @@ class SyncRounds:
             self._evaluator_seen = True
             actions = self.desk.ask(self.roster.evaluators)
         else:
-            actions = self._ask_again(event.node)
+            collecting = self._attempt if self.phase == "collecting" else None
+            actions = collecting.back(event.node) if collecting else []
         if self.phase == "gathering":
             return [*actions, *self._go_on(now)]
         if self.phase == "initializing" and not self._first.node and not self.config.initial:
@@ -186,13 +178,9 @@ class SyncRounds:
         if event.node == self._first.node:
             self._first.give_up()
             return self._ask_model(now)
-        part = self._open.of_node(event.node) if self._open else None
-        if part and part.state == "asked":
-            part.lost_at = now
-            if event.left:
-                part.drop("left")
-            return self._close_if_due(now)
-        return self.desk.ask(self.roster.evaluators)
+        if self._attempt:
+            self._attempt.gone(event.node, left=event.left, now=now)
+        return [*self.desk.ask(self.roster.evaluators), *self._close_if_due(now)]
 
     def _tick(self, now: float) -> list[Action]:
         if self.phase == "collecting":
@@ -292,114 +280,65 @@ class SyncRounds:
 
     def _next_round(self, now: float) -> list[Action]:
         self.round += 1
-        self._attempt = 1
+        self._tries = 1
         return self._open_or_gather(now)
 
     def _open_or_gather(self, now: float) -> list[Action]:
         if len(self.roster.workers) >= self._needed:
             return self._open_round(now)
         self.phase = "gathering"
-        self._open = None
+        self._attempt = None
         self._deadline = now + self.config.round_timeout_s
         self._next_notice = now
         return self._notice(now)
 
     def _open_round(self, now: float) -> list[Action]:
-        parts = [
-            Part(node=worker.node, assignment=self._new_assignment(), declared=worker.examples)
-            for worker in self.roster.workers
-        ]
         self.phase = "collecting"
-        self._open = OpenParts(
+        self._attempt = Attempt(
             round=self.round,
-            attempt=self._attempt,
+            number=self._tries,
+            version=self.version,
+            equal_weights=self.config.weighting == "equal",
+            own_models=self._own_models_wanted,
             opened_at=now,
             deadline=now + self.config.round_timeout_s,
-            parts={part.assignment: part for part in parts},
         )
-        cohort = tuple(part.node for part in parts)
-        opened = OpenRound(
-            round=self.round,
-            attempt=self._attempt,
-            version=self.version,
-            cohort=cohort,
-            assignments=tuple(part.assignment for part in parts),
-            grid=choose_grid([self._weight(part.declared) for part in parts], self._current_range),
-            value_range=self._current_range,
-        )
+        for worker in self.roster.workers:
+            self._attempt.add(worker, self._new_assignment())
         fact = RoundOpened(
             round=self.round,
             rounds=self.config.rounds,
             version=self.version,
-            cohort=list(cohort),
-            attempt=self._attempt,
+            cohort=[worker.node for worker in self.roster.workers],
+            attempt=self._tries,
         )
-        return [opened, Tell(fact=fact), *(self._ask_train(part) for part in parts)]
+        return [*self._attempt.open(self.config.value_range or self._value_range), Tell(fact=fact)]
 
     @property
-    def _current_range(self) -> float:
-        return self.config.value_range or self._value_range
-
-    def _weight(self, examples: int) -> float:
-        return 1.0 if self.config.weighting == "equal" else float(max(examples, 1))
-
-    def _ask_train(self, part: Part) -> Action:
-        return AskTrain(
-            node=part.node,
-            assignment=part.assignment,
-            round=self.round,
-            version=self.version,
-            evaluated=self._keeps_updates,
-        )
-
-    @property
-    def _keeps_updates(self) -> bool:
+    def _own_models_wanted(self) -> bool:
         return self.evaluate.workers and self.evaluate.wanted(self.round, self.config.rounds)
 
-    def _ask_again(self, node: str) -> list[Action]:
-        """A worker is back: its part, if still awaited, is asked again under the same assignment."""
-        part = self._open.of_node(node) if self._open and self.phase == "collecting" else None
-        if part is None or part.state != "asked":
-            return []
-        part.lost_at = None
-        return [self._ask_train(part)]
+    def _part(self, node: str, assignment: AssignmentId) -> Part | None:
+        return self._attempt.find(node, assignment) if self._attempt else None
 
-    def _update_staged(self, event: UpdateStaged, now: float) -> list[Action]:
+    def _update_came(self, event: UpdateStaged | UpdateUnfit, now: float) -> list[Action]:
+        if isinstance(event, UpdateUnfit) and self._first.is_asked(event.node, event.assignment):
+            return [self._refusal(event, event.code, event.reason), *self._model_refused(event.reason, now)]
         part = self._part(event.node, event.assignment)
-        if part is None or part.state == "out":
+        if self._attempt is None or part is None or part.state == "out":
             return [self._refusal(event, "stale", self.stale_reason(event.assignment))]
-        if part.state != "asked":
-            return [Accept(node=event.node, assignment=event.assignment)]
-        if event.examples > part.declared:
-            # The round's grid was chosen for the declared weights: more would not be summed exactly.
-            reason = f"claims {event.examples} examples, {part.declared} were declared when the round opened"
-            return self._drop_part(part, "examples", reason, now)
-        part.state = "folding"
-        part.result = event
-        part.weight = self._weight(event.examples)
-        accepted = UpdateAccepted(
-            node=event.node,
-            round=self.round,
-            examples=event.examples,
-            steps=event.steps,
-            seconds=event.seconds,
-            bytes=event.bytes,
-            metrics=event.metrics,
-        )
-        fold = Fold(
-            node=part.node,
-            assignment=part.assignment,
-            round=self.round,
-            weight=part.weight,
-            keep=self._keeps_updates,
-        )
-        return [Accept(node=event.node, assignment=event.assignment), fold, Tell(fact=accepted)]
+        if isinstance(event, UpdateStaged):
+            actions = self._attempt.take(part, event)
+        else:
+            actions = self._attempt.refuse(part, event.code, event.reason)
+        return [*actions, *self._close_if_due(now)]
+
+    def _refusal(self, of: UpdateStaged | UpdateUnfit, code: str, reason: str) -> Action:
+        return Refuse(node=of.node, assignment=of.assignment, code=code, reason=reason)
 
     def _folded(self, event: Folded, now: float) -> list[Action]:
-        part = self._open.parts.get(event.assignment) if self._open else None
-        if part is None or part.state != "folding":
-            return []
-        part.state = "counted"
+        if self._attempt:
+            self._attempt.folded(event.assignment)
         return self._close_if_due(now)
 
     def _work_failed(self, event: WorkFailed, now: float) -> list[Action]:
@@ -421,60 +360,27 @@ class SyncRounds:
         )
         return Tell(fact=fact)
 
-    def _update_unfit(self, event: UpdateUnfit, now: float) -> list[Action]:
-        if self._first.is_asked(event.node, event.assignment):
-            refusal = self._refusal(event, event.code, event.reason)
-            return [refusal, *self._model_refused(event.reason, now)]
-        part = self._part(event.node, event.assignment)
-        if part is None or part.state == "out":
-            return [self._refusal(event, "stale", self.stale_reason(event.assignment))]
-        return self._drop_part(part, event.code, event.reason, now) if part.state == "asked" else []
-
-    def _drop_part(self, part: Part, code: str, reason: str, now: float) -> list[Action]:
-        part.drop(f"refused: {reason}")
-        where = f"update of {part.node} in round {self.round} refused: {reason}"
-        told = Tell(fact=UpdateRefused(node=part.node, round=self.round, code=code, reason=where))
-        return [self._refusal(part, code, where), told, *self._close_if_due(now)]
-
-    def _refusal(self, of: Part | UpdateStaged | UpdateUnfit, code: str, reason: str) -> Action:
-        return Refuse(node=of.node, assignment=of.assignment, code=code, reason=reason)
-
     def stale_reason(self, assignment: AssignmentId) -> str:
         """Why an update that is not wanted is refused."""
         number = ".".join(map(str, assignment))
         at = f"the run is at version {self.version}, round {self.round}"
         return f"stale: assignment {number} is not open any more; {at}"
 
-    def _part(self, node: str, assignment: AssignmentId) -> Part | None:
-        return self._open.find(node, assignment) if self._open else None
-
     def _close_if_due(self, now: float) -> list[Action]:
-        if self.phase != "collecting" or self._open is None:
+        if self.phase != "collecting" or self._attempt is None:
             return []
-        dropped = self._open.expire(now, self.config.rejoin_grace_s)
-        actions: list[Action] = [
-            Cancel(
-                node=part.node, assignment=part.assignment, reason=f"round {self.round} is closed: {part.why}"
-            )
-            for part in dropped
-        ]
-        if self._open.in_state("asked") or self._open.in_state("folding"):
+        actions = self._attempt.expire(now, self.config.rejoin_grace_s)
+        if self._attempt.in_state("asked", "folding"):
             return actions
-        counted = self._open.in_state("counted")
+        counted = [part.node for part in self._attempt.in_state("counted")]
         if len(counted) < self._needed:
-            answered = [part.node for part in counted]
-            return [*actions, *self._retry(answered, self._open.missing(), now)]
+            return [*actions, *self._retry(counted, self._attempt.missing(), now)]
         self.phase = "committing"
-        commit = Commit(
-            round=self.round,
-            version=self.version + 1,
-            workers=tuple(part.node for part in counted),
-        )
-        return [*actions, commit]
+        return [*actions, Commit(round=self.round, version=self.version + 1, workers=tuple(counted))]
 
     def _retry(self, answered: list[str], missing: list[str], now: float) -> list[Action]:
-        if self._attempt > self.config.round_retries:
-            times = f"{self._attempt} time{'s' if self._attempt > 1 else ''}"
+        if self._tries > self.config.round_retries:
+            times = f"{self._tries} time{'s' if self._tries > 1 else ''}"
             reason = (
                 f"round {self.round} was tried {times} and got too few updates: {len(answered)} of at least "
                 f"{self._needed}; missing: {', '.join(missing) or 'nobody'}. "
@@ -484,45 +390,30 @@ class SyncRounds:
         told = Tell(
             fact=RoundRetried(
                 round=self.round,
-                attempt=self._attempt,
+                attempt=self._tries,
                 attempts=self.config.round_retries + 1,
                 answered=answered,
                 missing=missing,
                 needed=self._needed,
             )
         )
-        self._attempt += 1
+        self._tries += 1
         return [told, *self._open_or_gather(now)]
 
     def _version_committed(self, event: VersionCommitted, now: float) -> list[Action]:
-        if self.phase != "committing" or self._open is None:
+        attempt = self._attempt
+        if self.phase != "committing" or attempt is None:
             return []
-        counted = self._open.in_state("counted")
+        self._attempt = None
+        counted = attempt.in_state("counted")
         self.version = event.version
         self._value_range = next_value_range(event.largest_delta, self._value_range)
-        fact = RoundCommitted(
-            round=self.round,
-            rounds=self.config.rounds,
-            version=self.version,
-            seconds=now - self._open.opened_at,
-            bytes_down=event.bytes_down,
-            bytes_up=event.bytes_up,
-            workers=[part.node for part in counted],
-            weights=shares(counted),
-            missing=self._open.missing(),
-            train=merged_metrics(counted),
-            per_worker=per_worker(counted),
-        )
         # A worker that missed COMMITTED offers its last update again, perhaps rounds later.
         self._committed.update((part.node, (part.assignment, self.version)) for part in counted)
         actions: list[Action] = [
-            *(
-                TellCommitted(node=part.node, assignment=part.assignment, version=self.version)
-                for part in counted
-            ),
-            Tell(fact=fact),
+            *attempt.tell_committed(),
+            Tell(fact=attempt.committed(event, rounds=self.config.rounds, now=now)),
         ]
-        self._open = None
         if self._stop_reason:
             return [*actions, *self._end("stopped", self._stop_reason)]
         actions += self._owe_evaluations([part.node for part in counted])
@@ -536,7 +427,7 @@ class SyncRounds:
     def _owe_evaluations(self, workers: list[str]) -> list[Action]:
         if not self.evaluate.wanted(self.round, self.config.rounds):
             return []
-        subjects = [*workers, FEDERATED] if self._keeps_updates else [FEDERATED]
+        subjects = [*workers, FEDERATED] if self._own_models_wanted else [FEDERATED]
         numbered = {subject: self._new_assignment() for subject in subjects}
         dropped = self.desk.owe(self.round, self.version, numbered)
         return [*dropped, *self.desk.ask(self.roster.evaluators)]

@@ -1,0 +1,216 @@
+"""One attempt at a round: what each worker of its cohort was asked, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zfed.engine import (
+    Accept,
+    Action,
+    AskTrain,
+    Cancel,
+    Fold,
+    NodeReady,
+    OpenRound,
+    Refuse,
+    Tell,
+    TellCommitted,
+    UpdateStaged,
+    VersionCommitted,
+)
+from zfed.facts import RoundCommitted, UpdateAccepted, UpdateRefused
+from zfed.rounds.parts import Part, PartState, merged_metrics, per_worker, shares
+from zfed.strategies.grid import choose_grid
+from zfed.wire.messages import AssignmentId
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """The parts of a cohort, and the rules by which they change.
+
+    Attributes:
+        number: 1 for a round's first attempt.
+        version: The model version the workers start from.
+        equal_weights: Every update weighs 1; else as much as its examples.
+        own_models: The workers' own models will be evaluated, too.
+        deadline: When nobody is waited for any longer.
+        parts: In the order of the workers' names.
+    """
+
+    round: int
+    number: int
+    version: int
+    equal_weights: bool
+    own_models: bool
+    opened_at: float
+    deadline: float
+    parts: dict[AssignmentId, Part] = field(default_factory=dict)
+
+    def add(self, worker: NodeReady, assignment: AssignmentId) -> None:
+        """Make this worker one of the cohort."""
+        self.parts[assignment] = Part(node=worker.node, assignment=assignment, declared=worker.examples)
+
+    def open(self, value_range: float) -> list[Action]:
+        """Open the round and ask everybody.
+
+        Raises:
+            ConfigError: If there is no grid for these weights and this range; see `choose_grid`.
+        """
+        parts = list(self.parts.values())
+        opened = OpenRound(
+            round=self.round,
+            attempt=self.number,
+            version=self.version,
+            cohort=tuple(part.node for part in parts),
+            assignments=tuple(part.assignment for part in parts),
+            grid=choose_grid([self._weight(part.declared) for part in parts], value_range),
+            value_range=value_range,
+        )
+        return [opened, *map(self._ask, parts)]
+
+    def find(self, node: str, assignment: AssignmentId) -> Part | None:
+        """The part of this number, if it is this worker's."""
+        part = self.parts.get(assignment)
+        return part if part is not None and part.node == node else None
+
+    def in_state(self, *states: PartState) -> list[Part]:
+        """The parts in these states, in the order of the workers' names."""
+        return [part for part in self.parts.values() if part.state in states]
+
+    def missing(self) -> list[str]:
+        """The parts that are out, as "name (why)"."""
+        return [f"{part.node} ({part.why})" for part in self.in_state("out")]
+
+    # ---- workers come and go --------------------------------------------------------------------
+
+    def back(self, node: str) -> list[Action]:
+        """A worker is here again: what is still awaited of it is asked again, under the same number."""
+        part = self._awaited(node)
+        if part is None:
+            return []
+        part.lost_at = None
+        return [self._ask(part)]
+
+    def gone(self, node: str, *, left: bool, now: float) -> None:
+        """A worker went away; if it `left` for good, nobody waits for it."""
+        part = self._awaited(node)
+        if part is not None:
+            part.lost_at = now
+            if left:
+                part.drop("left")
+
+    def next_wake(self, grace_s: float) -> float | None:
+        """When `expire` has something to drop; None if nobody is awaited."""
+        awaited = self.in_state("asked")
+        if not awaited:
+            return None
+        graces = [part.lost_at + grace_s for part in awaited if part.lost_at is not None]
+        if len(graces) < len(awaited):
+            return self.deadline
+        return min(self.deadline, max(graces))
+
+    def expire(self, now: float, grace_s: float) -> list[Action]:
+        """Drop the parts nobody waits for any longer.
+
+        At the deadline that is every part still awaited. Before it, the lost ones, once *all* that are
+        awaited are lost and their grace has passed: while one worker computes, the others may come back.
+        """
+        wake = self.next_wake(grace_s)
+        if wake is None or now < wake:
+            return []
+        late = now >= self.deadline
+        why = "no answer by the deadline" if late else f"lost, and not back within {grace_s:g} s"
+        actions: list[Action] = []
+        for part in self.in_state("asked"):
+            part.drop(why)
+            reason = f"round {self.round} is closed: {why}"
+            actions.append(Cancel(node=part.node, assignment=part.assignment, reason=reason))
+        return actions
+
+    # ---- updates come in ------------------------------------------------------------------------
+
+    def take(self, part: Part, update: UpdateStaged) -> list[Action]:
+        """An update is here; one that came before is only acknowledged again."""
+        accept = Accept(node=part.node, assignment=part.assignment)
+        if part.state != "asked":
+            return [accept]
+        if update.examples > part.declared:
+            # The grid was chosen for the declared weights: more would not be summed exactly.
+            reason = f"claims {update.examples} examples, {part.declared} were declared when the round opened"
+            return self.refuse(part, "examples", reason)
+        part.state = "folding"
+        part.result = update
+        part.weight = self._weight(update.examples)
+        fold = Fold(
+            node=part.node,
+            assignment=part.assignment,
+            round=self.round,
+            weight=part.weight,
+            keep=self.own_models,
+        )
+        accepted = UpdateAccepted(
+            node=update.node,
+            round=self.round,
+            examples=update.examples,
+            steps=update.steps,
+            seconds=update.seconds,
+            bytes=update.bytes,
+            metrics=update.metrics,
+        )
+        return [accept, fold, Tell(fact=accepted)]
+
+    def folded(self, assignment: AssignmentId) -> None:
+        """An accepted update is in the accumulator."""
+        part = self.parts.get(assignment)
+        if part is not None and part.state == "folding":
+            part.state = "counted"
+
+    def refuse(self, part: Part, code: str, reason: str) -> list[Action]:
+        """An update does not count."""
+        if part.state != "asked":
+            return []
+        part.drop(f"refused: {reason}")
+        where = f"update of {part.node} in round {self.round} refused: {reason}"
+        return [
+            Refuse(node=part.node, assignment=part.assignment, code=code, reason=where),
+            Tell(fact=UpdateRefused(node=part.node, round=self.round, code=code, reason=where)),
+        ]
+
+    def tell_committed(self) -> list[Action]:
+        """Tell the workers whose updates made the next version."""
+        return [
+            TellCommitted(node=part.node, assignment=part.assignment, version=self.version + 1)
+            for part in self.in_state("counted")
+        ]
+
+    def committed(self, event: VersionCommitted, *, rounds: int, now: float) -> RoundCommitted:
+        """What there is to tell of the round, once its version is on disk."""
+        counted = self.in_state("counted")
+        return RoundCommitted(
+            round=self.round,
+            rounds=rounds,
+            version=event.version,
+            seconds=now - self.opened_at,
+            bytes_down=event.bytes_down,
+            bytes_up=event.bytes_up,
+            workers=[part.node for part in counted],
+            weights=shares(counted),
+            missing=self.missing(),
+            train=merged_metrics(counted),
+            per_worker=per_worker(counted),
+        )
+
+    def _awaited(self, node: str) -> Part | None:
+        return next((part for part in self.in_state("asked") if part.node == node), None)
+
+    def _ask(self, part: Part) -> AskTrain:
+        return AskTrain(
+            node=part.node,
+            assignment=part.assignment,
+            round=self.round,
+            version=self.version,
+            evaluated=self.own_models,
+        )
+
+    def _weight(self, examples: int) -> float:
+        return 1.0 if self.equal_weights else float(max(examples, 1))
