@@ -36,6 +36,8 @@ How workers train. The table travels to them each round and their task checks it
 
 A node's private settings: the parameters of its task's class, checked against its signature. They never leave
 the node. One setting on the command line: `--set root=data`.
+
+Keys of these two tables have no environment variables.
 """
 
 
