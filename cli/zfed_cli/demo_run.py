@@ -65,26 +65,25 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
                 fleet.move_logs(Path(fact.directory) / "logs")
 
         relay.observe(coordinator, keep_logs, timing, observer)
-        _wait_for_end(fleet, coordinator, relay)
+        failed = _wait_for_end(fleet, coordinator, relay)
+    if failed is not None:  # told last, when the logs lie where they stay
+        raise RunFailedError(_describe_end(failed, fleet))
     for line in timing.summary():
         print(line, file=sys.stderr if aside else sys.stdout)
     code = coordinator.exit_code
     return 1 if code is None or code < 0 else code
 
 
-def _wait_for_end(fleet: Fleet, coordinator: Child, relay: Relay) -> None:
-    """Return once the coordinator has ended and the nodes have had time to.
-
-    Raises:
-        RunFailedError: If one of them ended before the run was over.
-    """
+def _wait_for_end(fleet: Fleet, coordinator: Child, relay: Relay) -> Child | None:
+    """Return once the coordinator has ended and the nodes have had time to; or a child that ended too early."""
     while (child := fleet.wait()) is not None and child is not coordinator:
         if child.exit_code != 0 and not _is_over(fleet, relay):
-            raise RunFailedError(_describe_end(child, fleet))
+            return child
     if not relay.run_ended:
-        raise RunFailedError(_describe_end(coordinator, fleet))
+        return coordinator
     while fleet.running() and fleet.wait(_FAREWELL_S) is not None:
         pass
+    return None
 
 
 def _is_over(fleet: Fleet, relay: Relay) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from zfed.facts import RunEnded
 
-_REASONS = {signal.SIGINT: "interrupted (SIGINT)", signal.SIGTERM: "asked to end (SIGTERM)"}
+_REASONS = {signal.SIGINT: "interrupted by Ctrl-C", signal.SIGTERM: "asked to end (SIGTERM)"}
 
 
 class Node(Protocol):
