@@ -75,7 +75,7 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
 
 
 def _wait_for_end(fleet: Fleet, coordinator: Child, relay: Relay) -> Child | None:
-    """Return once the coordinator has ended and the nodes have had time to; or a child that ended too early."""
+    """Return when the coordinator and, in time, the nodes have ended; or a child that ended too early."""
     while (child := fleet.wait()) is not None and child is not coordinator:
         if child.exit_code != 0 and not _is_over(fleet, relay):
             return child
