@@ -131,7 +131,7 @@ def is_loopback(address: str) -> bool:
 
 
 def _check_port(address: str) -> None:
-    """libzmq would take port 99999 for 34463."""
+    """Refuse a port that libzmq would wrap, 99999 to 34463."""
     port = address.rpartition(":")[2]
     if port.isdecimal() and int(port) > MAX_PORT:
         raise UsageError(f"{address!r}: port {port}, expected tcp://HOST:PORT with a port up to {MAX_PORT}")

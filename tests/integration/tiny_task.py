@@ -1,0 +1,59 @@
+"""A task of a few numbers that can be told to misbehave; numpy only, so that a process starts at once."""
+
+import time
+
+import numpy as np
+
+from zfed.task import DataSummary, EvaluateResult, StoppedError, Task, TrainResult
+
+LABELS = np.arange(100) % 10
+
+
+class Tiny(Task):
+    """Moves its model towards the mean of its labels.
+
+    Args:
+        pause_s: Seconds that training takes.
+        width: Numbers in the model.
+        fault: "raise", "nan" or "deaf" (does not stop when asked).
+        fault_round: The only round in which the fault happens; 0: in all.
+    """
+
+    def __init__(self, *, pause_s: float = 0.0, width: int = 1000, fault: str = "", fault_round: int = 0):
+        self.pause_s = pause_s
+        self.width = width
+        self.fault = fault
+        self.fault_round = fault_round
+
+    def prepare(self, setup):
+        self.labels = LABELS[setup.partition.select(LABELS)]
+        counts = {str(label): int(count) for label, count in enumerate(np.bincount(self.labels)) if count}
+        return DataSummary(examples=len(self.labels), label_counts=counts)
+
+    def initial_parameters(self, context):
+        return {"weight": context.random().standard_normal(self.width, np.float32), "bias": np.zeros(1)}
+
+    def train(self, parameters, context):
+        faulty = self.fault_round in (0, context.round)
+        if self.fault == "raise" and faulty:
+            raise RuntimeError("out of paper")
+        self._pause(context, deaf=self.fault == "deaf")
+        target = context.random().choice(self.labels, self.width).astype(np.float32)
+        trained = {
+            "weight": parameters["weight"] + np.float32(0.1) * (target - parameters["weight"]),
+            "bias": parameters["bias"] + self.labels.mean(),
+        }
+        if self.fault == "nan" and faulty:
+            trained["weight"][7] = np.nan
+        return TrainResult(parameters=trained, examples=len(self.labels), steps=1, metrics={"loss": 0.5})
+
+    def evaluate(self, parameters, context):
+        loss = float(np.square(parameters["weight"] - LABELS.mean()).mean())
+        return EvaluateResult(examples=100, metrics={"loss": loss})
+
+    def _pause(self, context, *, deaf):
+        until = time.monotonic() + self.pause_s
+        while time.monotonic() < until:
+            if context.should_stop() and not deaf:
+                raise StoppedError
+            time.sleep(0.01)
