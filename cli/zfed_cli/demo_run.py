@@ -88,8 +88,7 @@ def _wait_for_end(fleet: Fleet, coordinator: Child, relay: Relay) -> Child | Non
 
 def _is_over(fleet: Fleet, relay: Relay) -> bool:
     """True if the run was over when a node ended with an error; the node's end may be seen first."""
-    if not relay.run_ended:
-        fleet.wait(_EXPLANATION_S)
+    fleet.listen_until(lambda: relay.run_ended, _EXPLANATION_S)
     return relay.run_ended
 
 

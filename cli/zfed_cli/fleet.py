@@ -125,6 +125,12 @@ class Fleet:
             self._listen(min(left, _LOOK_S))
         return None
 
+    def listen_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        """Pass lines on until the condition holds or the time is over, whoever ends meanwhile."""
+        deadline = time.monotonic() + timeout_s
+        while not condition() and (left := deadline - time.monotonic()) > 0:
+            self._listen(min(left, _LOOK_S))
+
     def running(self) -> list[Child]:
         """Children that have not ended."""
         return [child for child in self.children if child.exit_code is None]

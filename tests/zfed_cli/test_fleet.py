@@ -55,6 +55,16 @@ def test_all_rungs_of_the_ladder_together_take_less_than_five_seconds():
     assert sum(patience_s for _, patience_s in STOP_LADDER) < 5
 
 
+def test_listening_for_a_line_does_not_hide_that_a_child_ended(tmp_path):
+    lines = Lines()
+    with Fleet(tmp_path / "logs", lines) as fleet:
+        child = start(fleet, "a", "print('up')")
+        fleet.listen_until(lambda: bool(lines), 10)
+        fleet.listen_until(lambda: False, 0.2)
+        assert lines == [("a", "up")]
+        assert fleet.wait(10) is child
+
+
 def test_leaving_the_context_ends_a_child_that_ignores_all_but_kill(tmp_path, monkeypatch):
     monkeypatch.setattr("zfed_cli.fleet.STOP_LADDER", [(number, 0.2) for number, _ in STOP_LADDER])
     lines = Lines()
