@@ -34,6 +34,7 @@ ANY = Interval()
 POSITIVE = Interval(low=0, open_low=True)
 NOT_NEGATIVE = Interval(low=0)
 AT_LEAST_ONE = Interval(low=1)
+VALUE_RANGE = Interval(low=0, high=1e30)
 MOMENTUM = Interval(low=0, high=1, open_high=True)
 """A momentum of 1 never forgets an update."""
 

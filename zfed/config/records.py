@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zfed.config.limits import ANY, AT_LEAST_ONE, MOMENTUM, NOT_NEGATIVE, POSITIVE, SEED, Interval
+from zfed.config.limits import (
+    ANY,
+    AT_LEAST_ONE,
+    MOMENTUM,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    VALUE_RANGE,
+    Interval,
+)
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:8777"
 FORMATS = ("auto", "table", "lines", "json")
@@ -88,7 +97,7 @@ class RunConfig:
     server_learning_rate: float = setting(1.0, "factor on the mean update", metavar="X", limits=POSITIVE)
     server_momentum: float = setting(0.9, "momentum of fedavgm", metavar="X", limits=MOMENTUM)
     value_range: float = setting(
-        0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=NOT_NEGATIVE
+        0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=VALUE_RANGE
     )
     upload_slots: int = setting(4, "updates received at the same time", metavar="N", limits=AT_LEAST_ONE)
 

@@ -9,6 +9,7 @@ from zfed.errors import LayoutError
 from zfed.nodes.words import Chunks
 from zfed.params import ParameterLayout
 from zfed.partition import Partition
+from zfed.rounds import FEDERATED
 from zfed.wire.messages import Hello, PartitionClaim
 
 MAX_LAYOUT_BYTES = 64 << 20
@@ -36,6 +37,13 @@ def claim_of(partition: Partition) -> PartitionClaim:
     """The claim that tells a coordinator of this partition."""
     labels = None if partition.labels is None else list(partition.labels)
     return PartitionClaim(labels=labels, spec=partition.spec, seed=partition.seed)
+
+
+def name_objection(hello: Hello) -> Objection | None:
+    """A worker may not have the name under which evaluations of the federated model are reported."""
+    if hello.node != FEDERATED:
+        return None
+    return Objection("name", f"the name {FEDERATED!r} means the federated model; choose another with --name")
 
 
 def partition_objection(hello: Hello, others: Iterable[Hello]) -> Objection | None:

@@ -45,7 +45,7 @@ from zfed.engine import (
 )
 from zfed.errors import LocalProtocolError, RemoteProtocolError
 from zfed.facts import Fact, ModelReady, NodeJoined, NodeLeft, NodeRefused, Progress
-from zfed.nodes.admission import Objection, RunLayout, partition_objection, partition_of
+from zfed.nodes.admission import Objection, RunLayout, name_objection, partition_objection, partition_of
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.staging import Staging
 from zfed.nodes.update_intake import RESUME_S, Arrived, IntakeEvent, Unfit, UpdateIntake, Wanted
@@ -154,6 +154,7 @@ class CoordinatorLogic:
         self._window = Window()
         self._intake = UpdateIntake(self.config.run.upload_slots)
         self._arrived: dict[AssignmentId, Staging] = {}
+        self._installing: Staging | None = None
         self._value_range = math.inf
         self._bytes_down = 0
         self._bytes_up = 0
@@ -192,6 +193,7 @@ class CoordinatorLogic:
             case FirstModelReady():
                 self._first_model_ready(event, now)
             case FirstModelFailed():
+                self._installing = None
                 self._tell_engine(ModelUnusable(node=event.node, reason=event.reason), now)
             case UpdateFolded():
                 self._update_folded(event, now)
@@ -273,7 +275,7 @@ class CoordinatorLogic:
         if self._ended:
             return Objection("ended", f"the run {self.run!r} has ended")
         others = [peer.session.hello for peer in self._peers.values()]
-        return partition_objection(hello, others) or self._layout.too_long(hello)
+        return name_objection(hello) or partition_objection(hello, others) or self._layout.too_long(hello)
 
     def _turn_away(self, session: Session, objection: Objection) -> None:
         self._sessions.refuse(session, objection.code, objection.reason)
@@ -461,13 +463,9 @@ class CoordinatorLogic:
             self._intake_events(self._intake.fill(now), now)
 
     def _arrived_whole(self, staging: Staging, now: float) -> None:
-        update, layout = staging.update, self._layout.layout
-        if self._rounds.phase == "initializing" and layout is not None:
-            if self._rounds.standing(staging.node, update.assignment) == "wanted":
-                chunks = {name: staged.chunks for name, staged in staging.vectors.items()}
-                install = InstallFirstModel(layout, staging.node, chunks["model"], chunks.get("frozen", []))
-                self._effects.append(install)
-                self._send(staging.node, Committed(assignment=update.assignment, version=0))
+        update = staging.update
+        if self._rounds.phase == "initializing":
+            self._install(staging)
             return
         self._arrived[update.assignment] = staging
         staged = UpdateStaged(
@@ -481,6 +479,16 @@ class CoordinatorLogic:
         )
         self._tell_engine(staged, now)
         self._arrived.pop(update.assignment, None)
+
+    def _install(self, staging: Staging) -> None:
+        """Make version 0 of a model that has arrived; of the first one, should a second be on its way."""
+        layout = self._layout.layout
+        if layout is None or self._installing is not None:
+            return
+        self._installing = staging
+        chunks = {name: staged.chunks for name, staged in staging.vectors.items()}
+        install = InstallFirstModel(layout, staging.node, chunks.get("model", []), chunks.get("frozen", []))
+        self._effects.append(install)
 
     def _blob_refused(self, peer: _Peer, message: Refused, now: float) -> None:
         node = peer.session.node
@@ -628,6 +636,11 @@ class CoordinatorLogic:
         layout = self._layout.layout
         if layout is None:
             return
+        if self._installing is not None:
+            committed = Committed(assignment=self._installing.assignment, version=0)
+            self._send(self._installing.node, committed)
+            self._installing = None
+        self._bytes_up = 0
         self._models.describe(layout)
         self._models.serve_version(0, event.model)
         if event.frozen is not None:

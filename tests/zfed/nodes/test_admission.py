@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zfed.nodes.admission import MAX_LAYOUT_BYTES, RunLayout, claim_of, partition_objection, partition_of
+from zfed.nodes.admission import (
+    MAX_LAYOUT_BYTES,
+    RunLayout,
+    claim_of,
+    name_objection,
+    partition_objection,
+    partition_of,
+)
 from zfed.params import ParameterBuffer, TensorKind
 from zfed.partition import Partition
 from zfed.wire.messages import Blob, Hello, PartitionClaim
@@ -34,6 +41,11 @@ def hello(node="alice", layout=HERE, claim=None, kind="worker"):
 
 def described(layout=HERE):
     return [(0, layout.to_bytes())]
+
+
+def test_nobody_may_be_called_what_the_federated_model_is_called():
+    assert name_objection(hello("federated")) is not None
+    assert name_objection(hello("alice")) is None
 
 
 # ---- partitions -----------------------------------------------------------------------------------
