@@ -47,7 +47,7 @@ class Setup:
         kind: "worker" (holds training data) or "evaluator" (holds test data).
         partition: Which part of the training set is this worker's.
         device: "cpu", "cuda", "cuda:1" ...; "auto" lets the task choose.
-        threads: Compute threads the task may use, at least 1.
+        threads: Compute threads the task may use; 0 if its library may decide.
         report: Progress of loading the data.
     """
 
@@ -55,7 +55,7 @@ class Setup:
     kind: NodeKind
     partition: Partition
     device: str = "cpu"
-    threads: int = 1
+    threads: int = 0
     report: Report = _report_nothing
 
 

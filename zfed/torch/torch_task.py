@@ -77,7 +77,9 @@ class TorchTask(Task):
 
     def prepare(self, setup: Setup) -> DataSummary:
         """Load the data and take this node's part of them."""
-        torch.set_num_threads(max(setup.threads, 1))
+        if setup.threads:
+            torch.set_num_threads(setup.threads)
+        _load_optimizers()
         # Test data belong to nobody's part: every evaluator sees all of them
         partition = setup.partition if setup.kind == "worker" else Partition()
         self.examples = Examples.select(self.data(setup), partition)
@@ -209,6 +211,11 @@ def _build_optimizer(module: nn.Module, settings: TrainSettings, round: int) -> 
     if settings.optimizer == "adam":
         return torch.optim.Adam(trained, lr=rate, weight_decay=decay)
     return torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
+
+
+def _load_optimizers() -> None:
+    """Take one idle step: the first in a process imports 800 modules, for which no round should wait."""
+    torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.0).step()
 
 
 @contextmanager
