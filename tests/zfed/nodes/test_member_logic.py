@@ -1,0 +1,557 @@
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from zfed.facts import Connected, Connecting, Disconnected, TaskFailed, UpdateRefused
+from zfed.nodes.admission import claim_of
+from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.words import (
+    Connect,
+    Disconnect,
+    DropState,
+    Finish,
+    FramesArrived,
+    KeepState,
+    RenameState,
+    ResultVector,
+    RouteGone,
+    SendFrames,
+    StartWork,
+    StopRequested,
+    StopWork,
+    TellFact,
+    TimePassed,
+    WorkDone,
+    WorkProgress,
+    WorkRaised,
+    WorkStopped,
+)
+from zfed.params import ParameterBuffer, TensorKind
+from zfed.partition import Partition
+from zfed.wire.codec import decode, encode
+from zfed.wire.messages import (
+    Blob,
+    Bye,
+    Cancel,
+    Chunk,
+    Committed,
+    Done,
+    Ended,
+    Evaluate,
+    Evaluated,
+    Failed,
+    Hello,
+    Initialize,
+    Ping,
+    Pong,
+    Pull,
+    Refused,
+    Train,
+    Update,
+    Vector,
+    Welcome,
+)
+from zfed.wire.transfer import blob_of
+
+MODEL = ParameterBuffer.from_arrays(
+    {"w": np.arange(4, dtype=np.float32), "fixed": np.ones(2), "mine": np.zeros(3)},
+    kinds={"fixed": TensorKind.FROZEN, "mine": TensorKind.LOCAL},
+)
+EPOCH = 77
+
+
+@dataclass
+class Bench:
+    """A member's logic between a scripted coordinator and a scripted task."""
+
+    stay: bool = False
+    connect_timeout_s: float = 600.0
+    now: float = 0.0
+    epoch: int = EPOCH
+    effects: list = field(default_factory=list)
+    heard: list = field(default_factory=list)
+
+    def __post_init__(self):
+        hello = Hello(
+            protocol="zfed/1",
+            node="alice",
+            node_kind="worker",
+            instance="0" * 32,
+            version="0",
+            layout=blob_of("layout", MODEL.layout.shared.to_bytes()),
+            examples=10,
+            partition=claim_of(Partition()),
+        )
+        self.logic = MemberLogic(
+            hello=hello,
+            layout=MODEL.layout,
+            address="here",
+            stay=self.stay,
+            connect_timeout_s=self.connect_timeout_s,
+        )
+        self.take(self.logic.start(self.now))
+
+    def take(self, effects):
+        for effect in effects:
+            self.effects.append(effect)
+            if isinstance(effect, SendFrames):
+                self.heard.append(decode(effect.frames, sender="node"))
+
+    def handle(self, event):
+        self.take(self.logic.handle(event, self.now))
+
+    def say(self, message, payload=None):
+        self.handle(FramesArrived(b"", encode(message, epoch=self.epoch, payload=payload)))
+
+    def wait(self, seconds):
+        """Let time pass, from one wake to the next."""
+        end = self.now + seconds
+        while (wake := self.logic.next_wake) is not None and wake <= end:
+            self.now = max(self.now, wake)
+            self.handle(TimePassed())
+        self.now = end
+
+    def welcome(self, run="run"):
+        self.epoch += 1
+        self.say(Welcome(run=run, ping_s=2, lost_s=10, protected=False, announcements=["beware"]))
+        return self
+
+    def of(self, kind):
+        return [effect for effect in self.effects if type(effect) is kind]
+
+    def told(self, kind):
+        return [effect.fact for effect in self.of(TellFact) if type(effect.fact) is kind]
+
+    def said(self, kind):
+        return [envelope.message for envelope in self.heard if type(envelope.message) is kind]
+
+    def forget(self):
+        self.effects.clear()
+        self.heard.clear()
+
+    def bring(self, *blobs):
+        """Answer all pulls under way from these bytes by blob id."""
+        answered = 0
+        while answered < len(self.said(Pull)):
+            pull = self.said(Pull)[answered]
+            answered += 1
+            data = dict(blobs).get(pull.blob)
+            if data is not None:
+                self.say(
+                    Chunk(blob=pull.blob, offset=pull.offset), data[pull.offset : pull.offset + pull.bytes]
+                )
+
+    def finished(self, number):
+        """The task is done with an assignment: its delta is all ones."""
+        delta = ParameterBuffer.filled(MODEL.layout.moving, {"w": np.ones(4, np.float32)})
+        layout, data = memoryview(delta.layout.to_bytes()), delta.data.data
+        vector = ResultVector("delta", layout, blob_of("", layout).digest, data, blob_of("", data).digest)
+        done = WorkDone(
+            assignment=(1, number), vectors=(vector,), examples=10, steps=5, seconds=0.5, metrics={}
+        )
+        self.handle(done)
+
+
+def vector(name, part, blob):
+    layout = part.layout.to_bytes()
+    return Vector(name=name, layout=blob_of(f"layout:{name}", layout), data=blob_of(blob, part.data.data))
+
+
+MOVING, FROZEN = MODEL.moving.data.tobytes(), MODEL.frozen.data.tobytes()
+BLOBS = (("model:0", MOVING), ("model:1", MOVING), ("frozen", FROZEN))
+
+
+def train(number=1, *, version=0, round=1, **changes):
+    fields = {
+        "assignment": (1, number),
+        "round": round,
+        "version": version,
+        "model": vector("model", MODEL.moving, f"model:{version}"),
+        "frozen": vector("frozen", MODEL.frozen, "frozen"),
+        "seed": 9,
+        "timeout_s": 60.0,
+        "settings": {"batches": 3},
+    }
+    return Train(**{**fields, **changes})
+
+
+def working(**options):
+    """A bench whose task is at work on TRAIN 1."""
+    bench = Bench(**options).welcome()
+    bench.say(train())
+    bench.bring(*BLOBS)
+    assert len(bench.of(StartWork)) == 1
+    bench.forget()
+    return bench
+
+
+def offered(**options):
+    """A bench that has offered its update of TRAIN 1."""
+    bench = working(**options)
+    bench.finished(1)
+    assert len(bench.said(Update)) == 1
+    return bench
+
+
+# ---- finding the coordinator ----------------------------------------------------------------------
+
+
+def test_first_thing_is_a_connection_and_a_hello():
+    bench = Bench()
+    assert [type(effect) for effect in bench.effects] == [Connect, SendFrames]
+    assert bench.said(Hello)[0].node == "alice"
+
+
+def test_no_answer_leads_to_new_connections_ever_less_often_up_to_five_seconds():
+    bench = Bench()
+    times = []
+    while bench.now < 60:
+        before = len(bench.of(Connect))
+        bench.wait(0.25)
+        if len(bench.of(Connect)) > before:
+            times.append(bench.now)
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert gaps[0] < 4
+    assert max(gaps) <= 10.5
+    assert gaps == sorted(gaps)
+
+
+def test_waiting_is_told_every_five_seconds_and_ends_with_the_remedy():
+    bench = Bench(connect_timeout_s=12.0)
+    bench.wait(30)
+    assert [(fact.elapsed_s, fact.remaining_s) for fact in bench.told(Connecting)] == [(5, 7), (10, 2)]
+    [finish] = bench.of(Finish)
+    assert finish.status == "failed"
+    assert "no coordinator answered at here for 12 s; see --connect-timeout" in finish.reason
+    assert bench.logic.next_wake is None
+
+
+def test_welcome_shows_what_the_owner_must_know():
+    bench = Bench().welcome()
+    assert bench.told(Connected)[0].announcements == ["beware"]
+
+
+def test_refused_node_ends_with_the_reason():
+    bench = Bench()
+    bench.epoch = 0
+    bench.say(Refused(about="hello", code="name-taken", reason="the name is in use"))
+    assert bench.of(Finish) == [Finish("failed", "refused by the coordinator: the name is in use")]
+
+
+def test_silence_of_a_coordinator_leads_to_a_new_connection():
+    bench = Bench().welcome()
+    bench.forget()
+    bench.wait(9.9)
+    assert bench.effects == []
+    bench.wait(1.0)
+    assert [type(effect) for effect in bench.effects] == [Disconnect, TellFact, Connect, SendFrames]
+    assert bench.told(Disconnected)[0].reason == "silent for 10 s"
+
+
+def test_ping_is_answered_with_how_far_the_work_is():
+    bench = working()
+    bench.handle(WorkProgress(assignment=(1, 1), done=2, total=3, metrics={"loss": 0.5}))
+    bench.say(Ping(number=5))
+    expected = Pong(number=5, work="train", assignment=(1, 1), done=2, total=3, metrics={"loss": 0.5})
+    assert bench.said(Pong) == [expected]
+
+
+# ---- an order, from the model to the update's end -------------------------------------------------
+
+
+def test_order_is_begun_once_the_model_is_here():
+    bench = Bench().welcome()
+    bench.say(train())
+    assert bench.of(StartWork) == []
+    bench.bring(*BLOBS)
+    [work] = [effect.work for effect in bench.of(StartWork)]
+    assert (work.kind, work.seed, work.settings) == ("train", 9, {"batches": 3})
+    np.testing.assert_array_equal(work.parameters["w"], MODEL["w"])
+    np.testing.assert_array_equal(work.parameters["fixed"], MODEL["fixed"])
+    assert not work.parameters["w"].flags.writeable
+    assert {done.blob for done in bench.said(Done)} == {"model:0", "frozen"}
+
+
+def test_what_is_here_already_is_not_pulled_again():
+    bench = working()
+    bench.finished(1)
+    bench.say(train(2, version=1, round=2))
+    assert bench.of(StartWork)[-1].work.version == 1  # the same bytes under another name
+    assert bench.said(Pull) == []
+
+
+def test_evaluation_is_reported_and_nothing_is_held():
+    bench = Bench().welcome()
+    order = train()
+    bench.say(
+        Evaluate(
+            assignment=(1, 1), round=1, version=0, subject="federated", model=order.model, frozen=order.frozen
+        )
+    )
+    bench.bring(*BLOBS)
+    bench.handle(
+        WorkDone(assignment=(1, 1), vectors=(), examples=4, steps=0, seconds=0.1, metrics={"loss": 1.0})
+    )
+    [message] = bench.said(Evaluated)
+    assert (message.examples, message.metrics) == (4, {"loss": 1.0})
+
+
+def test_first_model_is_asked_for_without_anything_being_pulled():
+    bench = Bench().welcome()
+    bench.say(Initialize(assignment=(1, 1), seed=3))
+    assert bench.of(StartWork)[0].work.kind == "initialize"
+
+
+def test_orders_are_done_one_after_another():
+    bench = working()
+    bench.say(train(2, round=2))
+    assert bench.of(StartWork) == []
+    bench.finished(1)
+    assert bench.of(StartWork)[0].work.assignment == (1, 2)
+
+
+def test_order_that_comes_twice_is_done_once():
+    bench = working()
+    bench.say(train())
+    bench.finished(1)
+    assert bench.of(StartWork) == []
+    assert len(bench.said(Update)) == 1
+
+
+def test_update_is_offered_and_its_bytes_can_be_pulled_until_it_is_committed():
+    bench = offered()
+    [update] = bench.said(Update)
+    assert (update.examples, update.steps, update.version) == (10, 5, 0)
+    blob = update.vectors[0].data
+    bench.say(Pull(blob=blob.id, offset=4, bytes=8))
+    chunk = bench.heard[-1]
+    assert chunk.message == Chunk(blob=blob.id, offset=4)
+    assert bytes(chunk.payload) == np.ones(2, np.float32).tobytes()
+    bench.say(Committed(assignment=(1, 1), version=1))
+    assert bench.of(KeepState) == [KeepState((1, 1))]
+    bench.say(Pull(blob=blob.id, offset=0, bytes=4))
+    assert bench.said(Refused)[0].code == "gone"
+    bench.say(Committed(assignment=(1, 1), version=1))
+    assert len(bench.of(KeepState)) == 1
+
+
+def test_refused_update_is_dropped_and_told():
+    bench = offered()
+    bench.say(Refused(about="update", code="not-finite", reason="'w' is nan", assignment=(1, 1)))
+    assert bench.of(DropState) == [DropState((1, 1))]
+    [fact] = bench.told(UpdateRefused)
+    assert (fact.node, fact.round, fact.code) == ("alice", 1, "not-finite")
+
+
+def test_task_that_raised_is_told_whole_here_and_short_there():
+    bench = working()
+    bench.handle(WorkRaised(assignment=(1, 1), error="E" * 5000, traceback="T" * 5000))
+    [failed] = bench.said(Failed)
+    assert (len(failed.error), len(failed.traceback)) == (2000, 2000)
+    assert len(bench.told(TaskFailed)[0].traceback) == 5000
+    bench.say(train(2, round=2))
+    assert bench.of(StartWork)
+
+
+# ---- orders that are not wanted any more ----------------------------------------------------------
+
+
+def test_cancel_stops_the_work_and_the_next_order_waits_until_it_has_stopped():
+    bench = working()
+    bench.say(Cancel(assignment=(1, 1), reason="closed"))
+    assert bench.of(StopWork) == [StopWork((1, 1))]
+    bench.say(train(2, round=2))
+    assert bench.of(StartWork) == []
+    bench.handle(WorkStopped((1, 1)))
+    assert bench.of(StartWork)[0].work.assignment == (1, 2)
+
+
+def test_result_that_crosses_its_cancel_is_dropped():
+    bench = working()
+    bench.say(Cancel(assignment=(1, 1), reason="closed"))
+    bench.finished(1)
+    assert bench.said(Update) == []
+    assert bench.of(DropState) == [DropState((1, 1))]
+
+
+def test_cancelled_download_is_pulled_no_further():
+    bench = Bench().welcome()
+    bench.say(train())
+    bench.say(Cancel(assignment=(1, 1), reason="closed"))
+    bench.bring(*BLOBS)
+    assert bench.of(StartWork) == []
+    bench.forget()
+    bench.wait(8)
+    assert bench.said(Pull) == []
+
+
+def test_cancel_of_an_offered_update_drops_it():
+    bench = offered()
+    bench.say(Cancel(assignment=(1, 1), reason="closed"))
+    assert bench.of(DropState) == [DropState((1, 1))]
+
+
+def test_round_tried_again_gets_the_same_update_under_its_new_number():
+    bench = offered()
+    bench.say(train(5))
+    assert bench.of(StartWork) == []
+    assert bench.of(RenameState) == [RenameState((1, 1), (1, 5))]
+    first, second = bench.said(Update)
+    assert second.assignment == (1, 5)
+    assert second.vectors == first.vectors
+
+
+# ---- models that cannot be used -------------------------------------------------------------------
+
+OTHER = ParameterBuffer.from_arrays({"w": np.zeros(5, np.float32)})
+RIGHT = train().model
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"model": vector("model", OTHER.moving, "model:0")}, "does not have the layout"),
+        (
+            {"model": Vector(name="model", layout=RIGHT.layout, data=Blob(id="m", bytes=1, digest="x"))},
+            "has 1 bytes, its layout",
+        ),
+        (
+            {"vectors": [Vector(name="c", layout=Blob(id="l", bytes=1 << 40, digest="x"), data=RIGHT.data)]},
+            "layout of vector 'c' has",
+        ),
+    ],
+)
+def test_order_that_does_not_fit_fails_before_a_byte_is_pulled(changes, error):
+    bench = Bench().welcome()
+    bench.say(train(**changes))
+    assert error in bench.said(Failed)[0].error
+    assert bench.said(Pull) == []
+
+
+def test_model_that_arrives_damaged_is_never_trained_on():
+    bench = Bench().welcome()
+    bench.say(train())
+    bench.bring(("model:0", bytes(len(MOVING))), ("frozen", FROZEN))
+    assert bench.of(StartWork) == []
+    assert "arrived with digest" in bench.said(Failed)[0].error
+
+
+def test_model_that_is_not_served_any_more_fails_the_order():
+    bench = Bench().welcome()
+    bench.say(train())
+    bench.say(Refused(about="blob", code="gone", reason="not served", blob="model:0"))
+    assert "could not be fetched" in bench.said(Failed)[0].error
+
+
+def test_vector_with_a_layout_of_its_own_comes_with_the_order():
+    bench = Bench().welcome()
+    control = ParameterBuffer.from_arrays({"c": np.full(3, 5.0)})
+    bench.say(train(vectors=[vector("control", control, "control")]))
+    bench.bring(*BLOBS, ("layout:control", control.layout.to_bytes()), ("control", control.data.tobytes()))
+    [work] = [effect.work for effect in bench.of(StartWork)]
+    np.testing.assert_array_equal(work.vectors["control"]["c"], control["c"])
+
+
+# ---- broken connections ---------------------------------------------------------------------------
+
+
+def again(bench, run="run"):
+    """The connection breaks, and the coordinator welcomes the node on the next one."""
+    bench.handle(RouteGone(b""))
+    bench.wait(1.0)
+    bench.forget()
+    return bench.welcome(run)
+
+
+def test_work_goes_on_while_the_connection_is_away_and_is_offered_when_it_is_back():
+    bench = working()
+    bench.handle(RouteGone(b""))
+    bench.finished(1)
+    assert bench.said(Update) == []
+    bench.wait(1.0)
+    bench.welcome()
+    assert [update.assignment for update in bench.said(Update)] == [(1, 1)]
+
+
+def test_update_that_is_not_settled_is_offered_on_every_new_session():
+    bench = again(again(offered()))
+    assert len(bench.said(Update)) == 1
+    bench.say(train())  # the coordinator may ask before it has read the offer
+    assert bench.of(StartWork) == []
+    assert len(bench.said(Update)) == 2
+
+
+def test_download_goes_on_where_it_stopped():
+    bench = Bench().welcome()
+    bench.say(train())
+    bench.bring(("model:0", MOVING))
+    bench = again(bench)
+    bench.say(train())
+    assert {pull.blob for pull in bench.said(Pull)} == {"frozen"}
+    bench.bring(*BLOBS)
+    assert bench.of(StartWork)
+
+
+def test_node_that_comes_to_another_run_forgets_the_one_before():
+    bench = again(offered(), run="another")
+    assert bench.said(Update) == []
+    assert bench.of(DropState) == [DropState((1, 1))]
+    bench.say(train())
+    assert bench.of(StartWork)[0].work.assignment == (1, 1)
+
+
+def test_order_of_another_run_is_not_taken_for_that_of_the_same_number_at_work():
+    bench = again(working(), run="another")
+    assert bench.of(StopWork) == [StopWork((1, 1))]
+    bench.say(train())
+    bench.handle(WorkStopped((1, 1)))
+    assert bench.of(StartWork)[0].work.assignment == (1, 1)
+
+
+# ---- the end --------------------------------------------------------------------------------------
+
+ENDED = Ended(status="completed", reason="", rounds_done=3, rounds=3, version=3)
+
+
+def test_end_of_the_run_is_the_end_of_the_node():
+    bench = working()
+    bench.say(ENDED)
+    assert bench.said(Bye)
+    assert bench.of(StopWork) == [StopWork((1, 1))]
+    [finish] = bench.of(Finish)
+    assert (finish.status, finish.rounds_done) == ("completed", 3)
+    assert bench.logic.next_wake is None
+
+
+def test_node_that_stays_drops_everything_and_looks_for_the_next_run():
+    bench = offered(stay=True)
+    bench.say(ENDED)
+    assert bench.said(Bye)
+    assert bench.of(DropState) == [DropState((1, 1))]
+    assert bench.of(Finish) == []
+    bench.wait(24 * 3600.0)
+    assert bench.of(Finish) == []
+    bench.welcome("next")
+    assert [fact.run for fact in bench.told(Connected)] == ["next"]
+
+
+def test_node_that_stays_and_comes_too_early_tries_again():
+    bench = Bench(stay=True)
+    bench.epoch = 0
+    bench.say(Refused(about="hello", code="ended", reason="the run has ended"))
+    bench.forget()
+    bench.wait(10)
+    assert bench.said(Hello)
+
+
+def test_stop_says_goodbye_and_stops_the_work():
+    bench = working()
+    bench.handle(StopRequested("interrupted"))
+    assert bench.said(Bye)[0].reason == "interrupted"
+    assert bench.of(StopWork)
+    assert bench.of(Finish) == [Finish("stopped", "interrupted")]
+    bench.forget()
+    bench.say(train(9))
+    assert bench.effects == []
