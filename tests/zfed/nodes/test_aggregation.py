@@ -1,0 +1,199 @@
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.zfed.checkpoint.limits import largest_file
+from tests.zfed.simulated import run_directory
+from zfed.checkpoint import read_model
+from zfed.engine import Fold, OpenRound
+from zfed.nodes.aggregation import Aggregation
+from zfed.nodes.words import (
+    BeginRound,
+    CommitVersion,
+    DropUpdates,
+    FirstModelFailed,
+    FirstModelReady,
+    FoldUpdate,
+    InstallFirstModel,
+    JobFailed,
+    ReadFirstModel,
+    UpdateFolded,
+    VersionReady,
+    WriteJournal,
+)
+from zfed.params import ParameterBuffer, TensorKind
+from zfed.strategies import create_strategy
+from zfed.strategies.grid import choose_grid
+
+MODEL = ParameterBuffer.from_arrays(
+    {"w": np.array([1.0, 2.0, 3.0], np.float32), "fixed": np.array([7.0])},
+    kinds={"fixed": TensorKind.FROZEN},
+)
+
+
+def delta(*values):
+    return ParameterBuffer.filled(MODEL.layout.moving, {"w": np.array(values, np.float32)})
+
+
+def whole(part):
+    return [(0, part.data.data)]
+
+
+class Round:
+    """An aggregation with its first model, in a directory in memory."""
+
+    def __init__(self, directory):
+        self.aggregation = Aggregation(directory, create_strategy("fedavg"))
+        install = InstallFirstModel(MODEL.layout, "alice", whole(MODEL.moving), whole(MODEL.frozen))
+        self.ready = self.aggregation.perform(install)
+
+    def open(self, weights, version=0):
+        opened = OpenRound(
+            round=version + 1,
+            attempt=1,
+            version=version,
+            cohort=(),
+            assignments=(),
+            grid=choose_grid(weights, 64.0),
+            value_range=64.0,
+        )
+        self.aggregation.perform(BeginRound(opened))
+
+    def fold(self, node, update, weight, *, keep=False):
+        fold = Fold(node=node, assignment=(1, 1), round=1, weight=weight, keep=keep)
+        return self.aggregation.perform(FoldUpdate(fold, whole(update)))
+
+    def commit(self, version=1):
+        return self.aggregation.perform(CommitVersion(version, version, ()))
+
+
+@pytest.fixture
+def opened():
+    with run_directory() as directory:
+        yield Round(directory)
+
+
+def test_first_model_is_version_0_on_disk_in_memory_and_as_offered(opened):
+    ready = opened.ready
+    assert isinstance(ready, FirstModelReady)
+    assert ready.source == "alice"
+    assert bytes(ready.model.memory) == bytes(ready.model.mapped) == MODEL.moving.data.tobytes()
+    assert ready.model.blob.bytes == MODEL.layout.moving.nbytes
+    assert bytes(ready.frozen.memory) == MODEL.frozen.data.tobytes()
+    on_disk = read_model(opened.aggregation.directory.model_path(0))
+    assert on_disk["fixed"] == 7.0
+
+
+def test_commit_adds_the_weighted_mean_and_publishes_what_is_on_disk(opened):
+    opened.open([1.0, 3.0])
+    assert isinstance(opened.fold("alice", delta(4, 0, -4), 1.0), UpdateFolded)
+    opened.fold("bob", delta(0, 4, 4), 3.0)
+    ready = opened.commit()
+    assert isinstance(ready, VersionReady)
+    assert ready.largest_delta == 3.0
+    np.testing.assert_array_equal(opened.aggregation.model["w"], np.float32([2, 5, 5]))
+    np.testing.assert_array_equal(read_model(opened.aggregation.directory.model_path(1))["w"], [2, 5, 5])
+    assert bytes(ready.model.memory) == bytes(ready.model.mapped)
+
+
+def test_published_version_does_not_change_when_the_next_one_is_made(opened):
+    served = bytes(opened.ready.model.memory)
+    opened.open([1.0])
+    opened.fold("alice", delta(1, 1, 1), 1.0)
+    opened.commit()
+    assert bytes(opened.ready.model.memory) == served
+
+
+def test_round_opened_again_forgets_what_was_folded(opened):
+    opened.open([1.0])
+    opened.fold("alice", delta(9, 9, 9), 1.0)
+    opened.open([1.0])
+    opened.fold("alice", delta(1, 0, 0), 1.0)
+    opened.commit()
+    np.testing.assert_array_equal(opened.aggregation.model["w"], np.float32([2, 2, 3]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.floats(-60, 60, width=32), st.floats(0.5, 1000)), min_size=2, max_size=4))
+def test_order_of_folding_changes_no_bit_and_the_mean_is_right(updates):
+    weights = [weight for _, weight in updates]
+    models = set()
+    for order in list(permutations(updates))[:6]:
+        with run_directory() as directory:
+            opened = Round(directory)
+            opened.open(weights)
+            for value, weight in order:
+                opened.fold("x", delta(value, 0, 0), weight)
+            opened.commit()
+            models.add(opened.aggregation.model.data.tobytes())
+    assert len(models) == 1
+    mean = math.fsum(value * weight for value, weight in updates) / math.fsum(weights)
+    assert opened.aggregation.model["w"][0] == pytest.approx(1 + mean, rel=1e-6, abs=1e-5)
+
+
+def test_workers_own_model_is_kept_in_a_file_until_it_is_dropped(opened):
+    opened.open([1.0])
+    folded = opened.fold("alice", delta(1, 1, 1), 1.0, keep=True)
+    assert bytes(folded.own.memory) == np.float32([2, 3, 4]).tobytes()
+    path = opened.aggregation.directory.update_path(1, "alice")
+    assert path.exists()
+    opened.aggregation.perform(DropUpdates(2))
+    assert path.exists()
+    opened.aggregation.perform(DropUpdates(1))
+    assert not path.exists()
+
+
+def test_first_model_may_come_from_a_file(opened, tmp_path):
+    path = opened.aggregation.finish()
+    with run_directory() as directory:
+        aggregation = Aggregation(directory, create_strategy("fedavg"), initial=path)
+        ready = aggregation.perform(ReadFirstModel(MODEL.layout))
+        assert ready.source == str(path)
+        assert bytes(ready.model.memory) == MODEL.moving.data.tobytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"not safetensors at all"])
+def test_file_that_is_no_model_is_said_with_its_name(tmp_path, content):
+    path = tmp_path / "first.safetensors"
+    path.write_bytes(content)
+    with run_directory() as directory:
+        aggregation = Aggregation(directory, create_strategy("fedavg"), initial=path)
+        failed = aggregation.perform(ReadFirstModel(MODEL.layout))
+    assert isinstance(failed, FirstModelFailed)
+    assert failed.node == ""
+    assert failed.reason.startswith(f"--initial {path}: ")
+
+
+def test_file_of_another_model_is_said_by_its_first_tensor(opened):
+    other = ParameterBuffer.from_arrays({"w": np.zeros(4, np.float32), "fixed": np.zeros(1)}).layout
+    path = opened.aggregation.finish()
+    with run_directory() as directory:
+        failed = Aggregation(directory, create_strategy("fedavg"), initial=path).perform(
+            ReadFirstModel(other)
+        )
+    assert "'w'" in failed.reason
+
+
+def test_full_disk_fails_the_commit_and_keeps_the_version_before(opened):
+    opened.open([1.0])
+    opened.fold("alice", delta(1, 1, 1), 1.0)
+    with largest_file(16):
+        failed = opened.commit()
+    assert isinstance(failed, JobFailed)
+    np.testing.assert_array_equal(opened.aggregation.model["w"], MODEL["w"])
+    assert not opened.aggregation.directory.model_path(1).exists()
+
+
+def test_journal_line_is_written_in_its_turn(opened):
+    opened.aggregation.perform(WriteJournal({"event": "joined", "node": "alice"}))
+    journal = (opened.aggregation.directory.path / "journal.jsonl").read_text()
+    assert "joined" in journal.splitlines()[-1]
+
+
+def test_run_without_a_model_has_none_to_write():
+    with run_directory() as directory:
+        assert Aggregation(directory, create_strategy("fedavg")).finish() is None

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zfed.errors import RemoteProtocolError
+from zfed.nodes.download import MAX_VECTOR_LAYOUT_BYTES, Download
+from zfed.params import ParameterBuffer, TensorKind
+from zfed.wire.messages import Blob, Initialize, Train, Vector
+from zfed.wire.transfer import blob_of
+
+MODEL = ParameterBuffer.from_arrays(
+    {"w": np.arange(8, dtype=np.float32), "fixed": np.ones(2), "mine": np.full(3, 9.0)},
+    kinds={"fixed": TensorKind.FROZEN, "mine": TensorKind.LOCAL},
+)
+CONTROL = ParameterBuffer.from_arrays({"c": np.arange(5.0)})
+
+
+def vector(name, part, **changed):
+    blobs = {
+        "layout": blob_of(f"layout:{name}", part.layout.to_bytes()),
+        "data": blob_of(name, part.data.data),
+    }
+    return Vector(name=name, **{**blobs, **changed})
+
+
+def order(*vectors, **parts):
+    fields = {"model": vector("model", MODEL.moving), "frozen": vector("frozen", MODEL.frozen), **parts}
+    return Train(
+        assignment=(1, 1), round=1, version=0, seed=0, timeout_s=1.0, vectors=list(vectors), **fields
+    )
+
+
+def bring(intake, data, slices=1):
+    for piece in np.array_split(np.frombuffer(data, np.uint8), slices):
+        intake.take(intake.received, piece.tobytes())
+
+
+def test_first_model_needs_nothing():
+    download = Download(Initialize(assignment=(1, 1), seed=0), MODEL.layout, {})
+    assert download.complete
+    assert download.parameters is None
+
+
+@given(st.integers(1, 8), st.booleans())
+def test_model_is_put_together_from_what_comes_and_local_tensors_stay_zero(slices, frozen_first):
+    download = Download(order(), MODEL.layout, {})
+    parts = list(zip(download.intakes, (MODEL.moving, MODEL.frozen), strict=True))
+    for intake, part in reversed(parts) if frozen_first else parts:
+        assert not download.complete
+        bring(intake, part.data.tobytes(), slices)
+        assert download.arrived(intake) is None
+    assert download.complete
+    assert download.nreceived == download.nbytes == MODEL.moving.layout.nbytes + MODEL.frozen.layout.nbytes
+    assert download.parameters.shared == MODEL.shared
+    assert not download.parameters["mine"].any()
+
+
+def test_parts_that_are_known_by_their_digest_are_not_pulled():
+    cached = {blob_of("", part.data.data).digest: part for part in (MODEL.moving, MODEL.frozen)}
+    download = Download(order(), MODEL.layout, cached)
+    assert download.intakes == []
+    assert download.complete
+    assert download.parameters.shared == MODEL.shared
+
+
+def test_layout_of_a_vector_is_pulled_before_its_data():
+    download = Download(order(vector("control", CONTROL)), MODEL.layout, {})
+    for intake, part in zip(download.intakes, (MODEL.moving, MODEL.frozen), strict=False):
+        bring(intake, part.data.tobytes())
+    description = download.intakes[-1]
+    assert not download.complete
+    bring(description, CONTROL.layout.to_bytes())
+    data = download.arrived(description)
+    assert not download.complete
+    bring(data, CONTROL.data.tobytes())
+    assert download.arrived(data) is None
+    assert download.complete
+    assert download.vectors["control"] == CONTROL
+
+
+def test_vector_whose_layout_is_none_is_refused():
+    other = b"x" * 10
+    claimed = vector("control", CONTROL, layout=blob_of("l", other))
+    download = Download(order(claimed), MODEL.layout, {})
+    bring(download.intakes[-1], other)
+    with pytest.raises(RemoteProtocolError, match="vector 'control'"):
+        download.arrived(download.intakes[-1])
+
+
+def test_vector_whose_data_do_not_have_the_size_of_its_layout_are_refused():
+    claimed = vector("control", CONTROL, data=Blob(id="d", bytes=8, digest="x"))
+    download = Download(order(claimed), MODEL.layout, {})
+    bring(download.intakes[-1], CONTROL.layout.to_bytes())
+    with pytest.raises(RemoteProtocolError, match="has 8 bytes, its layout 40"):
+        download.arrived(download.intakes[-1])
+
+
+@pytest.mark.parametrize("nbytes", [0, MAX_VECTOR_LAYOUT_BYTES + 1])
+def test_absurd_layout_takes_no_memory(nbytes):
+    claimed = vector("control", CONTROL, layout=Blob(id="l", bytes=nbytes, digest="x"))
+    with pytest.raises(RemoteProtocolError, match=f"has {nbytes} bytes"):
+        Download(order(claimed), MODEL.layout, {})
+
+
+@pytest.mark.parametrize("part", ["model", "frozen"])
+def test_part_that_does_not_fit_the_nodes_own_model_is_refused(part):
+    with pytest.raises(RemoteProtocolError, match=f"vector '{part}' does not have the layout"):
+        Download(order(**{part: vector(part, CONTROL)}), MODEL.layout, {})
