@@ -211,6 +211,7 @@ class _Driven:
         self._wake_at = math.inf
         self._perform: Mapping[type, Callable[[Any], None]] = {}
         self._send: Callable[[bytes, list[Buffer]], bool]
+        self._disconnect: Callable[[], None]
         self.finish: Finish | None = None
 
     def start(self) -> None:
@@ -232,7 +233,9 @@ class _Driven:
 
     def crash(self) -> None:
         """Be gone, in the middle of whatever is done."""
-        self._alive = False
+        if self._alive:
+            self._alive = False
+            self._disconnect()
 
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -275,14 +278,9 @@ class _Coordinator(_Driven):
         self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
         logic = CoordinatorLogic(config, directory.run_id, directory.next_incarnation())
         super().__init__(simulation, COORDINATOR, logic)
-        self._listener = simulation.network.listen(self.receive)
-        self._send = self._listener.send
+        listener = simulation.network.listen(self.receive)
+        self._send, self._disconnect = listener.send, listener.close
         self._perform = {kind: self._job for kind in get_args(Job)}
-
-    def crash(self) -> None:
-        """Stop listening."""
-        super().crash()
-        self._listener.close()
 
     def _job(self, job: Job) -> None:
         result = self.aggregation.perform(job)
@@ -316,23 +314,18 @@ class _Member(_Driven):
             jitter=lambda: simulation.random.uniform(0.5, 1.5),
         )
         super().__init__(simulation, plan.name, logic)
-        self._connector = simulation.network.connector(plan.name, self.receive)
-        self._send = self._connector.send
+        connector = simulation.network.connector(plan.name, self.receive)
+        self._send, self._disconnect = connector.send, connector.disconnect
         self._working: Work | None = None
         self._perform = {
-            Connect: lambda effect: self._connector.open(),
-            Disconnect: lambda effect: self._connector.disconnect(),
+            Connect: lambda effect: connector.open(),
+            Disconnect: lambda effect: connector.disconnect(),
             StartWork: lambda effect: self._begin(effect.work),
             StopWork: lambda effect: self._stop_work(effect.assignment),
             KeepState: lambda effect: self._host.keep(effect.assignment),
             DropState: lambda effect: self._host.drop(effect.assignment),
             RenameState: lambda effect: self._host.rename(effect.old, effect.new),
         }
-
-    def crash(self) -> None:
-        """Break the connection too."""
-        super().crash()
-        self._connector.disconnect()
 
     def _begin(self, work: Work) -> None:
         """The task does its work now; what came of it is known when its virtual time is over."""

@@ -390,11 +390,12 @@ def test_worker_that_claims_more_examples_than_it_declared_is_told_so_by_its_own
 # ---- from run to run --------------------------------------------------------------------------------------
 
 
-def test_nodes_that_stay_take_part_in_the_next_run():
+@pytest.mark.parametrize("pause_s", [0.0, 3600.0])
+def test_nodes_that_stay_take_part_in_the_next_run(pause_s):
     simulation = three(stay=True)
     config = configured(rounds=3, wait_for="3")
     first = run_once(simulation, config)
-    simulation.settle(until=simulation.clock.now + 3600.0)
+    simulation.settle(until=simulation.clock.now + pause_s)
     assert all(simulation.finish_of(name) is None for name in NAMES)
     simulation.trace.clear()
     with run_directory("second") as directory:
