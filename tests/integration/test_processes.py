@@ -3,6 +3,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zfed.facts import (
     Connected,
     Connecting,
     CoordinatorStarted,
+    Disconnected,
     NodeJoined,
     NodeLeft,
     NodeRefused,
@@ -234,6 +236,18 @@ def test_ctrl_c_ends_nodes_that_wait_for_one_another(fleet):
     for node in (lonely, coordinator):
         node.interrupt()
         assert node.exit_code(STOPPED_WITHIN_S) == 130
+
+
+def test_worker_notices_at_once_that_its_coordinator_was_killed_and_finds_the_next_one(fleet):
+    coordinator = fleet.coordinator("--rounds", 5, "--wait-for", 2)
+    alice = fleet.worker("alice")
+    coordinator.awaited(NodeJoined, node="alice")
+    coordinator.process.kill()
+    killed_at = time.monotonic()
+    alice.awaited(Disconnected)
+    assert time.monotonic() - killed_at < 5.0  # silence alone would take 10
+    second = fleet.coordinator("--rounds", 1, bind=fleet.address, run="second")
+    assert [node.exit_code() for node in (second, alice)] == [0, 0]
 
 
 def test_sigterm_ends_a_node_as_ctrl_c_does(fleet):

@@ -93,8 +93,10 @@ class Pump:
         while self._finish is None and time.monotonic() < until:
             arrived = self._transport.receive()
             if arrived is None:
-                return
+                break
             self._handle(FramesArrived(*arrived))
+        if self._finish is None and self._transport.broken:
+            self._handle(RouteGone(b""))
 
     def _handle(self, event: Input) -> None:
         self._do(self._logic.handle(event, time.monotonic()))

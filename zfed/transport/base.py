@@ -22,6 +22,10 @@ class Transport(Protocol):
     def pollable(self) -> Any | None:
         """What a poller can wait on for input; None while there is nothing to wait for."""
 
+    @property
+    def broken(self) -> bool:
+        """True once the one connection of a node is lost, and with it what was not received yet."""
+
     def receive(self) -> tuple[bytes, list[Buffer]] | None:
         """The next message as (route, frames), or None if there is none now."""
 

@@ -52,6 +52,11 @@ class SocketListener:
         """The socket."""
         return self._socket
 
+    @property
+    def broken(self) -> bool:
+        """Never: it has many connections, and lost ones are found when something is sent."""
+        return False
+
     def receive(self) -> tuple[bytes, list[Buffer]] | None:
         """The next message as (route, frames), or None if there is none now."""
         frames = _receive(self._socket)
@@ -78,6 +83,14 @@ class SocketConnector:
     def pollable(self) -> zmq.Socket[bytes] | None:
         """The socket, or None while not connected."""
         return self._socket
+
+    @property
+    def broken(self) -> bool:
+        """True once the peer has closed or reset the connection.
+
+        A DEALER that neither reconnects nor has a high-water mark can always be written to, until then.
+        """
+        return self._socket is not None and not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT
 
     def open(self, address: str) -> None:
         """Drop the connection, if there is one, and begin another.

@@ -47,6 +47,7 @@ class Mailbox:
     def __init__(self, arrived=(), *, reachable=True):
         self.arrived = deque(arrived)
         self.reachable = reachable
+        self.broken = False
         self.sent = []
 
     def receive(self):
@@ -124,6 +125,14 @@ def test_unroutable_message_becomes_an_input_after_what_is_being_done(driven):
     driven(logic, Mailbox(reachable=False), {TellFact: done.append}).run()
     assert done == [TellFact("a")]
     assert logic.heard == [RouteGone(b"r")]
+
+
+def test_broken_connection_is_told_after_what_came_over_it(driven):
+    logic = Scripted([[], [], [END]])
+    mailbox = Mailbox([(b"", [b"x"]), (b"", [b"y"])])
+    mailbox.broken = True
+    driven(logic, mailbox).run()
+    assert logic.heard == [FramesArrived(b"", [b"x"]), FramesArrived(b"", [b"y"]), RouteGone(b"")]
 
 
 def test_wake_in_the_past_does_not_keep_other_inputs_waiting(driven):

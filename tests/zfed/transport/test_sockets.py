@@ -101,6 +101,22 @@ def test_connector_that_is_not_open_takes_nothing():
     connector.close()
 
 
+def test_connection_that_the_coordinator_closed_is_broken_at_once():
+    with closing(SocketConnector()) as connector:
+        with closing(SocketListener("tcp://127.0.0.1:*")) as listener:
+            assert not connector.broken
+            connector.open(listener.address)
+            connector.send(b"", [b"x"])
+            awaited(listener.receive)
+            assert not connector.broken
+        until = time.monotonic() + PATIENCE_S
+        while not connector.broken:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        connector.disconnect()
+        assert not connector.broken
+
+
 def test_lost_coordinator_makes_sends_fail_instead_of_queueing_for_another():
     first = SocketListener("tcp://127.0.0.1:*")
     connector = SocketConnector()
