@@ -32,7 +32,7 @@ from urllib.parse import quote
 
 import orjson
 
-from zfed.checkpoint.atomic import sync_folder, write_atomically
+from zfed.checkpoint.atomic import link_atomically, sync_folder, write_atomically
 from zfed.checkpoint.journal import Journal
 from zfed.checkpoint.line_file import LineFile
 from zfed.checkpoint.lock import FolderLock
@@ -125,7 +125,7 @@ class RunDirectory:
 
     @property
     def final_model_path(self) -> Path:
-        """Where `save_final_model` writes."""
+        """Where `publish_final_model` puts it."""
         return self.path / "model.safetensors"
 
     def model_path(self, version: int) -> Path:
@@ -167,13 +167,16 @@ class RunDirectory:
         write_model(path, buffer, {"run": self.run_id, "round": str(round), "worker": worker})
         return path
 
-    def save_final_model(self, version: int, buffer: ParameterBuffer) -> Path:
-        """Write the model that the run ends with where its owner finds it.
+    def publish_final_model(self, version: int) -> Path:
+        """Put the version that the run ends with where its owner finds it.
 
-        Raises:
-            CheckpointError: If it cannot be written.
+        It is a second name of the same file, so a full disk does not matter. Where that cannot be, what is
+        returned is the path of the version itself.
         """
-        write_model(self.final_model_path, buffer, {"run": self.run_id, "version": str(version)})
+        try:
+            link_atomically(self.model_path(version), self.final_model_path)
+        except OSError:
+            return self.model_path(version)
         return self.final_model_path
 
     def commit(self, *, version: int, model: str, state: str, facts: Mapping[str, Any]) -> None:

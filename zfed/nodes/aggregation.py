@@ -76,10 +76,8 @@ class Aggregation:
         return None
 
     def finish(self) -> Path | None:
-        """Write the model that the run ends with where its owner finds it; None if there is no model."""
-        if self.model is None:
-            return None
-        return self.directory.save_final_model(self._version, self.model)
+        """Put the model that the run ends with where its owner finds it; None if there is no model."""
+        return None if self.model is None else self.directory.publish_final_model(self._version)
 
     def _read_first_model(self, layout: ParameterLayout) -> JobResult:
         if self.initial is None:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from zfed.checkpoint import RunDirectory
 from zfed.config import CoordinatorConfig
-from zfed.errors import ConfigError, UsageError, ZfedError
+from zfed.errors import ConfigError, UsageError
 from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.background import Background
@@ -127,16 +127,12 @@ class Coordinator:
 
     def _ended(self, finish: Finish, aggregation: Aggregation, protected: bool) -> RunEnded:
         directory = aggregation.directory
-        status, reason = finish.status, finish.reason
-        try:
-            model = aggregation.finish()
-        except ZfedError as error:
-            model, status, reason = None, "failed", f"the last model could not be written: {error}"
+        model = aggregation.finish()
         plot = directory.path / "curves.png"
         drawn = self._config.report.plot and draw_curves(directory.metrics_path, plot)
         return RunEnded(
-            status=status,
-            reason=reason,
+            status=finish.status,
+            reason=finish.reason,
             rounds_done=finish.rounds_done,
             rounds=finish.rounds,
             version=finish.version,

@@ -65,7 +65,7 @@ def _coordinator_started(fact: CoordinatorStarted) -> list[str]:
 def _node_started(fact: NodeStarted) -> list[str]:
     purpose = "training" if fact.kind == "worker" else "test"
     who = _who(fact.kind, fact.node)
-    lines = [f"{who}: {count(fact.examples)} {purpose} examples ({fact.partition})"]
+    lines = [f"{who}: {count(fact.examples)} {purpose} examples{_part(fact.partition)}"]
     if fact.label_counts is not None:
         lines += label_table(fact.label_counts)
     lines += [f"note: {note}" for note in fact.notes]
@@ -98,8 +98,8 @@ def _disconnected(fact: Disconnected) -> list[str]:
 @describe.register
 def _node_joined(fact: NodeJoined) -> list[str]:
     verb = "is back" if fact.rejoined else "joined"
-    part = f" ({fact.partition})" if fact.partition else ""
-    lines = [f"{_who(fact.kind, fact.node)} {verb}: {count(fact.examples)} examples{part}"]
+    who = _who(fact.kind, fact.node)
+    lines = [f"{who} {verb}: {count(fact.examples)} examples{_part(fact.partition)}"]
     if fact.label_counts is not None and not fact.rejoined:
         lines.append(f"  per label {label_words(fact.label_counts)}")
     return lines
@@ -205,7 +205,9 @@ def summary(
 ) -> list[str]:
     """The end of a run, which took `elapsed_s`; `federated` is the last evaluation of the common model."""
     took = "" if elapsed_s is None else f" in {duration(elapsed_s)}"
-    lines = [f"run {fact.status}: {count(fact.rounds_done)} of {plural(fact.rounds, 'round')}{took}"]
+    # A node that never took part knows of no rounds
+    rounds = f": {count(fact.rounds_done)} of {plural(fact.rounds, 'round')}{took}" if fact.rounds else ""
+    lines = [f"run {fact.status}{rounds}"]
     if fact.reason:
         lines.append(f"reason: {fact.reason}")
     if federated is not None:
@@ -256,6 +258,10 @@ def evaluation_words(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> st
 def insecure_words(protected: bool) -> list[str]:
     """The sentence that must be seen if the traffic is not protected, else nothing."""
     return [] if protected else [f"*** {INSECURE}; anybody on the network can read or forge it"]
+
+
+def _part(partition: str) -> str:
+    return f" ({partition})" if partition else ""
 
 
 def _who(kind: str, node: str) -> str:

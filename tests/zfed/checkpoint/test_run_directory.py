@@ -98,8 +98,29 @@ def test_files_are_named_by_version(tmp_path: Path) -> None:
     with RunDirectory.create(tmp_path, "run", "") as run:
         assert run.model_path(7).relative_to(run.path) == Path("models/v00007.safetensors")
         assert run.state_path(123456).relative_to(run.path) == Path("state/v123456.safetensors")
-        assert run.save_final_model(7, MODEL) == run.path / "model.safetensors"
+        run.save_model(7, MODEL)
+        assert run.publish_final_model(7) == run.path / "model.safetensors"
         assert read_model(run.final_model_path) == MODEL
+
+
+def test_final_model_is_a_second_name_of_its_version_and_replaces_an_older_one(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        for version in (1, 2, 2):
+            run.save_model(version, MODEL)
+            run.publish_final_model(version)
+            assert run.final_model_path.samefile(run.model_path(version))
+        assert sorted(path.name for path in run.path.glob("*.safetensors*")) == ["model.safetensors"]
+        assert not list(run.path.glob(".*.tmp"))
+
+
+def test_final_model_without_links_is_the_version_itself(tmp_path, monkeypatch) -> None:
+    def no_links(source: Path, path: Path) -> None:
+        raise OSError("this file system has no links")
+
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        run.save_model(7, MODEL)
+        monkeypatch.setattr("os.link", no_links)
+        assert run.publish_final_model(7) == run.model_path(7)
 
 
 HOSTILE = [
