@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
 
 from zfed.errors import ZfedError
 
@@ -35,6 +39,19 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
         first_line = str(error).partition("\n")[0]
         _say(f"unexpected {type(error).__name__}: {first_line}; {where}")
         return FAILED
+
+
+def leave(code: int) -> NoReturn:
+    """End the process, even while a task that was asked to stop still computes in its thread.
+
+    The interpreter's own way out would abort in the middle of that thread's C++ code.
+    """
+    if any(thread.daemon for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _say(message: str) -> None:

@@ -9,12 +9,12 @@ import argparse
 import io
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from zfed.config import suggestion
 from zfed.errors import UsageError
 from zfed_cli import coordinator, data, demo, evaluator, launch, version, worker
-from zfed_cli.boundary import guarded
+from zfed_cli.boundary import guarded, leave
 
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
@@ -78,5 +78,10 @@ def _explain_unknown(word: str, parser: argparse.ArgumentParser) -> str:
     return f"{parser.prog}: unknown flag {flag}; {suggestion(flag, known)}"
 
 
+def program() -> NoReturn:
+    """What the `zfed` script calls."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

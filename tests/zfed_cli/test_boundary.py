@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,16 @@ def test_an_unexpected_error_is_told_even_where_nothing_can_be_written(capsys, t
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     assert guarded(raising(ZeroDivisionError("oh"))) == 1
     assert "run it again with `zfed --debug`" in capsys.readouterr().err
+
+
+def test_a_thread_that_does_not_stop_keeps_neither_the_process_nor_its_exit_code():
+    script = (
+        "import threading, time\n"
+        "from zfed_cli.boundary import leave\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "print('said')\n"
+        "leave(3)\n"
+    )
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.returncode, ended.stdout) == (3, "said\n")
