@@ -84,7 +84,7 @@ class FedAvg(Strategy):
             largest = max(largest, self._checked(segment, total, "the mean update holds"))
             self._checked(segment, published, "the new model would hold")
         self._state = _immutable(state)
-        self.largest_delta = largest
+        self.largest_delta = float(largest)  # plain, as it goes into the journal
         return new
 
     @property
