@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from zfed.errors import ZfedError
+from zfed.errors import TaskError, ZfedError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -30,6 +30,8 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
         _say("interrupted")
         return INTERRUPTED
     except ZfedError as error:
+        if isinstance(error, TaskError) and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)  # the user's own code: where it raised is what helps
         _say(str(error))
         return error.exit_code
     except Exception as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zfed.errors import ConfigError, DataError
+from zfed.errors import ConfigError, DataError, TaskError
 from zfed_cli.boundary import guarded
 
 
@@ -65,3 +65,17 @@ def test_a_thread_that_does_not_stop_keeps_neither_the_process_nor_its_exit_code
     command = [sys.executable, "-c", script]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (ended.returncode, ended.stdout) == (3, "said\n")
+
+
+def test_what_a_users_task_raised_is_shown_with_its_traceback(capsys):
+    def command() -> int:
+        try:
+            raise ZeroDivisionError("in my task")
+        except ZeroDivisionError as error:
+            raise TaskError("the task could not be prepared") from error
+
+    assert guarded(command) == 1
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "ZeroDivisionError: in my task" in told
+    assert told.endswith("zfed: the task could not be prepared\n")
