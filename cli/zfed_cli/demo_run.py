@@ -15,9 +15,9 @@ from zfed.config import CoordinatorConfig
 from zfed.config.tables import NODE
 from zfed.errors import RunFailedError
 from zfed.facts import CoordinatorStarted, Fact
+from zfed.processes import Child, Fleet
 from zfed.telemetry import open_observer
 from zfed_cli.demo_timing import RoundsTiming
-from zfed_cli.fleet import Child, Fleet
 from zfed_cli.plan import Process
 from zfed_cli.relay import Relay
 

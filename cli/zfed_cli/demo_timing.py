@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from zfed.facts import Fact, RoundCommitted, RoundOpened
-from zfed_cli.cpu_time import cpu_seconds
+from zfed.processes import cpu_seconds
 
 
 class RoundsTiming:

@@ -11,8 +11,8 @@ from typing import TextIO, cast
 import msgspec
 
 from zfed.facts import AnyFact, Evaluated, EvaluationSkipped, Observer, Progress, RunEnded, from_builtins
+from zfed.processes import Child
 from zfed.telemetry import open_observer
-from zfed_cli.fleet import Child
 
 _TOLD_BY_COORDINATOR = (Evaluated, EvaluationSkipped, Progress)
 """What a node tells about its work, the coordinator tells too: once is enough on one console."""

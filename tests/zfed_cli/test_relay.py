@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from zfed.facts import Connecting, Disconnected, Evaluated, Fact, RunEnded, to_builtins
-from zfed_cli.fleet import Child
+from zfed.processes import Child
 from zfed_cli.relay import Relay
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from zfed.errors import CheckpointError
-from zfed_cli.fleet import STOP_LADDER, Child, Fleet
+from zfed.processes import STOP_LADDER, Child, Fleet
 
 WAITING = "import time; print('up', flush=True); time.sleep(60)"
 DEAF = f"from signal import *; signal(SIGINT, SIG_IGN); signal(SIGTERM, SIG_IGN); {WAITING}"
@@ -66,7 +66,7 @@ def test_listening_for_a_line_does_not_hide_that_a_child_ended(tmp_path):
 
 
 def test_leaving_the_context_ends_a_child_that_ignores_all_but_kill(tmp_path, monkeypatch):
-    monkeypatch.setattr("zfed_cli.fleet.STOP_LADDER", [(number, 0.2) for number, _ in STOP_LADDER])
+    monkeypatch.setattr("zfed.processes.fleet.STOP_LADDER", [(number, 0.2) for number, _ in STOP_LADDER])
     lines = Lines()
     with Fleet(tmp_path / "logs", lines) as fleet:
         child = start(fleet, "deaf", DEAF)

@@ -1,4 +1,4 @@
-"""Child processes of one command: started, listened to line by line, and ended in order.
+"""Child processes: started, listened to line by line, and ended in order.
 
 One thread does all of it. A child's lines are passed on as they come; nothing but these children is ever
 signalled, each in a session of its own so that Ctrl-C reaches them only through `Fleet.stop`.

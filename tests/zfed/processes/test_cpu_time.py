@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from zfed_cli.cpu_time import cpu_seconds
+from zfed.processes import cpu_seconds
 
 BURNING = """
 import subprocess, sys, time
