@@ -23,6 +23,7 @@ BUILT_IN_TASKS: Final = {
     "fashion-mnist": "zfed.tasks.fashion_mnist:FashionMnist",
     "kmnist": "zfed.tasks.kmnist:Kmnist",
     "softmax": "zfed.tasks.softmax:Softmax",
+    "echo": "zfed.tasks.echo:Echo",
     "torchvision": "zfed.tasks.torchvision_classifier:TorchvisionClassifier",
 }
 """Built-in tasks by name: module and class."""
