@@ -34,7 +34,7 @@ from zfed.nodes.words import (
 )
 from zfed.params import ParameterBuffer, ParameterLayout
 from zfed.strategies import Strategy, apply_delta
-from zfed.wire.transfer import blob_of
+from zfed.wire.digests import blob_of
 
 
 class Aggregation:

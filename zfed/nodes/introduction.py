@@ -7,8 +7,8 @@ from zfed.nodes.task_host import Prepared
 from zfed.partition import Partition
 from zfed.task import NodeKind
 from zfed.version import VERSION
+from zfed.wire.digests import layout_blob
 from zfed.wire.messages import PROTOCOL, Hello
-from zfed.wire.transfer import blob_of
 
 
 def introduction(
@@ -29,7 +29,7 @@ def introduction(
         node_kind=kind,
         instance=instance,
         version=VERSION,
-        layout=blob_of("layout", prepared.layout.shared.to_bytes()),
+        layout=layout_blob("layout", prepared.layout.shared.to_bytes()),
         examples=summary.examples,
         partition=claim_of(partition),
         classes=summary.classes,

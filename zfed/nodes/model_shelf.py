@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from zfed.nodes.words import Served
 from zfed.params import ParameterLayout
+from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Blob, Pull, Vector
-from zfed.wire.transfer import Shelf, blob_of
+from zfed.wire.transfer import Shelf
 
 
 @dataclass
@@ -23,7 +24,7 @@ class ModelShelf:
         """Offer the layouts of the model's parts, for nodes that do not know them."""
         for name, part in (("model", layout.moving), ("frozen", layout.frozen)):
             description = part.to_bytes()
-            self._layouts[name] = blob_of(f"layout:{name}", description)
+            self._layouts[name] = layout_blob(f"layout:{name}", description)
             self._shelf.put(f"layout:{name}", description)
 
     def serve_frozen(self, served: Served) -> None:

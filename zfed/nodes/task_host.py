@@ -6,7 +6,6 @@ until the coordinator says whether it counts.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import operator
@@ -34,6 +33,7 @@ from zfed.task import (
     Task,
     TrainResult,
 )
+from zfed.wire.digests import digest_of
 from zfed.wire.messages import AssignmentId
 
 REPORT_EVERY_S = 0.2
@@ -288,7 +288,7 @@ def _offered(name: str, buffer: ParameterBuffer) -> ResultVector:
         layout=memoryview(layout),
         layout_digest=buffer.layout.digest,
         data=data,
-        data_digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
+        data_digest=digest_of(data),
     )
 
 

@@ -23,7 +23,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 62)]
 Text: TypeAlias = Annotated[str, Meta(max_length=512)]
 LongText: TypeAlias = Annotated[str, Meta(max_length=16_384)]
 NodeName: TypeAlias = Annotated[str, Meta(pattern=NODE_NAME_PATTERN)]
-Digest: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
+Digest: TypeAlias = Annotated[str, Meta(pattern=r"^(xxh3-128:[0-9a-f]{32}|sha256:[0-9a-f]{64})\Z")]
 BlobName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 MetricTable: TypeAlias = Annotated[dict[str, Metric], Meta(max_length=256)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
@@ -32,7 +32,7 @@ AssignmentId: TypeAlias = tuple[Count, Count]
 
 
 class Blob(msgspec.Struct, frozen=True, kw_only=True):
-    """An offer of bytes: whoever gets it may PULL them. `digest` is "sha256:" and 64 hex digits."""
+    """An offer of bytes: whoever gets it may PULL them; `digest` as in `zfed.wire.digests`."""
 
     id: BlobName
     bytes: Count

@@ -11,7 +11,6 @@ So a long round trip does not look like a narrow link, and a narrow link does no
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import TypeAlias
 
 from zfed.errors import RemoteProtocolError
 from zfed.wire.codec import Buffer
+from zfed.wire.digests import hasher_for
 from zfed.wire.messages import MAX_CHUNK_BYTES, Blob, Chunk, Pull
 
 MAX_CREDIT = 8
@@ -30,11 +30,6 @@ MAX_PATIENCE_S = 60.0
 
 Write: TypeAlias = Callable[[int, Buffer], None]
 """Takes (offset, bytes) of a blob, each byte once, in any order."""
-
-
-def blob_of(name: str, data: Buffer) -> Blob:
-    """The offer of these bytes."""
-    return Blob(id=name, bytes=len(data), digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
 @dataclass
@@ -92,9 +87,11 @@ class Intake:
     received: int = 0
     _next: int = 0
     _again: deque[tuple[int, int]] = field(default_factory=deque)
-    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _hashed: int = 0
     _ahead: dict[int, Buffer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._hash = hasher_for(self.blob.digest)
 
     @property
     def complete(self) -> bool:
@@ -134,7 +131,7 @@ class Intake:
         Raises:
             RemoteProtocolError: If it is not the one offered.
         """
-        seen = f"sha256:{self._hash.hexdigest()}"
+        seen = f"{self.blob.digest.partition(':')[0]}:{self._hash.hexdigest()}"
         if seen != self.blob.digest:
             raise RemoteProtocolError(
                 f"blob {self.blob.id!r} arrived with digest {seen}, offered {self.blob.digest}"

@@ -12,8 +12,8 @@ from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, TellF
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.wire.codec import decode, encode
+from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Bye, Chunk, Hello, Initialize, Pull, Train, Update, Vector, Welcome
-from zfed.wire.transfer import blob_of
 
 
 def buffer(value=0.0, size=6):
@@ -66,7 +66,7 @@ class ScriptedNode:
         layout, data = values.layout.to_bytes(), values.data.tobytes()
         blob = f"{name}:{order.assignment}:{len(self.blobs)}"
         self.blobs[blob] = data
-        vector = Vector(name=name, layout=blob_of(f"layout:{name}", layout), data=blob_of(blob, data))
+        vector = Vector(name=name, layout=layout_blob(f"layout:{name}", layout), data=blob_of(blob, data))
         fields = {
             "assignment": order.assignment,
             "version": getattr(order, "version", 0),
@@ -142,7 +142,7 @@ class Table:
                 "node_kind": kind,
                 "instance": f"{instance or len(self.nodes) + 1:032x}",
                 "version": "0",
-                "layout": blob_of("layout", layout),
+                "layout": layout_blob("layout", layout),
                 "examples": examples,
                 "partition": claim_of(Partition()),
                 **changes,

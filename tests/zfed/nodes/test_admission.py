@@ -14,8 +14,8 @@ from zfed.nodes.admission import (
 )
 from zfed.params import ParameterBuffer, TensorKind
 from zfed.partition import Partition
+from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Blob, Hello, PartitionClaim
-from zfed.wire.transfer import blob_of
 
 
 def layout_of(**arrays):
@@ -33,7 +33,7 @@ def hello(node="alice", layout=HERE, claim=None, kind="worker"):
         node_kind=kind,
         instance="0" * 32,
         version="0",
-        layout=blob_of("layout", layout.shared.to_bytes()),
+        layout=layout_blob("layout", layout.shared.to_bytes()),
         examples=10,
         partition=claim or PartitionClaim(),
     )
@@ -131,5 +131,7 @@ def test_model_with_nothing_to_share_is_refused():
 
 @pytest.mark.parametrize("nbytes", [0, MAX_LAYOUT_BYTES + 1, (1 << 62) - 1])
 def test_absurd_length_of_a_description_is_refused_before_a_byte_is_pulled(nbytes):
-    claim = msgspec.structs.replace(hello(), layout=Blob(id="layout", bytes=nbytes, digest="sha256:x"))
+    claim = msgspec.structs.replace(
+        hello(), layout=Blob(id="layout", bytes=nbytes, digest="sha256:" + "0" * 64)
+    )
     assert f"has {nbytes} bytes" in RunLayout().too_long(claim).reason

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from zfed.errors import RemoteProtocolError
 from zfed.nodes.download import MAX_VECTOR_LAYOUT_BYTES, Download
 from zfed.params import ParameterBuffer, TensorKind
+from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Blob, Initialize, Train, Vector
-from zfed.wire.transfer import blob_of
 
 MODEL = ParameterBuffer.from_arrays(
     {"w": np.arange(8, dtype=np.float32), "fixed": np.ones(2), "mine": np.full(3, 9.0)},
@@ -18,7 +18,7 @@ CONTROL = ParameterBuffer.from_arrays({"c": np.arange(5.0)})
 
 def vector(name, part, **changed):
     blobs = {
-        "layout": blob_of(f"layout:{name}", part.layout.to_bytes()),
+        "layout": layout_blob(f"layout:{name}", part.layout.to_bytes()),
         "data": blob_of(name, part.data.data),
     }
     return Vector(name=name, **{**blobs, **changed})
@@ -81,7 +81,7 @@ def test_layout_of_a_vector_is_pulled_before_its_data():
 
 def test_vector_whose_layout_is_none_is_refused():
     other = b"x" * 10
-    claimed = vector("control", CONTROL, layout=blob_of("l", other))
+    claimed = vector("control", CONTROL, layout=layout_blob("l", other))
     download = Download(order(claimed), MODEL.layout, {})
     bring(download.intakes[-1], other)
     with pytest.raises(RemoteProtocolError, match="vector 'control'"):
@@ -89,7 +89,7 @@ def test_vector_whose_layout_is_none_is_refused():
 
 
 def test_vector_whose_data_do_not_have_the_size_of_its_layout_are_refused():
-    claimed = vector("control", CONTROL, data=Blob(id="d", bytes=8, digest="x"))
+    claimed = vector("control", CONTROL, data=Blob(id="d", bytes=8, digest="xxh3-128:" + "0" * 32))
     download = Download(order(claimed), MODEL.layout, {})
     bring(download.intakes[-1], CONTROL.layout.to_bytes())
     with pytest.raises(RemoteProtocolError, match="has 8 bytes, its layout 40"):
@@ -98,7 +98,7 @@ def test_vector_whose_data_do_not_have_the_size_of_its_layout_are_refused():
 
 @pytest.mark.parametrize("nbytes", [0, MAX_VECTOR_LAYOUT_BYTES + 1])
 def test_absurd_layout_takes_no_memory(nbytes):
-    claimed = vector("control", CONTROL, layout=Blob(id="l", bytes=nbytes, digest="x"))
+    claimed = vector("control", CONTROL, layout=Blob(id="l", bytes=nbytes, digest="xxh3-128:" + "0" * 32))
     with pytest.raises(RemoteProtocolError, match=f"has {nbytes} bytes"):
         Download(order(claimed), MODEL.layout, {})
 

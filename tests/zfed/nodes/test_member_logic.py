@@ -31,6 +31,7 @@ from zfed.nodes.words import (
 from zfed.params import ParameterBuffer, TensorKind
 from zfed.partition import Partition
 from zfed.wire.codec import decode, encode
+from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import (
     Blob,
     Bye,
@@ -53,7 +54,6 @@ from zfed.wire.messages import (
     Vector,
     Welcome,
 )
-from zfed.wire.transfer import blob_of
 
 MODEL = ParameterBuffer.from_arrays(
     {"w": np.arange(4, dtype=np.float32), "fixed": np.ones(2), "mine": np.zeros(3)},
@@ -80,7 +80,7 @@ class Bench:
             node_kind="worker",
             instance="0" * 32,
             version="0",
-            layout=blob_of("layout", MODEL.layout.shared.to_bytes()),
+            layout=layout_blob("layout", MODEL.layout.shared.to_bytes()),
             examples=10,
             partition=claim_of(Partition()),
         )
@@ -147,7 +147,7 @@ class Bench:
         """The task is done with an assignment: its delta is all ones."""
         delta = ParameterBuffer.filled(MODEL.layout.moving, {"w": np.ones(4, np.float32)})
         layout, data = memoryview(delta.layout.to_bytes()), delta.data.data
-        vector = ResultVector("delta", layout, blob_of("", layout).digest, data, blob_of("", data).digest)
+        vector = ResultVector("delta", layout, layout_blob("", layout).digest, data, blob_of("", data).digest)
         done = WorkDone(
             assignment=(1, number), vectors=(vector,), examples=10, steps=5, seconds=0.5, metrics={}
         )
@@ -156,7 +156,7 @@ class Bench:
 
 def vector(name, part, blob):
     layout = part.layout.to_bytes()
-    return Vector(name=name, layout=blob_of(f"layout:{name}", layout), data=blob_of(blob, part.data.data))
+    return Vector(name=name, layout=layout_blob(f"layout:{name}", layout), data=blob_of(blob, part.data.data))
 
 
 MOVING, FROZEN = MODEL.moving.data.tobytes(), MODEL.frozen.data.tobytes()
@@ -414,11 +414,25 @@ RIGHT = train().model
     [
         ({"model": vector("model", OTHER.moving, "model:0")}, "does not have the layout"),
         (
-            {"model": Vector(name="model", layout=RIGHT.layout, data=Blob(id="m", bytes=1, digest="x"))},
+            {
+                "model": Vector(
+                    name="model",
+                    layout=RIGHT.layout,
+                    data=Blob(id="m", bytes=1, digest="xxh3-128:" + "0" * 32),
+                )
+            },
             "has 1 bytes, its layout",
         ),
         (
-            {"vectors": [Vector(name="c", layout=Blob(id="l", bytes=1 << 40, digest="x"), data=RIGHT.data)]},
+            {
+                "vectors": [
+                    Vector(
+                        name="c",
+                        layout=Blob(id="l", bytes=1 << 40, digest="xxh3-128:" + "0" * 32),
+                        data=RIGHT.data,
+                    )
+                ]
+            },
             "layout of vector 'c' has",
         ),
     ],

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from zfed.nodes.update_intake import Arrived, Unfit, UpdateIntake, Wanted
 from zfed.params import ParameterBuffer
+from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Blob, Chunk, Update, Vector
-from zfed.wire.transfer import Puller, blob_of
+from zfed.wire.transfer import Puller
 
 DELTA = ParameterBuffer.from_arrays({"w": np.arange(32, dtype=np.float32)})
 WANTED = Wanted(layouts={"delta": DELTA.layout}, version=3, value_range=64.0, max_examples=10)
@@ -20,7 +21,7 @@ class Worker:
         self.name, self.intake = name, intake
         self.data = DELTA.data.tobytes() if data is None else data
         blob = Blob(id=f"d{number}", bytes=DELTA.layout.nbytes, digest=blob_of("", DELTA.data.data).digest)
-        vector = Vector(name="delta", layout=blob_of("l", DELTA.layout.to_bytes()), data=blob)
+        vector = Vector(name="delta", layout=layout_blob("l", DELTA.layout.to_bytes()), data=blob)
         fields = {"assignment": (1, number), "version": 3, "vectors": [vector], "examples": 5, **changes}
         self.update = Update(**fields)
         self.connect()

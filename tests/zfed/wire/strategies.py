@@ -59,7 +59,7 @@ def hello(node: str = "alice", *, instance: int = 1) -> Hello:
         node_kind="worker",
         instance=f"{instance:032x}",
         version="0.1.0",
-        layout=Blob(id="layout", bytes=10, digest="sha256:0"),
+        layout=Blob(id="layout", bytes=10, digest="sha256:" + "0" * 64),
         examples=100,
         partition=PartitionClaim(),
     )

@@ -189,5 +189,5 @@ def test_what_is_left_out_has_its_default():
 
 
 def model():
-    blob = {"id": "b", "bytes": 1, "digest": "sha256:0"}
+    blob = {"id": "b", "bytes": 1, "digest": "sha256:" + "0" * 64}
     return {"name": "model", "layout": blob, "data": blob}
