@@ -2,6 +2,18 @@
 
 from zfed_kernels._kernel import warm_up
 from zfed_kernels.noise import add_gaussian_noise
+from zfed_kernels.quantise import (
+    accumulate_bfloat16,
+    accumulate_bfloat16_exact,
+    accumulate_float16,
+    accumulate_float16_exact,
+    accumulate_int8,
+    accumulate_int8_exact,
+    float32_to_bfloat16,
+    int8_scales,
+    int8_to_float32,
+    quantise_int8,
+)
 from zfed_kernels.reduction import accumulate, accumulate_exact, finish_mean, finish_momentum, scale
 from zfed_kernels.reference import Scan
 from zfed_kernels.scan import scan
@@ -9,10 +21,20 @@ from zfed_kernels.scan import scan
 __all__ = [
     "Scan",
     "accumulate",
+    "accumulate_bfloat16",
+    "accumulate_bfloat16_exact",
     "accumulate_exact",
+    "accumulate_float16",
+    "accumulate_float16_exact",
+    "accumulate_int8",
+    "accumulate_int8_exact",
     "add_gaussian_noise",
     "finish_mean",
     "finish_momentum",
+    "float32_to_bfloat16",
+    "int8_scales",
+    "int8_to_float32",
+    "quantise_int8",
     "scale",
     "scan",
     "warm_up",

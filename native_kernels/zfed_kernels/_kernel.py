@@ -20,11 +20,24 @@ R = TypeVar("R")
 _kernels: list[Kernel[..., Any]] = []
 
 
-def kernel(reference: Callable[..., R], *signatures: Signature) -> Callable[[Callable[P, R]], Kernel[P, R]]:
-    """Make a loop a kernel: compiled on first use, or run as `reference` where numba is missing."""
+def one_length(*sizes: int) -> bool:
+    """Whether all arrays of a call have one length: what most kernels need."""
+    return len(set(sizes)) == 1
+
+
+def kernel(
+    reference: Callable[..., R], *signatures: Signature, fit: Callable[..., bool] = one_length
+) -> Callable[[Callable[P, R]], Kernel[P, R]]:
+    """Make a loop a kernel: compiled on first use, or run as `reference` where numba is missing.
+
+    Args:
+        reference: Takes the same arguments and gives the same bits.
+        signatures: What the loop takes.
+        fit: Given the lengths of a call's arrays in order, whether they fit one another.
+    """
 
     def decorate(loop: Callable[P, R]) -> Kernel[P, R]:
-        made = Kernel(loop, reference, signatures)
+        made = Kernel(loop, reference, signatures, fit)
         _kernels.append(made)
         return made
 
@@ -40,10 +53,10 @@ def warm_up() -> None:
 class Kernel(Generic[P, R]):
     """Calls a compiled loop, after making sure that it cannot read or write where it must not.
 
-    Every array is one-dimensional and all of one call have the same length. An input may be read-only, not
-    aligned or not contiguous (it is copied if need be), and where floats are expected also float16 or
-    uint16, the latter being bfloat16 bits; both widen to float32, exactly. An output is written in place,
-    so it must be writable, aligned and contiguous.
+    Every array is one-dimensional and, unless the kernel says otherwise, all of one call have the same
+    length. An input may be read-only, not aligned or not contiguous (it is copied if need be), and where
+    floats are expected also float16 or uint16, the latter being bfloat16 bits; both widen to float32,
+    exactly. An output is written in place, so it must be writable, aligned and contiguous.
 
     Raises:
         TypeError: If an argument is no array or the dtypes fit none of the kernel's signatures.
@@ -51,11 +64,16 @@ class Kernel(Generic[P, R]):
     """
 
     def __init__(
-        self, loop: Callable[P, R], reference: Callable[..., R], signatures: Sequence[Signature]
+        self,
+        loop: Callable[P, R],
+        reference: Callable[..., R],
+        signatures: Sequence[Signature],
+        fit: Callable[..., bool],
     ) -> None:
         self._loop = loop
         self._reference = reference
         self._signatures = signatures
+        self._fit = fit
         self._access = tuple(word.rpartition(" ")[0] for word in signatures[0])
         self._accepted = {_array_dtypes(signature) for signature in signatures}
         self._run: Callable[..., R] | None = None
@@ -83,15 +101,26 @@ class Kernel(Generic[P, R]):
             self._array(value, access) if access else value
             for access, value in zip(self._access, values, strict=True)
         ]
-        arrays = [value for access, value in zip(self._access, checked, strict=True) if access]
-        dtypes = tuple(array.dtype for array in arrays)
+        if self._dtypes(checked) not in self._accepted:  # bits that no signature takes as they are
+            checked = [
+                widened(value) if access == "in" else value
+                for access, value in zip(self._access, checked, strict=True)
+            ]
+        dtypes = self._dtypes(checked)
         if dtypes not in self._accepted:
             seen = ", ".join(map(str, dtypes))
             raise TypeError(f"{self.__name__} of ({seen}) arrays: expected {self._signatures}")
-        if any(array.shape != (arrays[0].size,) for array in arrays):
-            shapes = [array.shape for array in arrays]
-            raise ValueError(f"{self.__name__}: expected flat arrays of one length, got shapes {shapes}")
+        shapes = [value.shape for value in self._arrays(checked)]
+        if any(len(shape) != 1 for shape in shapes) or not self._fit(*(shape[0] for shape in shapes)):
+            lengths = "one length" if self._fit is one_length else "lengths that fit"
+            raise ValueError(f"{self.__name__}: expected flat arrays of {lengths}, got shapes {shapes}")
         return checked
+
+    def _arrays(self, values: list[Any]) -> list[Array]:
+        return [value for access, value in zip(self._access, values, strict=True) if access]
+
+    def _dtypes(self, values: list[Any]) -> tuple[np.dtype[Any], ...]:
+        return tuple(array.dtype for array in self._arrays(values))
 
     def _array(self, value: Any, access: str) -> Array:
         if not isinstance(value, np.ndarray):
@@ -100,7 +129,7 @@ class Kernel(Generic[P, R]):
             if not (value.flags.carray and value.dtype.isnative):
                 raise ValueError(f"{self.__name__}: an output must be writable, aligned and contiguous")
             return value
-        return np.require(widened(value), requirements=["C", "A"])
+        return np.require(value, requirements=["C", "A"])
 
 
 def _array_dtypes(signature: Signature) -> tuple[np.dtype[Any], ...]:

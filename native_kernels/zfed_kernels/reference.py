@@ -18,6 +18,16 @@ AnyFloats: TypeAlias = Floats | NDArray[np.float16] | NDArray[np.uint16]
 
 Float32s: TypeAlias = NDArray[np.float32]
 Words: TypeAlias = NDArray[np.uint32]
+HalfBits: TypeAlias = NDArray[np.uint16]
+"""float16 or bfloat16 numbers as their bits; the kernel's name says which."""
+Codes: TypeAlias = NDArray[np.int8]
+
+INT8_BLOCK = 256
+"""int8 codes that share one scale: 1.6 % more bytes, and a large value spoils only 255 others."""
+INT8_STEP = (1 + 2.0**-23) / 127
+"""Scale over largest |x|. Rounded to float32 it is at least 1/127, so that no code leaves -127 to 127."""
+LARGEST_INT8_SCALE = np.float32(np.finfo(np.float32).max / np.float32(127) * np.float32(1 - 2.0**-23))
+"""127 times this is finite in float32."""
 
 SCAN_LANES = 1024
 """Sums that `scan` keeps side by side: lane l holds those of elements l, l + 1024, l + 2048, ..."""
@@ -88,6 +98,61 @@ def accumulate_exact(total: Float64s, update: AnyFloats, weight: float, grid: fl
 def accumulate(total: Floats, update: AnyFloats, weight: float) -> None:
     """Add weight * update to total."""
     total[:] = total + weight * widened(update).astype(np.float64)
+
+
+def accumulate_bfloat16_exact(total: Float64s, bits: HalfBits, weight: float, grid: float) -> None:
+    """Add weight * bfloat16 bits, rounded to the grid, to total."""
+    accumulate_exact(total, bits, weight, grid)
+
+
+def accumulate_bfloat16(total: Floats, bits: HalfBits, weight: float) -> None:
+    """Add weight * bfloat16 bits to total."""
+    accumulate(total, bits, weight)
+
+
+def accumulate_float16_exact(total: Float64s, bits: HalfBits, weight: float, grid: float) -> None:
+    """Add weight * float16 bits, rounded to the grid, to total."""
+    accumulate_exact(total, bits.view(np.float16), weight, grid)
+
+
+def accumulate_float16(total: Floats, bits: HalfBits, weight: float) -> None:
+    """Add weight * float16 bits to total."""
+    accumulate(total, bits.view(np.float16), weight)
+
+
+def accumulate_int8_exact(
+    total: Float64s, codes: Codes, scales: Float32s, weight: float, grid: float
+) -> None:
+    """Add weight * decoded codes, rounded to the grid, to total."""
+    accumulate_exact(total, _int8_values(codes, scales), weight, grid)
+
+
+def accumulate_int8(total: Floats, codes: Codes, scales: Float32s, weight: float) -> None:
+    """Add weight * decoded codes to total."""
+    accumulate(total, _int8_values(codes, scales), weight)
+
+
+def int8_to_float32(out: Float32s, codes: Codes, scales: Float32s) -> None:
+    """Decode codes."""
+    out[:] = _int8_values(codes, scales)
+
+
+def float32_to_int8(codes: Codes, scales: Float32s, values: Float32s, words: Words) -> None:
+    """Choose scales and round stochastically to codes."""
+    starts = np.arange(0, values.size, INT8_BLOCK)
+    largest = np.maximum.reduceat(np.abs(values), starts) if values.size else values
+    scales[:] = np.minimum((largest.astype(np.float64) * INT8_STEP).astype(np.float32), LARGEST_INT8_SCALE)
+    divisors = np.where(scales > 0, scales.astype(np.float64), np.inf)  # all codes are 0 where a scale is
+    levels = np.floor(values / np.repeat(divisors, INT8_BLOCK)[: values.size] + words * 2.0**-32)
+    codes[:] = np.clip(levels, -127, 127)
+
+
+def float32_to_bfloat16(bits: HalfBits, values: Float32s) -> None:
+    """Round to nearest, ties to even; what would round to infinity becomes the largest number."""
+    whole = values.view(np.uint32)
+    rounded = (whole + np.uint32(0x7FFF) + ((whole >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+    overflown = (rounded & np.uint32(0x7FFF)) >= np.uint32(0x7F80)
+    bits[:] = np.where(overflown, (rounded & np.uint32(0x8000)) | np.uint32(0x7F7F), rounded)
 
 
 def scale(values: Floats, factor: float) -> None:
@@ -170,6 +235,10 @@ def cosine_and_sine(cosine: Float32s, sine: Float32s, words: Words) -> None:
     opposite = quadrant >= 2
     np.negative(cosine, out=cosine, where=opposite)
     np.negative(sine, out=sine, where=opposite)
+
+
+def _int8_values(codes: Codes, scales: Float32s) -> Float32s:
+    return np.repeat(scales, INT8_BLOCK)[: codes.size] * codes.astype(np.float32)
 
 
 def _polynomial(coefficients: tuple[np.float32, ...], x: Float32s) -> Float32s:

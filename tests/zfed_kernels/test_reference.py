@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zfed_kernels
-from zfed_kernels import noise, reference
+from zfed_kernels import noise, quantise, reference
 
 GRID = 2.0**-40
 
@@ -39,6 +39,31 @@ def words(outputs: int, inputs: int) -> Callable[[np.random.Generator, int], lis
     return lambda rng, size: [
         *(np.zeros(size, np.float32) for _ in range(outputs)),
         *(rng.integers(0, 2**32, size, np.uint32) for _ in range(inputs)),
+    ]
+
+
+def halves(dtype: str, *total: str) -> Callable[[np.random.Generator, int], list[np.ndarray]]:
+    return lambda rng, size: [
+        *(update_like(each, rng, size) for each in total),
+        update_like(dtype, rng, size).view(np.uint16),
+    ]
+
+
+def coded(total: str) -> Callable[[np.random.Generator, int], list[np.ndarray]]:
+    """A total, codes and a scale for every 256 of them."""
+    return lambda rng, size: [
+        update_like(total, rng, size),
+        rng.integers(-127, 128, size).astype(np.int8),
+        rng.random(quantise.int8_scales(size), np.float32),
+    ]
+
+
+def to_code(rng: np.random.Generator, size: int) -> list[np.ndarray]:
+    return [
+        np.ones(size, np.int8),
+        np.ones(quantise.int8_scales(size), np.float32),
+        update_like("float32", rng, size) * np.repeat([0, 1, 1, 1], 256 * 8)[:size].astype(np.float32),
+        rng.integers(0, 2**32, size, np.uint32),
     ]
 
 
@@ -76,6 +101,32 @@ PAIRS: list[tuple[Any, Any, Any, tuple[float, ...], int]] = [
     (noise.radius, reference.radius, words(1, 1), (), 1),
     (noise.cosine_and_sine, reference.cosine_and_sine, words(2, 1), (), 2),
     (noise.philox, reference.philox, words(0, 1), (2**40 + 5, 2**50 + 3, 2**63 + 9), 1),
+    *(
+        (getattr(quantise, f"{name}_exact"), getattr(reference, f"{name}_exact"), make, (3.7, GRID), 1)
+        for name, make in (
+            ("accumulate_bfloat16", halves("bfloat16", "float64")),
+            ("accumulate_float16", halves("float16", "float64")),
+            ("accumulate_int8", coded("float64")),
+        )
+    ),
+    *(
+        (getattr(quantise, name), getattr(reference, name), make, (3.7,), 1)
+        for total in ("float32", "float64")
+        for name, make in (
+            ("accumulate_bfloat16", halves("bfloat16", total)),
+            ("accumulate_float16", halves("float16", total)),
+            ("accumulate_int8", coded(total)),
+        )
+    ),
+    (quantise.int8_to_float32, reference.int8_to_float32, coded("float32"), (), 1),
+    (quantise.float32_to_int8, reference.float32_to_int8, to_code, (), 2),
+    (
+        quantise.float32_to_bfloat16,
+        reference.float32_to_bfloat16,
+        lambda rng, size: [np.zeros(size, np.uint16), update_like("float32", rng, size)],
+        (),
+        1,
+    ),
 ]
 
 

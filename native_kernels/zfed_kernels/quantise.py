@@ -1,0 +1,237 @@
+"""Updates in fewer bits: float32 to bfloat16 and int8, and sums of what was encoded, decoded on the way.
+
+An accumulating kernel here does what `accumulate` or `accumulate_exact` does with the decoded float32 values,
+to the bit, without writing these to memory. Halves are decoded into a block that stays in the L1 cache:
+neither numpy nor numba can read a word's bits as another type without an array. Loops run over slices from
+0 on, because with an offset in the index the compiler does not vectorise them (4 to 5 times slower).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zfed_kernels import reference
+from zfed_kernels._kernel import kernel
+from zfed_kernels.noise import BLOCK, philox
+from zfed_kernels.reference import (
+    INT8_BLOCK,
+    INT8_STEP,
+    LARGEST_INT8_SCALE,
+    Codes,
+    Float32s,
+    Float64s,
+    Floats,
+    HalfBits,
+    Words,
+)
+
+_LANES = 1024  # halves decoded at a time
+
+
+def int8_scales(size: int) -> int:
+    """How many scales (`INT8_BLOCK` codes share one) `size` codes have."""
+    return -(-size // INT8_BLOCK)
+
+
+def quantise_int8(codes: Codes, scales: Float32s, values: Float32s, *, key: int, stream: int = 0) -> None:
+    """Encode values as code * scale, rounded up or down at random so that the mean is right.
+
+    A scale is 1/127 of the largest |value| of its block. This is QSGD's quantiser with 127 levels and the
+    largest value in place of the norm (Alistarh et al., arXiv 1610.02132, sections 3.1 and 5): unbiased, off
+    by less than one scale.
+
+    Args:
+        codes: (n,) int8, written: -127 to 127.
+        scales: (int8_scales(n),) float32, written.
+        values: (n,) float32, finite.
+        key: 0 to 2**64 - 1. Equal keys and streams round alike.
+        stream: 0 to 2**64 - 1; different streams of one key are independent.
+    """
+    words = np.empty(BLOCK, np.uint32)
+    for start in range(0, values.size, BLOCK):
+        part = slice(start, min(start + BLOCK, values.size))
+        count = part.stop - start
+        philox(words, start // 4, stream, key)
+        blocks = slice(start // INT8_BLOCK, start // INT8_BLOCK + int8_scales(count))
+        float32_to_int8(codes[part], scales[blocks], values[part], words[:count])
+
+
+def _codes_then_scales(codes: int, scales: int, *others: int) -> bool:
+    return scales == int8_scales(codes) and all(size == codes for size in others)
+
+
+def _total_codes_scales(total: int, codes: int, scales: int) -> bool:
+    return total == codes and scales == int8_scales(codes)
+
+
+@kernel(
+    reference.float32_to_int8,
+    ("out int8", "out float32", "in float32", "in uint32"),
+    fit=_codes_then_scales,
+)
+def float32_to_int8(codes: Codes, scales: Float32s, values: Float32s, words: Words) -> None:
+    """Encode values with given random words; see `quantise_int8`.
+
+    The largest value is found on the bits: integers have a maximum that vectorises, floats have NaN.
+    """
+    largest_bits = np.empty(1, np.uint32)
+    largest = largest_bits.view(np.float32)
+    for block in range(scales.size):
+        start = block * INT8_BLOCK
+        part, draws = values[start : start + INT8_BLOCK], words[start : start + INT8_BLOCK]
+        out, bits = codes[start : start + INT8_BLOCK], part.view(np.uint32)
+        most = np.uint32(0)
+        for i in range(bits.size):
+            most = max(most, np.uint32(bits[i] & np.uint32(0x7FFF_FFFF)))
+        largest_bits[0] = most
+        scale = min(np.float32(np.float64(largest[0]) * INT8_STEP), LARGEST_INT8_SCALE)
+        scales[block] = scale
+        divisor = np.float64(scale) if scale > 0 else np.inf  # all codes are 0 then
+        for i in range(part.size):
+            level = np.floor(np.float64(part[i]) / divisor + np.float64(draws[i]) * 2.0**-32)
+            out[i] = np.int8(min(max(level, -127.0), 127.0))
+
+
+@kernel(
+    reference.int8_to_float32,
+    ("out float32", "in int8", "in float32"),
+    fit=_total_codes_scales,
+)
+def int8_to_float32(out: Float32s, codes: Codes, scales: Float32s) -> None:
+    """Write code * scale, rounded to float32, to out (n,)."""
+    for block in range(scales.size):
+        start = block * INT8_BLOCK
+        values, part, scale = (
+            out[start : start + INT8_BLOCK],
+            codes[start : start + INT8_BLOCK],
+            scales[block],
+        )
+        for i in range(part.size):
+            values[i] = scale * np.float32(part[i])
+
+
+@kernel(
+    reference.accumulate_int8_exact,
+    ("out float64", "in int8", "in float32", "float64", "float64"),
+    fit=_total_codes_scales,
+)
+def accumulate_int8_exact(
+    total: Float64s, codes: Codes, scales: Float32s, weight: float, grid: float
+) -> None:
+    """Add weight * decoded codes, each term rounded to a multiple of grid, to total (n,) in place."""
+    magic = 1.5 * 2.0**52 * grid
+    for block in range(scales.size):
+        start = block * INT8_BLOCK
+        sums, part, scale = (
+            total[start : start + INT8_BLOCK],
+            codes[start : start + INT8_BLOCK],
+            scales[block],
+        )
+        for i in range(part.size):
+            sums[i] += (weight * np.float64(scale * np.float32(part[i])) + magic) - magic
+
+
+@kernel(
+    reference.accumulate_int8,
+    ("out float32", "in int8", "in float32", "float64"),
+    ("out float64", "in int8", "in float32", "float64"),
+    fit=_total_codes_scales,
+)
+def accumulate_int8(total: Floats, codes: Codes, scales: Float32s, weight: float) -> None:
+    """Add weight * decoded codes to total (n,) in place."""
+    for block in range(scales.size):
+        start = block * INT8_BLOCK
+        sums, part, scale = (
+            total[start : start + INT8_BLOCK],
+            codes[start : start + INT8_BLOCK],
+            scales[block],
+        )
+        for i in range(part.size):
+            sums[i] = sums[i] + weight * np.float64(scale * np.float32(part[i]))
+
+
+@kernel(reference.float32_to_bfloat16, ("out uint16", "in float32"))
+def float32_to_bfloat16(bits: HalfBits, values: Float32s) -> None:
+    """Round values to bfloat16, to nearest with ties to even, and write the bits.
+
+    values (n,) finite; one that would round to infinity becomes the largest bfloat16.
+    """
+    whole = values.view(np.uint32)
+    for i in range(whole.size):
+        word = whole[i]
+        rounded = (word + np.uint32(0x7FFF) + ((word >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+        sign = rounded & np.uint32(0x8000)
+        bits[i] = np.uint16(sign | min(np.uint32(rounded & np.uint32(0x7FFF)), np.uint32(0x7F7F)))
+
+
+@kernel(reference.accumulate_bfloat16_exact, ("out float64", "in uint16", "float64", "float64"))
+def accumulate_bfloat16_exact(total: Float64s, bits: HalfBits, weight: float, grid: float) -> None:
+    """Add weight * bfloat16 bits, each term rounded to a multiple of grid, to total (n,) in place."""
+    magic = 1.5 * 2.0**52 * grid
+    words = np.empty(_LANES, np.uint32)
+    values = words.view(np.float32)
+    for start in range(0, bits.size, _LANES):
+        sums, part = total[start : start + _LANES], bits[start : start + _LANES]
+        for j in range(part.size):
+            words[j] = np.uint32(part[j]) << np.uint32(16)
+        for j in range(part.size):
+            sums[j] += (weight * np.float64(values[j]) + magic) - magic
+
+
+@kernel(
+    reference.accumulate_bfloat16,
+    ("out float32", "in uint16", "float64"),
+    ("out float64", "in uint16", "float64"),
+)
+def accumulate_bfloat16(total: Floats, bits: HalfBits, weight: float) -> None:
+    """Add weight * bfloat16 bits to total (n,) in place."""
+    words = np.empty(_LANES, np.uint32)
+    values = words.view(np.float32)
+    for start in range(0, bits.size, _LANES):
+        sums, part = total[start : start + _LANES], bits[start : start + _LANES]
+        for j in range(part.size):
+            words[j] = np.uint32(part[j]) << np.uint32(16)
+        for j in range(part.size):
+            sums[j] = sums[j] + weight * np.float64(values[j])
+
+
+@kernel(reference.accumulate_float16_exact, ("out float64", "in uint16", "float64", "float64"))
+def accumulate_float16_exact(total: Float64s, bits: HalfBits, weight: float, grid: float) -> None:
+    """Add weight * float16 bits, each term rounded to a multiple of grid, to total (n,) in place.
+
+    Exponent and fraction moved to their places in a float32 make 2**-112 times the number, subnormal ones
+    too; infinities and NaN get the exponent they have there.
+    """
+    magic = 1.5 * 2.0**52 * grid
+    words = np.empty(_LANES, np.uint32)
+    values = words.view(np.float32)
+    for start in range(0, bits.size, _LANES):
+        sums, part = total[start : start + _LANES], bits[start : start + _LANES]
+        for j in range(part.size):
+            word = np.uint32(part[j])
+            size = np.uint32((word & np.uint32(0x7FFF)) << np.uint32(13))
+            top = np.uint32(0x7F80_0000) if size >= np.uint32(0x0F80_0000) else np.uint32(0)
+            words[j] = ((word & np.uint32(0x8000)) << np.uint32(16)) | size | top
+        for j in range(part.size):
+            term = weight * np.float64(values[j] * np.float32(2.0**112))
+            sums[j] += (term + magic) - magic
+
+
+@kernel(
+    reference.accumulate_float16,
+    ("out float32", "in uint16", "float64"),
+    ("out float64", "in uint16", "float64"),
+)
+def accumulate_float16(total: Floats, bits: HalfBits, weight: float) -> None:
+    """Add weight * float16 bits to total (n,) in place; see `accumulate_float16_exact`."""
+    words = np.empty(_LANES, np.uint32)
+    values = words.view(np.float32)
+    for start in range(0, bits.size, _LANES):
+        sums, part = total[start : start + _LANES], bits[start : start + _LANES]
+        for j in range(part.size):
+            word = np.uint32(part[j])
+            size = np.uint32((word & np.uint32(0x7FFF)) << np.uint32(13))
+            top = np.uint32(0x7F80_0000) if size >= np.uint32(0x0F80_0000) else np.uint32(0)
+            words[j] = ((word & np.uint32(0x8000)) << np.uint32(16)) | size | top
+        for j in range(part.size):
+            sums[j] = sums[j] + weight * np.float64(values[j] * np.float32(2.0**112))
