@@ -65,7 +65,7 @@ class FedAvg(Strategy):
     def finish(self, model: ParameterBuffer) -> ParameterBuffer:
         """End the round with a new model."""
         weight = self._sum.close()
-        new = model.copy()
+        new = _successor(model)
         state: dict[str, Array] = {}
         largest = 0.0
         for segment in self._sum.layout.segments:
@@ -140,6 +140,14 @@ class FedAvg(Strategy):
                 "version is kept. Lower --server-learning-rate or --value-range"
             )
         return found.largest
+
+
+def _successor(model: ParameterBuffer) -> ParameterBuffer:
+    """A new buffer with the tensors that no round changes; the moving ones are still to be written."""
+    new = ParameterBuffer.zeros(model.layout)
+    new.frozen.data[:] = model.frozen.data
+    new.local.data[:] = model.local.data
+    return new
 
 
 def state_key(role: str, segment: Segment) -> str:
