@@ -33,7 +33,7 @@ lint: $(READY) ## check format, style, types and the direction of imports
 
 check: lint test ## all that has to pass before a change is shared
 
-bench: $(READY) ## measure the kernels against their references
+bench: $(READY) ## measure kernels against their references, rounds against raw sockets
 	$(BIN)/pytest tests/perf --benchmark-only $(ARGS)
 
 cover: $(READY) mnist ## run the tests with kernels interpreted, so that coverage sees their loops

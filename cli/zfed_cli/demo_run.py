@@ -6,16 +6,14 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from zfed.config import CoordinatorConfig
 from zfed.config.tables import NODE
 from zfed.errors import RunFailedError
 from zfed.facts import CoordinatorStarted, Fact
-from zfed.processes import Child, Fleet
+from zfed.processes import Child, Fleet, ended_by_sigterm
 from zfed.telemetry import open_observer
 from zfed_cli.demo_timing import RoundsTiming
 from zfed_cli.plan import Process
@@ -50,7 +48,7 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
     width = max(len(process.name) for process in processes) if wide else 0
     # Logs begin beside the run directory: the coordinator makes that only where nothing is yet.
     with (
-        _ended_by_sigterm(),
+        ended_by_sigterm(),
         open_observer(config.report.format, groups=config.evaluate.groups) as observer,
         Relay(width, aside=aside) as relay,
         Fleet(directory.with_name(f"{directory.name}.logs"), relay.pass_on) as fleet,
@@ -115,17 +113,3 @@ def _environment(process: Process, data: Path | None) -> dict[str, str]:
         # Read when the libraries are loaded, so that no pool of threads is made that is not wanted.
         environment.update(dict.fromkeys(_THREAD_VARIABLES, str(process.threads)))
     return environment
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """While open, SIGTERM unwinds the stack, so that children are ended in order."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -35,4 +35,5 @@ def parse_size(text: str) -> int:
         )
     whole, _, fraction = match["number"].partition(".")
     # In integers: 2.3 MB as a float would be a byte short.
-    return int(whole + fraction) * UNITS[match["unit"].upper()] // 10 ** len(fraction)
+    digits, scale = int(whole + fraction), int(10 ** len(fraction))
+    return digits * UNITS[match["unit"].upper()] // scale

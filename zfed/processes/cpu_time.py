@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -19,6 +21,22 @@ def cpu_seconds(sessions: Collection[int]) -> float | None:
         return None
     ticks = sum(_ticks(entry, sessions) for entry in _PROC.iterdir() if entry.name.isdigit())
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def process_cpu_seconds(pid: int) -> float | None:
+    """User and system time of one process and all its threads, to the microsecond; None if it is gone.
+
+    Counts until the process has been waited for. None on systems other than Linux.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    clock = (
+        ~pid << 3
+    ) | 2  # clock_getcpuclockid(3): MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) of the kernel
+    try:
+        return time.clock_gettime(clock)
+    except OSError:
+        return None
 
 
 def _ticks(entry: Path, sessions: Collection[int]) -> int:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
-from zfed.processes import cpu_seconds
+from zfed.processes import cpu_seconds, process_cpu_seconds
 
 BURNING = """
 import subprocess, sys, time
@@ -38,3 +40,20 @@ def test_descendants_running_or_ended_are_counted():
 @pytest.mark.skipif(cpu_seconds([]) is None, reason="no /proc on this system")
 def test_no_sessions_use_no_time():
     assert cpu_seconds([]) == 0
+
+
+linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a clock of Linux")
+
+
+@linux_only
+def test_one_processes_time_is_what_it_measures_itself():
+    before, used, after = time.process_time(), process_cpu_seconds(os.getpid()), time.process_time()
+    assert used is not None
+    assert before <= used <= after
+
+
+@linux_only
+def test_a_process_that_has_been_waited_for_has_no_time():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert process_cpu_seconds(process.pid) is None
