@@ -1,6 +1,6 @@
 """Models as one flat vector: what lies where (`ParameterLayout`) and the numbers (`ParameterBuffer`)."""
 
-from zfed.params.buffer import ParameterBuffer, matched_kinds
+from zfed.params.buffer import ParameterBuffer, fitting, matched_kinds
 from zfed.params.dtypes import dtype_name, narrowed, widened
 from zfed.params.layout import ParameterLayout, Segment
 from zfed.params.tensor import TensorKind, TensorSpec, default_kind
@@ -13,6 +13,7 @@ __all__ = [
     "TensorSpec",
     "default_kind",
     "dtype_name",
+    "fitting",
     "matched_kinds",
     "narrowed",
     "widened",

@@ -91,11 +91,7 @@ class ParameterBuffer(Mapping[str, Array]):
             LayoutError: If a tensor is missing, has another shape or dtype, or is not in the layout; it
                 names the first such tensor.
         """
-        given = {name: np.asarray(array) for name, array in arrays.items()}
-        for spec in layout.tensors:
-            _check_fits(spec, given)
-        for name in given:
-            layout.tensor(name)
+        given = fitting(layout, arrays)
         buffer = cls.zeros(layout)
         for name, array in given.items():
             buffer[name][...] = array
@@ -164,6 +160,21 @@ class ParameterBuffer(Mapping[str, Array]):
 
     def _part(self, layout: ParameterLayout, start: int) -> ParameterBuffer:
         return ParameterBuffer(layout, self.data[start : start + layout.nbytes])
+
+
+def fitting(layout: ParameterLayout, arrays: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """The arrays, all of which fit the layout and none of which is missing.
+
+    Raises:
+        LayoutError: If a tensor is missing, has another shape or dtype, or is not in the layout; it names
+            the first such tensor.
+    """
+    given = {name: np.asarray(array) for name, array in arrays.items()}
+    for spec in layout.tensors:
+        _check_fits(spec, given)
+    for name in given:
+        layout.tensor(name)
+    return given
 
 
 def matched_kinds(names: Mapping[str, object], kinds: Mapping[str, TensorKind]) -> dict[str, TensorKind]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from zfed.errors import LayoutError
-from zfed.params import ParameterBuffer, Segment, TensorKind, narrowed, widened
-from zfed.strategies.pieces import Array, elements
+from zfed.params import ParameterBuffer, Segment, TensorKind, fitting, narrowed, widened
+from zfed.strategies.pieces import HALF, Array, elements
 
 _BLOCK = 2**16
 """Elements worked on at a time: bounds the temporary arrays of wider floats."""
@@ -31,9 +31,13 @@ def encode_delta(base: ParameterBuffer, new: Mapping[str, ArrayLike]) -> Paramet
     """
     moving = base.layout.moving
     others = {tensor.name for tensor in base.layout.tensors} - {tensor.name for tensor in moving.tensors}
-    delta = ParameterBuffer.filled(moving, {name: new[name] for name in new if name not in others})
-    for segment in _float_segments(delta):
-        _combine(np.subtract, elements(delta, segment), elements(base, segment), segment)
+    given = fitting(moving, {name: new[name] for name in new if name not in others})
+    delta = ParameterBuffer.zeros(moving)
+    for tensor in moving.tensors:
+        if tensor.kind is TensorKind.COUNTER:
+            delta[tensor.name][...] = given[tensor.name]
+        else:
+            _combine(np.subtract, delta[tensor.name], given[tensor.name], base[tensor.name], tensor.dtype)
     return delta
 
 
@@ -49,7 +53,8 @@ def apply_delta(base: ParameterBuffer, delta: ParameterBuffer) -> ParameterBuffe
     model = base.copy()
     model.moving.data[:] = delta.data
     for segment in _float_segments(delta):
-        _combine(np.add, elements(model, segment), elements(base, segment), segment)
+        values = elements(model, segment)
+        _combine(np.add, values, values, elements(base, segment), segment.dtype)
     return model
 
 
@@ -57,10 +62,14 @@ def _float_segments(buffer: ParameterBuffer) -> list[Segment]:
     return [each for each in buffer.layout.moving.segments if each.kind is not TensorKind.COUNTER]
 
 
-def _combine(operation: np.ufunc, values: Array, base: Array, segment: Segment) -> None:
-    """Values <- operation(values, base), computed in float32, or in float64 for float64."""
+def _combine(operation: np.ufunc, out: Array, values: Array, base: Array, dtype: str) -> None:
+    """Out <- operation(values, base), computed in float32, or in float64 for float64; shapes are the same."""
     with np.errstate(all="ignore"):  # infinities and NaN are found by whoever inspects the update
-        for start in range(0, values.size, _BLOCK):
+        if dtype not in HALF:
+            operation(values, base, out=out)
+            return
+        out, values, base = out.reshape(-1), np.reshape(values, -1), np.reshape(base, -1)
+        for start in range(0, out.size, _BLOCK):
             block = slice(start, start + _BLOCK)
-            wide = operation(widened(values[block], segment.dtype), widened(base[block], segment.dtype))
-            values[block] = narrowed(wide, segment.dtype)
+            wide = operation(widened(values[block], dtype), widened(base[block], dtype))
+            out[block] = narrowed(wide, dtype)

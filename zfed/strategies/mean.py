@@ -16,11 +16,9 @@ from zfed.errors import CheckpointError, ConfigError, RunFailedError
 from zfed.params import ParameterBuffer, ParameterLayout, Segment, TensorKind, narrowed, widened
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.base import Strategy
-from zfed.strategies.pieces import Array, Buffer, elements
+from zfed.strategies.pieces import HALF, Array, Buffer, elements
 from zfed.strategies.update_sum import UpdateSum
 from zfed_kernels import finish_mean, scan
-
-HALF: Final = frozenset({"F16", "BF16"})
 
 _BLOCK: Final = 2**16
 """Elements rounded to half precision at a time; bounds the temporary arrays of rounding."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from zfed.params.dtypes import NUMPY_DTYPES
 
 Array: TypeAlias = NDArray[Any]
 Buffer: TypeAlias = "bytes | bytearray | memoryview"
+
+HALF: Final = frozenset({"F16", "BF16"})
+"""Dtypes that arithmetic widens to float32."""
 
 BORDER = 8
 """Slices start at multiples of this many bytes, so that no element of any dtype is cut in two."""
