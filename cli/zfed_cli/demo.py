@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zfed.config import (
     CoordinatorConfig,
     Inputs,
+    NodeEntry,
     coordinator_toml,
     node_entries,
     node_entries_toml,
@@ -29,7 +30,7 @@ from zfed_cli.plan import plan_processes
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
 
-_OVERRIDES = ("run", "rounds", "seed")
+_OVERRIDES = ("run", "rounds", "seed", "trace")
 """Settings of [run] that are flags here too."""
 
 
@@ -81,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if not entries:
         raise ConfigError(f"{document.name}: no [[node]] tables, so there is nobody to train")
 
+    from zfed.telemetry import remove_trace
     from zfed_cli.demo_data import fetch_needed
     from zfed_cli.demo_run import run_processes
     from zfed_cli.free_port import free_address
@@ -91,7 +93,18 @@ def run(args: argparse.Namespace) -> int:
     with nullcontext(args.config) if args.config else recipe_file(recipe) as file:
         words = [*("--config", str(file)), *("--run", config.run.run), *("--bind", config.run.bind)]
         words += ["--rounds", str(config.run.rounds), "--seed", str(config.run.seed)]
+        if config.run.trace:
+            words += ["--trace", config.run.trace]
+            entries = _traced(entries, config.run.trace)
+            remove_trace(Path(config.run.trace))
         return run_processes(config, plan_processes(config, entries, words), data=root)
+
+
+def _traced(entries: list[NodeEntry], file: str) -> list[NodeEntry]:
+    """The same nodes, all adding to one trace; one that has a file of its own keeps it."""
+    return [
+        replace(entry, config=replace(entry.config, trace=entry.config.trace or file)) for entry in entries
+    ]
 
 
 def _placed(config: CoordinatorConfig, name: str, bind: str) -> CoordinatorConfig:

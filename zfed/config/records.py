@@ -100,6 +100,7 @@ class RunConfig:
         0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=VALUE_RANGE
     )
     upload_slots: int = setting(4, "updates received at the same time", metavar="N", limits=AT_LEAST_ONE)
+    trace: str = setting("", "file to which to add where the time went, for Perfetto", metavar="FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +163,7 @@ class NodeConfig:
     )
     stay: bool = setting(False, "wait for the next run when this one has ended")
     format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT", choices=FORMATS)
+    trace: str = setting("", "file to which to add where the time went, for Perfetto", metavar="FILE")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,9 +19,10 @@ from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.background import Background
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.pump import Pump
+from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.words import Finish, Job, JobFailed, StopRequested, TellFact
 from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
-from zfed.telemetry import draw_curves, metrics_record
+from zfed.telemetry import draw_curves, metrics_record, open_trace
 from zfed.transport import SocketListener, is_loopback
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class Coordinator:
         self._config_text = config_text
         self._strategy = configured_strategy(config)
         self._pump: Pump | None = None
+        self._trace: CoordinatorTrace | None = None
         self._stop_reason: str | None = None
 
     def stop(self, reason: str) -> None:
@@ -61,14 +64,18 @@ class Coordinator:
         """Run until the last round is committed and evaluated, or the run failed or was stopped.
 
         Raises:
-            ZfedError: If it could not even start: the address, the run directory.
+            ZfedError: If it could not even start: the address, the run directory, the trace's file.
         """
         config = self._config
         threading.Thread(target=warm_up, name="zfed-warm-up", daemon=True).start()
         listener = SocketListener(config.run.bind)
         try:
             path = Path(config.run.run or _new_run_path())
-            with RunDirectory.create(path.parent, path.name, self._config_text) as directory:
+            with (
+                RunDirectory.create(path.parent, path.name, self._config_text) as directory,
+                open_trace(config.run.trace, "coordinator") or nullcontext() as trace,
+            ):
+                self._trace = CoordinatorTrace(trace) if trace is not None else None
                 return self._run(listener, directory)
         finally:
             listener.close()
@@ -84,10 +91,11 @@ class Coordinator:
             incarnation=directory.next_incarnation(),
             protected=protected,
         )
+        perform_job = aggregation.perform if self._trace is None else self._trace.timed(aggregation.perform)
         background = Background("zfed-numbers", lambda: pump.post(JobFailed("an internal error")))
 
         def do(job: Job) -> None:
-            result = aggregation.perform(job)
+            result = perform_job(job)
             if result is not None:
                 pump.post(result)
 
@@ -97,9 +105,12 @@ class Coordinator:
             if record is not None:
                 background.add(lambda: directory.record_metrics(record))
 
-        perform: dict[type, Callable[[Any], None]] = {
-            kind: lambda job: background.add(lambda: do(job)) for kind in get_args(Job)
-        }
+        def queue(job: Job) -> None:
+            if self._trace is not None:
+                self._trace.queued(job)
+            background.add(lambda: do(job))
+
+        perform: dict[type, Callable[[Any], None]] = {kind: queue for kind in get_args(Job)}
         pump = self._pump = Pump(logic, listener, {**perform, TellFact: tell})
         started = CoordinatorStarted(
             run=directory.run_id,
@@ -123,6 +134,8 @@ class Coordinator:
         return ended
 
     def _tell(self, fact: Fact) -> None:
+        if self._trace is not None:
+            self._trace.observe(fact)
         self._observer(fact)
 
     def _ended(self, finish: Finish, aggregation: Aggregation, protected: bool) -> RunEnded:

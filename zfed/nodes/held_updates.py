@@ -69,6 +69,11 @@ class HeldUpdates:
         held = self._held.get(assignment)
         return held.round if held else 0
 
+    def nbytes_of(self, assignment: AssignmentId) -> int:
+        """Bytes of a held update's vectors, 0 if it is not held."""
+        held = self._held.get(assignment)
+        return sum(vector.data.bytes for vector in held.update.vectors) if held else 0
+
     def settle(self, assignment: AssignmentId) -> bool:
         """Drop an update, whatever became of it; False if it was not held."""
         held = self._held.pop(assignment, None)

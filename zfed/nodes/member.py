@@ -9,6 +9,7 @@ import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from zfed.config import NodeConfig
@@ -20,9 +21,11 @@ from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.pump import Pump
 from zfed.nodes.task_host import Prepared
 from zfed.nodes.task_runner import TaskRunner
+from zfed.nodes.tracing import TracedMember
 from zfed.nodes.words import StopRequested
 from zfed.partition import Partition
 from zfed.task import NodeKind, Setup, Task
+from zfed.telemetry import Trace, open_trace
 from zfed.transport import SocketConnector, is_loopback
 from zfed.wire.messages import NODE_NAME_PATTERN
 
@@ -75,7 +78,7 @@ class Member:
         """Take part until the run has ended (for ever, with `stay`), was refused or stopped.
 
         Raises:
-            ZfedError: If the task could not be prepared, or the address is none.
+            ZfedError: If the task could not be prepared, the address is none, or no trace can be written.
         """
         config = self._config
         setup = Setup(
@@ -90,12 +93,13 @@ class Member:
             prepared = runner.prepare(lambda: self._stop_reason is not None)
             if prepared is None:
                 return self._ended(words.Finish("stopped", self._stop_reason or ""))
-            return self._run(runner, prepared)
+            with open_trace(config.trace, self._name) or nullcontext() as trace:
+                return self._run(runner, prepared, trace)
         finally:
             if not runner.close(TASK_STOP_S):
                 log.warning("the task of %s did not stop within %g s", self._name, TASK_STOP_S)
 
-    def _run(self, runner: TaskRunner, prepared: Prepared) -> RunEnded:
+    def _run(self, runner: TaskRunner, prepared: Prepared, trace: Trace | None) -> RunEnded:
         config, summary = self._config, prepared.summary
         if summary.examples < 1:
             raise DataError(
@@ -119,7 +123,8 @@ class Member:
             jitter=lambda: random.uniform(0.5, 1.5),
         )
         connector = SocketConnector()
-        pump = self._pump = Pump(logic, connector, self._effects(connector, runner))
+        driven = logic if trace is None else TracedMember(logic, trace)
+        pump = self._pump = Pump(driven, connector, self._effects(connector, runner))
         self._tell(self._started(prepared))
         if self._stop_reason is not None:
             pump.post(StopRequested(self._stop_reason))

@@ -26,6 +26,7 @@ from zfed.nodes.words import (
     KeepState,
     MemberEffect,
     MemberInput,
+    Phase,
     RenameState,
     RouteGone,
     SendFrames,
@@ -62,6 +63,7 @@ from zfed.wire.messages import (
     Pull,
     Refused,
     Train,
+    Update,
     Welcome,
 )
 from zfed.wire.messages import Evaluated as EvaluatedMessage
@@ -115,6 +117,7 @@ class MemberLogic:
         self._job: _Job | None = None
         self._parked: _Job | None = None
         self._held = HeldUpdates(self._shelf)
+        self._uploading: set[AssignmentId] = set()
         self._cached: dict[str, ParameterBuffer] = {}
         self._run = ""
         self._between_runs = False
@@ -137,6 +140,23 @@ class MemberLogic:
         elif self._job and self._job.stage == "download":
             wakes.append(self._next_puller_tick)
         return min(wakes, default=None)
+
+    @property
+    def phases(self) -> list[Phase]:
+        """What this node is in the middle of: at most one order, and updates that are not accepted yet."""
+        phases = [
+            Phase("upload", assignment, self._held.round_of(assignment), self._held.nbytes_of(assignment))
+            for assignment in self._uploading
+        ]
+        job = self._job
+        if job is None:
+            return phases
+        order, round = job.order, _round(job.order)
+        if job.stage == "download":
+            phases.append(Phase("download", order.assignment, round, job.download.nbytes))
+        else:
+            phases.append(Phase(_word(order), order.assignment, round))
+        return phases
 
     def start(self, now: float) -> list[MemberEffect]:
         """Connect for the first time."""
@@ -235,7 +255,7 @@ class MemberLogic:
             self._run = welcome.run
         self._tell(Connected(run=welcome.run, address=self.address, announcements=welcome.announcements))
         for update in self._held:
-            self._link.send(update)  # what is not settled: the coordinator may not know of it
+            self._send_update(update)  # what is not settled: the coordinator may not know of it
 
     def _turned_away(self, code: str, reason: str, now: float) -> None:
         if code == "ended" and self.stay:
@@ -253,6 +273,7 @@ class MemberLogic:
             self._next_notice = now + CONNECTING_NOTICE_S
             self._tell(Disconnected(reason=reason))
         self._retry_at = retry_at
+        self._uploading.clear()
         self._orders.clear()  # the coordinator asks again for what it still wants
         if self._job is not None and self._job.stage == "download":
             self._parked, self._job = self._job, None
@@ -289,8 +310,8 @@ class MemberLogic:
                 self._blob_refused(message, now)
             case Ended():
                 self._run_ended(message, now)
-            case Accepted() | Done():
-                pass  # the update stays until COMMITTED
+            case Accepted():
+                self._uploading.discard(message.assignment)  # the update stays until COMMITTED
 
     def _pong(self, number: int) -> Pong:
         job = self._job
@@ -470,13 +491,13 @@ class MemberLogic:
         self._tell(fact)
 
     def _offer(self, order: Initialize | Train, event: WorkDone) -> None:
-        self._link.send(self._held.hold(order, event))
+        self._send_update(self._held.hold(order, event))
         self._tell(self._trained(order, event))
 
     def _trained(self, order: Initialize | Train, event: WorkDone) -> Fact:
         return Progress(
             node=self.hello.node,
-            round=order.round if isinstance(order, Train) else 0,
+            round=_round(order),
             stage=_word(order),
             done=event.examples,
             total=event.examples,
@@ -490,11 +511,17 @@ class MemberLogic:
             return False
         if update.assignment != order.assignment:
             self._effects.append(RenameState(update.assignment, order.assignment))
+            self._uploading.discard(update.assignment)
             update = self._held.rename(update.assignment, order.assignment)
-        self._link.send(update)
+        self._send_update(update)
         return True
 
+    def _send_update(self, update: Update) -> None:
+        self._link.send(update)
+        self._uploading.add(update.assignment)
+
     def _settle(self, assignment: AssignmentId, effect: KeepState | DropState) -> None:
+        self._uploading.discard(assignment)
         if self._held.settle(assignment):
             self._effects.append(effect)
 
@@ -514,7 +541,7 @@ class MemberLogic:
         if job is not None and job.order.assignment == event.assignment and job.stage == "work":
             failed = TaskFailed(
                 node=self.hello.node,
-                round=getattr(job.order, "round", 0),
+                round=_round(job.order),
                 work=_word(job.order),
                 error=event.error,
                 traceback=event.traceback,
@@ -555,6 +582,10 @@ def _word(order: Order) -> Literal["train", "evaluate", "initialize"]:
     if isinstance(order, Train):
         return "train"
     return "evaluate" if isinstance(order, Evaluate) else "initialize"
+
+
+def _round(order: Order) -> int:
+    return 0 if isinstance(order, Initialize) else order.round
 
 
 def _work(order: Order, download: Download) -> Work:

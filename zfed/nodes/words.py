@@ -313,6 +313,19 @@ class WorkProgress:
     metrics: Metrics
 
 
+Stage: TypeAlias = Literal["download", "initialize", "train", "evaluate", "upload"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a member is in the middle of; `bytes` are those to be moved, as far as they are known."""
+
+    stage: Stage
+    assignment: AssignmentId
+    round: int
+    bytes: int = field(default=0, compare=False)
+
+
 MemberInput: TypeAlias = (
     FramesArrived
     | RouteGone

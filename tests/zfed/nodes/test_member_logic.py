@@ -14,6 +14,7 @@ from zfed.nodes.words import (
     Finish,
     FramesArrived,
     KeepState,
+    Phase,
     RenameState,
     ResultVector,
     RouteGone,
@@ -33,6 +34,7 @@ from zfed.partition import Partition
 from zfed.wire.codec import decode, encode
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import (
+    Accepted,
     Blob,
     Bye,
     Cancel,
@@ -256,6 +258,63 @@ def test_ping_is_answered_with_how_far_the_work_is():
     bench.say(Ping(number=5))
     expected = Pong(number=5, work="train", assignment=(1, 1), done=2, total=3, metrics={"loss": 0.5})
     assert bench.said(Pong) == [expected]
+
+
+# ---- what a trace is made of ----------------------------------------------------------------------
+
+
+def test_phases_follow_an_order_from_its_download_to_its_accepted_update():
+    bench = Bench().welcome()
+    assert bench.logic.phases == []
+    bench.say(train())
+    assert bench.logic.phases == [Phase("download", (1, 1), 1)]
+    assert bench.logic.phases[0].bytes == MODEL.layout.moving.nbytes + MODEL.layout.frozen.nbytes
+    bench.bring(*BLOBS)
+    assert bench.logic.phases == [Phase("train", (1, 1), 1)]
+    bench.finished(1)
+    assert bench.logic.phases == [Phase("upload", (1, 1), 1)]
+    assert bench.logic.phases[0].bytes == bench.said(Update)[0].vectors[0].data.bytes
+    bench.say(Accepted(assignment=(1, 1)))
+    assert bench.logic.phases == []
+
+
+def test_lost_connection_ends_downloads_and_uploads_but_not_the_work():
+    bench = offered()
+    bench.say(train(2, round=2))
+    assert {phase.stage for phase in bench.logic.phases} >= {"upload"}
+    bench.handle(RouteGone(b""))
+    assert {phase.stage for phase in bench.logic.phases} <= {"train"}
+    bench.wait(5)
+    bench.welcome()
+    assert Phase("upload", (1, 1), 1) in bench.logic.phases
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Committed(assignment=(1, 1), version=1),
+        Cancel(assignment=(1, 1), reason="late"),
+        Refused(about="update", code="stale", reason="late", assignment=(1, 1)),
+    ],
+)
+def test_upload_ends_with_whatever_becomes_of_the_update(answer):
+    bench = offered()
+    bench.say(answer)
+    assert bench.logic.phases == []
+
+
+def test_update_offered_under_another_number_is_another_upload():
+    bench = offered()
+    bench.say(train(2))
+    assert bench.logic.phases == [Phase("upload", (1, 2), 1)]
+
+
+def test_cancelled_work_lasts_until_the_task_has_stopped():
+    bench = working()
+    bench.say(Cancel(assignment=(1, 1), reason="late"))
+    assert bench.logic.phases == [Phase("train", (1, 1), 1)]
+    bench.handle(WorkStopped((1, 1)))
+    assert bench.logic.phases == []
 
 
 # ---- an order, from the model to the update's end -------------------------------------------------
