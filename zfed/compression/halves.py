@@ -1,0 +1,96 @@
+"""Sixteen bits a value: bfloat16 keeps float32's range, float16 more digits of a smaller one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zfed.compression.codec import Bytes, Codec, Fault, Float32s, Totals
+from zfed.params import widened
+from zfed_kernels import (
+    accumulate_bfloat16,
+    accumulate_bfloat16_exact,
+    accumulate_float16,
+    accumulate_float16_exact,
+    float32_to_bfloat16,
+)
+
+_LARGEST_FLOAT16: Final = float(np.finfo(np.float16).max)
+
+
+class _Half(Codec):
+    """Each value rounded to nearest, ties to even; one beyond the largest becomes the largest."""
+
+    alignment = 2
+    _exponent: ClassVar[int]  # the bits that are all ones in infinities and NaN
+    _exact: ClassVar[Callable[..., None]]
+    _plain: ClassVar[Callable[..., None]]
+
+    def nbytes(self, size: int) -> int:
+        """Two bytes a value."""
+        return 2 * size
+
+    def decode(self, data: Bytes, out: Float32s) -> None:
+        """Widen the values, which loses nothing."""
+        out[:] = self._values(data)
+
+    def fault(self, data: Bytes, size: int) -> Fault | None:
+        """The first value that is not finite."""
+        exponent = np.uint16(self._exponent)
+        bad = (data.view(np.uint16) & exponent) == exponent
+        if not bad.any():
+            return None
+        index = int(np.argmax(bad))
+        seen = self._values(data[2 * index : 2 * index + 2])[0]
+        return Fault(
+            "not-finite", f"{self.name} value {index} of a part is {seen:g}, expected a finite number"
+        )
+
+    def accumulate(self, total: Totals, data: Bytes, weight: float, grid: float | None) -> None:
+        """Widen and add block by block."""
+        bits = data.view(np.uint16)
+        if grid is None:
+            type(self)._plain(total, bits, weight)
+        else:
+            type(self)._exact(total, bits, weight, grid)
+
+    @abstractmethod
+    def _values(self, data: Bytes) -> NDArray[Any]:
+        """The values, in any float dtype."""
+
+
+class BFloat16(_Half):
+    """8 bits of precision: off by at most 2**-9 of a power of two next to the value."""
+
+    name = "bf16"
+    _exponent = 0x7F80
+    _exact = accumulate_bfloat16_exact
+    _plain = accumulate_bfloat16
+
+    def encode(self, values: Float32s, out: Bytes, *, key: int, stream: int) -> None:
+        """Round to nearest; nothing is drawn."""
+        float32_to_bfloat16(out.view(np.uint16), values)
+
+    def _values(self, data: Bytes) -> NDArray[Any]:
+        return widened(data.view(np.uint16), "BF16")
+
+
+class Float16(_Half):
+    """11 bits of precision from 2**-14 to 65504; below that steps of 2**-24."""
+
+    name = "fp16"
+    _exponent = 0x7C00
+    _exact = accumulate_float16_exact
+    _plain = accumulate_float16
+
+    def encode(self, values: Float32s, out: Bytes, *, key: int, stream: int) -> None:
+        """Round to nearest; nothing is drawn."""
+        with np.errstate(under="ignore"):  # what is too small is what error feedback is for
+            out.view(np.float16)[:] = np.clip(values, -_LARGEST_FLOAT16, _LARGEST_FLOAT16)
+
+    def _values(self, data: Bytes) -> NDArray[Any]:
+        return data.view(np.float16)
