@@ -105,6 +105,8 @@ def test_each_phase_of_each_round_is_there_once_for_each_node(traced):
         assert [number for number in spans.rounds(worker, "upload") if number > 0] == rounds
     assert spans.rounds("eve", "download") == rounds
     assert spans.rounds("eve", "evaluate") == rounds
+    evaluations = [span for span in spans.of_node["eve"] if span["name"] == "evaluate"]
+    assert [span["args"]["subject"] for span in evaluations] == ["federated"] * ROUNDS
     assert spans.rounds("coordinator", "round") == rounds
     assert spans.rounds("coordinator", "accumulate") == sorted(rounds * 2)
     assert spans.rounds("coordinator", "commit") == rounds

@@ -86,6 +86,16 @@ class _Job:
     stage: Literal["download", "work", "stopping"] = "download"
     progress: WorkProgress | None = None
 
+    @property
+    def phase(self) -> Phase:
+        """What is being done for the order."""
+        order = self.order
+        subject = order.subject if isinstance(order, Evaluate) else ""
+        if self.stage == "download":
+            nbytes = self.download.nbytes
+            return Phase("download", order.assignment, _round(order), subject, nbytes)
+        return Phase(_word(order), order.assignment, _round(order), subject)
+
 
 @dataclass
 class MemberLogic:
@@ -145,17 +155,16 @@ class MemberLogic:
     def phases(self) -> list[Phase]:
         """What this node is in the middle of: at most one order, and updates that are not accepted yet."""
         phases = [
-            Phase("upload", assignment, self._held.round_of(assignment), self._held.nbytes_of(assignment))
+            Phase(
+                "upload",
+                assignment,
+                self._held.round_of(assignment),
+                bytes=self._held.nbytes_of(assignment),
+            )
             for assignment in self._uploading
         ]
-        job = self._job
-        if job is None:
-            return phases
-        order, round = job.order, _round(job.order)
-        if job.stage == "download":
-            phases.append(Phase("download", order.assignment, round, job.download.nbytes))
-        else:
-            phases.append(Phase(_word(order), order.assignment, round))
+        if self._job is not None:
+            phases.append(self._job.phase)
         return phases
 
     def start(self, now: float) -> list[MemberEffect]:

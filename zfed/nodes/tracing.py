@@ -63,6 +63,8 @@ class TracedMember:
                 self._trace.end(phase)
         for phase in phases:
             facts: dict[str, Any] = {"round": phase.round, "assignment": _number(phase.assignment)}
+            if phase.subject:
+                facts["subject"] = phase.subject
             if phase.bytes:
                 facts["bytes"] = phase.bytes
             row = "upload" if phase.stage == "upload" else "orders"

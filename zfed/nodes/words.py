@@ -318,11 +318,16 @@ Stage: TypeAlias = Literal["download", "initialize", "train", "evaluate", "uploa
 
 @dataclass(frozen=True)
 class Phase:
-    """What a member is in the middle of; `bytes` are those to be moved, as far as they are known."""
+    """What a member is in the middle of.
+
+    `subject` is whose model is to be evaluated, empty if none is; `bytes` are those to be moved, as far as
+    they are known.
+    """
 
     stage: Stage
     assignment: AssignmentId
     round: int
+    subject: str = ""
     bytes: int = field(default=0, compare=False)
 
 

@@ -77,6 +77,17 @@ def test_spans_are_the_phases_that_each_input_begins_and_ends(path, trace):
     ]
 
 
+def test_evaluation_says_whose_model_it_is_about(path, trace):
+    script = Script()
+    member = TracedMember(script, trace)
+    for subject in ("federated", "alice"):
+        script.phases = [Phase("evaluate", (1, 4), 2, subject)]
+        member.handle(TimePassed(), 0.0)
+    script.phases = []
+    member.handle(TimePassed(), 0.0)
+    assert [facts["subject"] for *_, facts in spans_of(path)] == ["federated", "alice"]
+
+
 def test_download_whose_size_becomes_known_on_the_way_is_one_span(path, trace):
     script = Script()
     member = TracedMember(script, trace)
