@@ -82,11 +82,13 @@ def run(args: argparse.Namespace) -> int:
     if not entries:
         raise ConfigError(f"{document.name}: no [[node]] tables, so there is nobody to train")
 
-    from zfed.telemetry import remove_trace
+    from zfed.telemetry import renew_trace
     from zfed_cli.demo_data import fetch_needed
     from zfed_cli.demo_run import run_processes
     from zfed_cli.free_port import free_address
 
+    if resolved.config.run.trace:
+        renew_trace(Path(resolved.config.run.trace))
     root = Path(args.data) if args.data else None
     fetch_needed(entries, root)
     config = _placed(resolved.config, Path(document.name).stem, free_address(resolved.config.run.bind))
@@ -96,7 +98,6 @@ def run(args: argparse.Namespace) -> int:
         if config.run.trace:
             words += ["--trace", config.run.trace]
             entries = _traced(entries, config.run.trace)
-            remove_trace(Path(config.run.trace))
         return run_processes(config, plan_processes(config, entries, words), data=root)
 
 

@@ -49,3 +49,10 @@ def test_a_recipe_and_a_file_exclude_each_other(capsys):
 def test_an_unknown_recipe_names_the_nearest(capsys):
     assert main(["demo", "--recipe", "bset", "--print-recipe"]) == 2
     assert 'unknown recipe "bset"; did you mean "best"?' in capsys.readouterr().err
+
+
+def test_a_trace_that_cannot_be_written_is_said_before_anything_starts(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--trace", "gone/trace.json"]) == 2
+    assert "--trace gone/trace.json: cannot be written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,6 @@
 from zfed.telemetry.curves import draw_curves
 from zfed.telemetry.metrics_log import metrics_record
 from zfed.telemetry.observer import open_observer
-from zfed.telemetry.trace import Trace, open_trace, remove_trace
+from zfed.telemetry.trace import Trace, open_trace, renew_trace
 
-__all__ = ["Trace", "draw_curves", "metrics_record", "open_observer", "open_trace", "remove_trace"]
+__all__ = ["Trace", "draw_curves", "metrics_record", "open_observer", "open_trace", "renew_trace"]

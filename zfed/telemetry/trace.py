@@ -173,16 +173,17 @@ def open_trace(path: str, process: str) -> Trace | None:
     return Trace(Path(path), process) if path else None
 
 
-def remove_trace(path: Path) -> None:
-    """Remove a trace of an earlier run, if there is one.
+def renew_trace(path: Path) -> None:
+    """Begin an empty trace, in the place of an earlier run's if there is one.
 
     Raises:
-        UsageError: If the file is something else than a trace, or cannot be removed.
+        UsageError: If the file cannot be written, or holds something else than a trace.
     """
     with _said_of(path), contextlib.suppress(FileNotFoundError):
         with path.open("rb") as file:
             _check_beginning(path, file.read(len(_OPENING)))
         path.unlink()
+    os.close(_opened(path))
 
 
 def _opened(path: Path) -> int:

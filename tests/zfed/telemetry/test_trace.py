@@ -9,7 +9,7 @@ import pytest
 
 from tests.zfed.checkpoint.limits import largest_file
 from zfed.errors import UsageError
-from zfed.telemetry.trace import Trace, open_trace, remove_trace, wall_clock
+from zfed.telemetry.trace import Trace, open_trace, renew_trace, wall_clock
 
 
 def events_of(path):
@@ -116,7 +116,7 @@ def test_clock_is_the_wall_clock_and_never_goes_back():
     assert abs(times[-1] - time.time() * 1e6) < 1e6
 
 
-@pytest.mark.parametrize("act", [lambda path: Trace(path, "alice"), remove_trace])
+@pytest.mark.parametrize("act", [lambda path: Trace(path, "alice"), renew_trace])
 def test_file_that_is_no_trace_is_left_alone(path, act):
     path.write_text("[run]\nrounds = 3\n")
     with pytest.raises(UsageError, match="is no trace"):
@@ -142,11 +142,15 @@ def test_full_disk_ends_the_trace_with_one_warning_and_no_half_line(path, caplog
     assert spans_of(path) == []
 
 
-def test_trace_of_an_earlier_run_is_removed_and_its_absence_is_no_error(path):
-    Trace(path, "alice").close()
-    remove_trace(path)
-    assert not path.exists()
-    remove_trace(path)
+def test_trace_of_an_earlier_run_makes_room_for_a_new_one(path):
+    with Trace(path, "alice") as trace, trace.span("orders", "train"):
+        pass
+    for _ in range(2):
+        renew_trace(path)
+        assert path.read_text() == "[\n"
+    path.unlink()
+    renew_trace(path)
+    assert path.read_text() == "[\n"
 
 
 def test_setting_that_is_empty_means_no_trace():
