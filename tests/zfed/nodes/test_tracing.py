@@ -1,7 +1,9 @@
 import json
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zfed.engine import Fold, OpenRound
 from zfed.facts import RoundCommitted, RoundRetried, RunEnded, UpdateAccepted
@@ -19,6 +21,8 @@ from zfed.nodes.words import (
 )
 from zfed.telemetry import Trace
 from zfed.wire.messages import Blob
+
+NUMBERS = st.tuples(st.just(1), st.integers(1, 3))
 
 
 class Script:
@@ -97,6 +101,33 @@ def test_download_whose_size_becomes_known_on_the_way_is_one_span(path, trace):
     script.phases = []
     member.handle(TimePassed(), 0.0)
     assert len(spans_of(path)) == 1
+
+
+MOMENTS = st.lists(
+    st.tuples(
+        st.none() | st.builds(Phase, st.sampled_from(["download", "train"]), NUMBERS, st.just(1)),
+        st.lists(st.builds(Phase, st.just("upload"), NUMBERS, st.just(1)), max_size=1),
+    )
+)
+
+
+@given(moments=MOMENTS)
+def test_each_visit_to_a_phase_is_one_span_and_no_two_of_a_row_overlap(tmp_path_factory, moments):
+    path = tmp_path_factory.mktemp("law") / "trace.json"
+    script, visits, before = Script(), 0, []
+    with Trace(path, "node", clock=count().__next__) as trace:
+        member = TracedMember(script, trace)
+        for order, uploads in [*moments, (None, [])]:
+            script.phases = uploads if order is None else [*uploads, order]
+            member.handle(TimePassed(), 0.0)
+            visits += len(set(script.phases) - set(before))
+            before = script.phases
+    spans = spans_of(path)
+    assert len(spans) == visits
+    assert not any("outcome" in facts for *_, facts in spans)
+    for row in ("orders", "upload"):
+        times = sorted((began, ended) for name, _, began, ended, _ in spans if name == row)
+        assert all(ended <= began for (_, ended), (began, _) in pairwise(times))
 
 
 def test_traced_member_does_what_the_logic_does(trace):
