@@ -16,6 +16,7 @@ from zfed.config import CoordinatorConfig
 from zfed.errors import ConfigError, UsageError
 from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded
 from zfed.nodes.aggregation import Aggregation
+from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.background import Background
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.pump import Pump
@@ -67,6 +68,7 @@ class Coordinator:
             ZfedError: If it could not even start: the address, the run directory, the trace's file.
         """
         config = self._config
+        keep_freed_chunks()
         threading.Thread(target=warm_up, name="zfed-warm-up", daemon=True).start()
         listener = SocketListener(config.run.bind)
         try:

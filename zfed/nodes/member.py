@@ -16,6 +16,7 @@ from zfed.config import NodeConfig
 from zfed.errors import DataError, UsageError
 from zfed.facts import Fact, NodeStarted, Observer, RunEnded
 from zfed.nodes import words
+from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.introduction import introduction
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.pump import Pump
@@ -88,6 +89,7 @@ class Member:
             device=config.device,
             threads=config.threads,
         )
+        keep_freed_chunks()
         runner = TaskRunner(self._task, setup)
         try:
             prepared = runner.prepare(lambda: self._stop_reason is not None)
