@@ -25,7 +25,17 @@ from zfed_kernels.reference import (
     Words,
 )
 
-_LANES = 1024  # halves decoded at a time
+_LANES = 1024  # halves worked on at a time
+
+# float16 among float32: the same numbers have exponents 112 apart
+_NORMAL16 = np.uint32(0x0400)  # bits of 2**-14, the least float16 that is not subnormal
+_INFINITY16 = np.uint32(0x7C00)
+_BIAS = np.uint32(112 << 23)
+_BIAS_UP = np.uint32(113 << 23)
+_INFINITY = np.uint32(0x7F80_0000 - (0x7C00 << 13))  # makes float16's largest exponent float32's
+_SMALLEST_NORMAL16 = np.float32(2.0**-14)
+_LARGEST16 = np.uint32(0x477F_E000)  # float32 bits of 65504
+_HALF = np.uint32(0x3F00_0000)  # float32 bits of 1/2, whose last place is 2**-24
 
 
 def int8_scales(size: int) -> int:
@@ -195,12 +205,38 @@ def accumulate_bfloat16(total: Floats, bits: HalfBits, weight: float) -> None:
             sums[j] = sums[j] + weight * np.float64(values[j])
 
 
+@kernel(reference.float32_to_float16, ("out uint16", "in float32"))
+def float32_to_float16(bits: HalfBits, values: Float32s) -> None:
+    """Round values to float16, to nearest with ties to even, and write the bits.
+
+    values (n,) finite; one beyond the largest float16 becomes that. A subnormal result comes from adding
+    1/2: that addition rounds to a multiple of 2**-24, as float16 does there.
+    """
+    raised = np.empty(_LANES, np.float32)
+    raised_bits = raised.view(np.uint32)
+    sizes = np.empty(_LANES, np.uint32)
+    floats = sizes.view(np.float32)
+    whole = values.view(np.uint32)
+    for start in range(0, whole.size, _LANES):
+        out, part = bits[start : start + _LANES], whole[start : start + _LANES]
+        for j in range(part.size):
+            sizes[j] = min(np.uint32(part[j] & np.uint32(0x7FFF_FFFF)), _LARGEST16)
+        for j in range(part.size):
+            raised[j] = floats[j] + np.float32(0.5)
+        for j in range(part.size):
+            odd = (sizes[j] >> np.uint32(13)) & np.uint32(1)
+            normal = (sizes[j] - _BIAS + np.uint32(0x0FFF) + odd) >> np.uint32(13)
+            size = raised_bits[j] - _HALF if sizes[j] < _BIAS_UP else normal  # _BIAS_UP is 2**-14 in float32
+            out[j] = np.uint16(((part[j] >> np.uint32(16)) & np.uint32(0x8000)) | size)
+
+
 @kernel(reference.accumulate_float16_exact, ("out float64", "in uint16", "float64", "float64"))
 def accumulate_float16_exact(total: Float64s, bits: HalfBits, weight: float, grid: float) -> None:
     """Add weight * float16 bits, each term rounded to a multiple of grid, to total (n,) in place.
 
-    Exponent and fraction moved to their places in a float32 make 2**-112 times the number, subnormal ones
-    too; infinities and NaN get the exponent they have there.
+    A normal number's bits are moved to their places in a float32. A subnormal one, m * 2**-24, is made as
+    2**-14 + m * 2**-24 less 2**-14: float32's own subnormal numbers would be exact too, but some processors
+    take a hundred cycles for each.
     """
     magic = 1.5 * 2.0**52 * grid
     words = np.empty(_LANES, np.uint32)
@@ -208,13 +244,16 @@ def accumulate_float16_exact(total: Float64s, bits: HalfBits, weight: float, gri
     for start in range(0, bits.size, _LANES):
         sums, part = total[start : start + _LANES], bits[start : start + _LANES]
         for j in range(part.size):
-            word = np.uint32(part[j])
-            size = np.uint32((word & np.uint32(0x7FFF)) << np.uint32(13))
-            top = np.uint32(0x7F80_0000) if size >= np.uint32(0x0F80_0000) else np.uint32(0)
-            words[j] = ((word & np.uint32(0x8000)) << np.uint32(16)) | size | top
+            size = np.uint32(part[j]) & np.uint32(0x7FFF)
+            top = _INFINITY if size >= _INFINITY16 else (_BIAS if size >= _NORMAL16 else _BIAS_UP)
+            words[j] = (size << np.uint32(13)) + top
         for j in range(part.size):
-            term = weight * np.float64(values[j] * np.float32(2.0**112))
-            sums[j] += (term + magic) - magic
+            subnormal = (np.uint32(part[j]) & np.uint32(0x7FFF)) < _NORMAL16
+            values[j] -= _SMALLEST_NORMAL16 if subnormal else np.float32(0)
+        for j in range(part.size):
+            words[j] |= (np.uint32(part[j]) & np.uint32(0x8000)) << np.uint32(16)
+        for j in range(part.size):
+            sums[j] += (weight * np.float64(values[j]) + magic) - magic
 
 
 @kernel(
@@ -229,9 +268,13 @@ def accumulate_float16(total: Floats, bits: HalfBits, weight: float) -> None:
     for start in range(0, bits.size, _LANES):
         sums, part = total[start : start + _LANES], bits[start : start + _LANES]
         for j in range(part.size):
-            word = np.uint32(part[j])
-            size = np.uint32((word & np.uint32(0x7FFF)) << np.uint32(13))
-            top = np.uint32(0x7F80_0000) if size >= np.uint32(0x0F80_0000) else np.uint32(0)
-            words[j] = ((word & np.uint32(0x8000)) << np.uint32(16)) | size | top
+            size = np.uint32(part[j]) & np.uint32(0x7FFF)
+            top = _INFINITY if size >= _INFINITY16 else (_BIAS if size >= _NORMAL16 else _BIAS_UP)
+            words[j] = (size << np.uint32(13)) + top
         for j in range(part.size):
-            sums[j] = sums[j] + weight * np.float64(values[j] * np.float32(2.0**112))
+            subnormal = (np.uint32(part[j]) & np.uint32(0x7FFF)) < _NORMAL16
+            values[j] -= _SMALLEST_NORMAL16 if subnormal else np.float32(0)
+        for j in range(part.size):
+            words[j] |= (np.uint32(part[j]) & np.uint32(0x8000)) << np.uint32(16)
+        for j in range(part.size):
+            sums[j] = sums[j] + weight * np.float64(values[j])

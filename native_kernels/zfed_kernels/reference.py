@@ -155,6 +155,12 @@ def float32_to_bfloat16(bits: HalfBits, values: Float32s) -> None:
     bits[:] = np.where(overflown, (rounded & np.uint32(0x8000)) | np.uint32(0x7F7F), rounded)
 
 
+def float32_to_float16(bits: HalfBits, values: Float32s) -> None:
+    """Round to nearest, ties to even; what is too large becomes the largest number."""
+    limit = np.float32(np.finfo(np.float16).max)
+    bits.view(np.float16)[:] = np.clip(values, -limit, limit)
+
+
 def scale(values: Floats, factor: float) -> None:
     """Multiply values by factor."""
     values[:] = values.astype(np.float64) * factor

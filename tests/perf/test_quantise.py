@@ -12,6 +12,7 @@ from zfed_kernels import (
     accumulate_float16_exact,
     accumulate_int8_exact,
     float32_to_bfloat16,
+    float32_to_float16,
     int8_scales,
     quantise_int8,
 )
@@ -43,8 +44,11 @@ def test_accumulate_bfloat16(benchmark, total, update):
 
 
 @pytest.mark.benchmark(group="accumulate 2**18 encoded numbers")
-def test_accumulate_float16(benchmark, total, update):
-    benchmark(accumulate_float16_exact, total, update.astype(np.float16).view(np.uint16), 3.0, GRID)
+@pytest.mark.parametrize("scale", [1, 1e-5], ids=["normal", "subnormal"])
+def test_accumulate_float16(benchmark, total, update, scale):
+    bits = np.empty(SIZE, np.uint16)
+    float32_to_float16(bits, update * np.float32(scale))
+    benchmark(accumulate_float16_exact, total, bits, 3.0, GRID)
 
 
 @pytest.mark.benchmark(group="accumulate 2**18 encoded numbers")
@@ -55,8 +59,9 @@ def test_accumulate_int8(benchmark, total, update):
 
 
 @pytest.mark.benchmark(group="encode 2**18 numbers")
-def test_encode_bfloat16(benchmark, update):
-    benchmark(float32_to_bfloat16, np.empty(SIZE, np.uint16), update)
+@pytest.mark.parametrize("kernel", [float32_to_bfloat16, float32_to_float16], ids=["bfloat16", "float16"])
+def test_encode_half(benchmark, kernel, update):
+    benchmark(kernel, np.empty(SIZE, np.uint16), update)
 
 
 @pytest.mark.benchmark(group="encode 2**18 numbers")

@@ -131,6 +131,20 @@ def test_every_float16_is_decoded_exactly():
     np.testing.assert_array_equal(total, bits.view(np.float16).astype(np.float64))
 
 
+@pytest.mark.parametrize("step", [0, 1])
+def test_float16_is_rounded_as_numpy_does_at_every_border(step):
+    """Every finite float16 and what lies halfway to the next, each with its neighbours in float32."""
+    numbers = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
+    middles = numbers[:-1] / 2 + numbers[1:] / 2
+    near = np.concatenate([each for x in (numbers, middles) for each in (np.nextafter(x, np.float32(0)), x)])
+    near = np.nextafter(near, np.float32(np.inf)) if step else near
+    near = near[near <= 65504]
+    for values in (near, -near):
+        bits = np.empty(values.size, np.uint16)
+        zfed_kernels.float32_to_float16(bits, values)
+        np.testing.assert_array_equal(bits, values.astype(np.float16).view(np.uint16))
+
+
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 1024, 5000])
 def test_sum_of_encoded_updates_is_the_sum_of_decoded_ones(size):
     rng = np.random.default_rng(size)

@@ -120,12 +120,15 @@ PAIRS: list[tuple[Any, Any, Any, tuple[float, ...], int]] = [
     ),
     (quantise.int8_to_float32, reference.int8_to_float32, coded("float32"), (), 1),
     (quantise.float32_to_int8, reference.float32_to_int8, to_code, (), 2),
-    (
-        quantise.float32_to_bfloat16,
-        reference.float32_to_bfloat16,
-        lambda rng, size: [np.zeros(size, np.uint16), update_like("float32", rng, size)],
-        (),
-        1,
+    *(
+        (
+            getattr(quantise, name),
+            getattr(reference, name),
+            lambda rng, size: [np.zeros(size, np.uint16), update_like("float32", rng, size)],
+            (),
+            1,
+        )
+        for name in ("float32_to_bfloat16", "float32_to_float16")
     ),
 ]
 
