@@ -61,9 +61,10 @@ def quantise_int8(codes: Codes, scales: Float32s, values: Float32s, *, key: int,
     for start in range(0, values.size, BLOCK):
         part = slice(start, min(start + BLOCK, values.size))
         count = part.stop - start
-        philox(words, start // 4, stream, key)
+        drawn = words[: -(-count // 4) * 4]  # Philox makes four at a time; most tensors are short
+        philox(drawn, start // 4, stream, key)
         blocks = slice(start // INT8_BLOCK, start // INT8_BLOCK + int8_scales(count))
-        float32_to_int8(codes[part], scales[blocks], values[part], words[:count])
+        float32_to_int8(codes[part], scales[blocks], values[part], drawn[:count])
 
 
 def _codes_then_scales(codes: int, scales: int, *others: int) -> bool:

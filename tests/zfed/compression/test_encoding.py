@@ -176,8 +176,8 @@ def test_slices_suit_an_inspector_and_join_to_the_vector(name):
 def test_a_model_of_many_parts_comes_back(name):
     layout = ParameterLayout.build(
         [
-            ("w", "F32", (600_001,), "average"),
-            ("x", "F64", (300_001,), "average"),
+            ("w", "F32", (2**18 + 5,), "average"),
+            ("x", "F64", (7,), "average"),
             ("r", "F32", (9,), "running"),
         ]
     )
