@@ -7,7 +7,7 @@ from zfed.strategies.inspection import UpdateInspector, Verdict
 from zfed.strategies.mean import FedAvg
 from zfed.strategies.registry import STRATEGIES, create_strategy, strategy_options
 from zfed.strategies.server_optimizer import FedAvgM
-from zfed_kernels import warm_up
+from zfed.strategies.warming import warm_up
 
 __all__ = [
     "STRATEGIES",
