@@ -33,7 +33,7 @@ def measure_averaging(length: int, updates: int) -> dict[str, float]:
     generator = np.random.default_rng(0)
     length = min(length, LARGEST_UPDATE)
     given = [generator.random(length, np.float32) for _ in range(min(updates, MOST_UPDATES))]
-    warm_up()
+    warm_up(accumulate_exact, finish_mean)
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
     for _ in range(REPEATS):
         for name, average in WAYS.items():

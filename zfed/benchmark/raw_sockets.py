@@ -137,7 +137,7 @@ def _gather(observer: Observer, workers: int, rounds: int) -> list[socket.socket
     with socket.create_server(("127.0.0.1", 0), backlog=workers) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         observer(CoordinatorStarted(run="raw", directory="", address=address, rounds=rounds, protected=False))
-        warm_up()
+        warm_up(accumulate_exact, finish_mean)
         listener.settimeout(PATIENCE_S)
         return [_patient(listener.accept()[0]) for _ in range(workers)]
 
