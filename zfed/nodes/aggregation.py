@@ -107,7 +107,9 @@ class Aggregation:
     def _fold(self, job: FoldUpdate) -> UpdateFolded:
         fold = job.fold
         self.strategy.accumulate(job.chunks, fold.weight)
-        return UpdateFolded(fold, self._own_model(job) if fold.keep else None)
+        own = self._own_model(job) if fold.keep else None
+        job.chunks.clear()  # free at once: what staged them refers to itself, so it waits for the collector
+        return UpdateFolded(fold, own)
 
     def _own_model(self, job: FoldUpdate) -> Served:
         """The worker's own model: what it trained from plus its delta."""

@@ -49,8 +49,10 @@ class Staging:
             if not staged.intake.complete:
                 puller.start(staged.intake, now)
 
-    def stop(self) -> None:
-        """Fetch no more."""
+    def discard(self) -> None:
+        """Fetch no more, and let go of what is here."""
+        for staged in self.vectors.values():
+            staged.chunks.clear()
         if self._puller is not None:
             for staged in self.vectors.values():
                 self._puller.stop(staged.vector.data.id)

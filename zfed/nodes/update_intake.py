@@ -119,10 +119,10 @@ class UpdateIntake:
         del self._staged[assignment]
         try:
             staging.check()
-        except UpdateError as error:
-            return [Unfit(node, assignment, error.code, str(error))]
-        except RemoteProtocolError as error:
-            return [Unfit(node, assignment, "digest", str(error))]
+        except (UpdateError, RemoteProtocolError) as error:
+            staging.discard()
+            code = error.code if isinstance(error, UpdateError) else "digest"
+            return [Unfit(node, assignment, code, str(error))]
         return [Arrived(staging)]
 
     def folding(self, assignment: AssignmentId) -> None:
@@ -160,7 +160,7 @@ class UpdateIntake:
         self._folding.discard(assignment)
         staging = self._staged.pop(assignment, None)
         if staging is not None:
-            staging.stop()
+            staging.discard()
 
 
 def _staging(node: str, update: Update, wanted: Wanted) -> Staging:
