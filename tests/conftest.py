@@ -1,8 +1,17 @@
-"""Without torch, as on a board that only coordinates, its tests are left out, and the report says so."""
+"""Without torch, as on a board that only coordinates, its tests are left out, and the report says so.
+
+Property tests draw 50 examples, which keeps all tests under three minutes; HYPOTHESIS_EXAMPLES draws more.
+"""
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
+
+from hypothesis import settings
+
+settings.register_profile("zfed", max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "50")))
+settings.load_profile("zfed")
 
 NEEDS_TORCH = ["examples", "tools", "zfed/tasks", "zfed/torch"]
 collect_ignore = [] if find_spec("torch") else NEEDS_TORCH
