@@ -12,7 +12,7 @@ READY  := $(VENV)/.zfed-ready
 WHEELS := dist
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mnist demo test lint check bench cover docs wheel clean
+.PHONY: help setup mnist demo test lint check bench crowd cover docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: lint test ## all that has to pass before a change is shared
 
 bench: $(READY) ## measure kernels against their references, rounds against raw sockets
 	$(BIN)/pytest tests/perf --benchmark-only $(ARGS)
+
+crowd: $(READY) ## measure what a thousand workers cost a coordinator
+	$(BIN)/python -m tests.perf.crowd $(ARGS)
 
 cover: $(READY) mnist ## run the tests with kernels interpreted, so that coverage sees their loops
 	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest $(ARGS)

@@ -73,10 +73,15 @@ class SocketListener:
 
 
 class SocketConnector:
-    """A DEALER socket, a new one for every connection."""
+    """A DEALER socket, a new one for every connection.
 
-    def __init__(self) -> None:
-        self._context = zmq.Context()
+    Args:
+        context: What many nodes in one process share; by default each has its own, which it ends.
+    """
+
+    def __init__(self, context: zmq.Context[Any] | None = None) -> None:
+        self._owns_context = context is None
+        self._context = context or zmq.Context()
         self._socket: zmq.Socket[bytes] | None = None
 
     @property
@@ -124,7 +129,8 @@ class SocketConnector:
     def close(self) -> None:
         """Drop the connection for good."""
         self._drop()
-        self._context.term()
+        if self._owns_context:
+            self._context.term()
 
     def _drop(self) -> None:
         if self._socket is not None:

@@ -101,6 +101,17 @@ def test_connector_that_is_not_open_takes_nothing():
     connector.close()
 
 
+def test_connectors_of_one_process_may_share_a_context_and_each_is_closed_alone(listener):
+    with zmq.Context() as context:
+        first, second = SocketConnector(context), SocketConnector(context)
+        for each in (first, second):
+            each.open(listener.address)
+        first.close()
+        assert second.send(b"", [b"still here"])
+        assert plain(awaited(listener.receive)[1]) == [b"still here"]
+        second.close()
+
+
 def test_connection_that_the_coordinator_closed_is_broken_at_once():
     with closing(SocketConnector()) as connector:
         with closing(SocketListener("tcp://127.0.0.1:*")) as listener:
