@@ -1,6 +1,7 @@
 """zfed's loops over flat arrays. Importing this loads numpy only; numba comes with the first call."""
 
 from zfed_kernels._kernel import warm_up
+from zfed_kernels.finish import finish_mean, finish_momentum
 from zfed_kernels.noise import add_gaussian_noise
 from zfed_kernels.quantise import (
     accumulate_bfloat16,
@@ -15,16 +16,26 @@ from zfed_kernels.quantise import (
     int8_to_float32,
     quantise_int8,
 )
-from zfed_kernels.reduction import accumulate, accumulate_exact, finish_mean, finish_momentum, scale
-from zfed_kernels.reference import Scan
+from zfed_kernels.reduction import (
+    accumulate,
+    accumulate_exact,
+    accumulate_exact_four,
+    accumulate_exact_many,
+    scale,
+    store_exact,
+)
+from zfed_kernels.reference import Finish, Scan
 from zfed_kernels.scan import scan
 
 __all__ = [
+    "Finish",
     "Scan",
     "accumulate",
     "accumulate_bfloat16",
     "accumulate_bfloat16_exact",
     "accumulate_exact",
+    "accumulate_exact_four",
+    "accumulate_exact_many",
     "accumulate_float16",
     "accumulate_float16_exact",
     "accumulate_int8",
@@ -39,5 +50,6 @@ __all__ = [
     "quantise_int8",
     "scale",
     "scan",
+    "store_exact",
     "warm_up",
 ]

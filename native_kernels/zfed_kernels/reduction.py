@@ -1,12 +1,18 @@
-"""Sums of updates, and what becomes of a sum when a round ends."""
+"""Sums of updates: exact on a grid, or plain."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from zfed_kernels import reference
 from zfed_kernels._kernel import kernel
 from zfed_kernels.reference import Float64s, Floats
+
+_TOGETHER: Final = 4
+"""Updates that one pass over a total adds."""
 
 
 @kernel(
@@ -29,6 +35,83 @@ def accumulate_exact(total: Float64s, update: Floats, weight: float, grid: float
 
 
 @kernel(
+    reference.store_exact,
+    ("out float64", "in float32", "float64", "float64"),
+    ("out float64", "in float64", "float64", "float64"),
+)
+def store_exact(total: Float64s, update: Floats, weight: float, grid: float) -> None:
+    """Write what `accumulate_exact` onto zeros would leave in total: the first update of a sum.
+
+    total (p,) float64 is not read, so it need not be cleared; the rest as in `accumulate_exact`. No term
+    is -0.0, which would differ: (v + m) - m is 0.0 where it vanishes.
+    """
+    magic = 1.5 * 2.0**52 * grid
+    for i in range(update.size):
+        total[i] = (weight * np.float64(update[i]) + magic) - magic
+
+
+def accumulate_exact_many(
+    total: Float64s, updates: Sequence[Floats], weights: Sequence[float], grid: float, *, fresh: bool
+) -> None:
+    """Add several updates as `accumulate_exact` adds one after another, with fewer passes over total.
+
+    A total outside the caches takes longer to read and write than an update to read, so adding four in one
+    pass takes half the time of adding them singly.
+
+    Args:
+        total: (p,) float64.
+        updates: Each (p,), all of one float dtype, finite.
+        weights: One for each update, from 0 on.
+        grid: A power of two.
+        fresh: Whether total counts as zeros, whatever it holds.
+    """
+    if len(updates) != len(weights):
+        raise ValueError(f"accumulate_exact_many: {len(updates)} updates and {len(weights)} weights")
+    if fresh and not updates:
+        total.fill(0)
+    for start in range(0, len(updates), _TOGETHER):
+        some, factors = list(updates[start : start + _TOGETHER]), list(weights[start : start + _TOGETHER])
+        if len(some) == 1:
+            (store_exact if fresh else accumulate_exact)(total, some[0], factors[0], grid)
+        else:
+            while len(some) < _TOGETHER:  # an update again, in the L1 cache by then; weight 0 adds nothing
+                some.append(some[-1])
+                factors.append(0.0)
+            (u0, u1, u2, u3), (w0, w1, w2, w3) = some, factors
+            accumulate_exact_four(total, u0, u1, u2, u3, w0, w1, w2, w3, grid, fresh)
+        fresh = False
+
+
+@kernel(
+    reference.accumulate_exact_four,
+    ("out float64", *("in float32",) * 4, *("float64",) * 5, "boolean"),
+    ("out float64", *("in float64",) * 4, *("float64",) * 5, "boolean"),
+)
+def accumulate_exact_four(
+    total: Float64s,
+    update_0: Floats,
+    update_1: Floats,
+    update_2: Floats,
+    update_3: Floats,
+    weight_0: float,
+    weight_1: float,
+    weight_2: float,
+    weight_3: float,
+    grid: float,
+    fresh: bool,
+) -> None:
+    """Add four updates in one pass; see `accumulate_exact_many`."""
+    magic = 1.5 * 2.0**52 * grid
+    for i in range(total.size):
+        so_far = 0.0 if fresh else total[i]
+        so_far += (weight_0 * np.float64(update_0[i]) + magic) - magic
+        so_far += (weight_1 * np.float64(update_1[i]) + magic) - magic
+        so_far += (weight_2 * np.float64(update_2[i]) + magic) - magic
+        so_far += (weight_3 * np.float64(update_3[i]) + magic) - magic
+        total[i] = so_far
+
+
+@kernel(
     reference.accumulate,
     ("out float32", "in float32", "float64"),
     ("out float64", "in float32", "float64"),
@@ -48,45 +131,3 @@ def scale(values: Floats, factor: float) -> None:
     """Multiply values (p,) by factor, in place; the product is rounded once, to their dtype."""
     for i in range(values.size):
         values[i] = np.float64(values[i]) * factor
-
-
-@kernel(
-    reference.finish_mean,
-    ("out float32", "in float32", "out float64", "float64", "float64"),
-    ("out float64", "in float64", "out float64", "float64", "float64"),
-)
-def finish_mean(out: Floats, base: Floats, total: Float64s, weight: float, rate: float) -> None:
-    """Write base + rate * total / weight to out; total holds the mean afterwards.
-
-    out, base (p,) of one dtype, total (p,); weight > 0, the sum of weights; rate: server learning rate.
-    """
-    for i in range(total.size):
-        total[i] /= weight
-        out[i] = np.float64(base[i]) + rate * total[i]
-
-
-@kernel(
-    reference.finish_momentum,
-    ("out float32", "out float32", "in float32", "in float32", "out float64") + ("float64",) * 3,
-    ("out float64", "out float64", "in float64", "in float64", "out float64") + ("float64",) * 3,
-)
-def finish_momentum(
-    out: Floats,
-    velocity: Floats,
-    base: Floats,
-    last_velocity: Floats,
-    total: Float64s,
-    weight: float,
-    rate: float,
-    momentum: float,
-) -> None:
-    """Write v = momentum * last_velocity + total / weight to velocity and base + rate * v to out.
-
-    out, velocity, base, last_velocity (p,) of one dtype; total (p,) holds the mean afterwards; weight > 0,
-    the sum of weights. The step uses v as rounded to its dtype, so that a run restored from v goes on with
-    the same bits.
-    """
-    for i in range(total.size):
-        total[i] /= weight
-        velocity[i] = momentum * np.float64(last_velocity[i]) + total[i]
-        out[i] = np.float64(base[i]) + rate * np.float64(velocity[i])

@@ -32,6 +32,9 @@ LARGEST_INT8_SCALE = np.float32(np.finfo(np.float32).max / np.float32(127) * np.
 SCAN_LANES = 1024
 """Sums that `scan` keeps side by side: lane l holds those of elements l, l + 1024, l + 2048, ..."""
 
+FINISH_LANES = 512
+"""Elements that the kernels of `finish` work on at a time."""
+
 # Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), Philox4x32.
 PHILOX_ROUNDS = 10
 PHILOX_FACTOR_0, PHILOX_FACTOR_1 = 0xD2511F53, 0xCD9E8D57
@@ -77,6 +80,20 @@ class Scan(NamedTuple):
     squares: float
 
 
+class Finish(NamedTuple):
+    """What a kernel that ends a round found on its way.
+
+    Attributes:
+        largest: Largest |mean|, 0 for an empty array, infinite if `first_bad_mean` is not -1.
+        first_bad_mean: Index of the first mean that is NaN or infinite, -1 if there is none.
+        first_bad: Index of the first new value that is NaN or infinite, -1 if there is none.
+    """
+
+    largest: float
+    first_bad_mean: int
+    first_bad: int
+
+
 def widened(values: NDArray[Any]) -> NDArray[Any]:
     """float16, or bfloat16 bits in uint16, as float32, exactly; any other dtype unchanged."""
     if values.dtype == np.float16:
@@ -93,6 +110,34 @@ def accumulate_exact(total: Float64s, update: AnyFloats, weight: float, grid: fl
     terms += magic
     terms -= magic
     total += terms
+
+
+def store_exact(total: Float64s, update: AnyFloats, weight: float, grid: float) -> None:
+    """Write weight * update, rounded to the grid, to total."""
+    total.fill(0)
+    accumulate_exact(total, update, weight, grid)
+
+
+def accumulate_exact_four(
+    total: Float64s,
+    update_0: AnyFloats,
+    update_1: AnyFloats,
+    update_2: AnyFloats,
+    update_3: AnyFloats,
+    weight_0: float,
+    weight_1: float,
+    weight_2: float,
+    weight_3: float,
+    grid: float,
+    fresh: bool,
+) -> None:
+    """Add four updates, one after another, to total or, if that is fresh, to zeros."""
+    if fresh:
+        total.fill(0)
+    accumulate_exact(total, update_0, weight_0, grid)
+    accumulate_exact(total, update_1, weight_1, grid)
+    accumulate_exact(total, update_2, weight_2, grid)
+    accumulate_exact(total, update_3, weight_3, grid)
 
 
 def accumulate(total: Floats, update: AnyFloats, weight: float) -> None:
@@ -166,10 +211,11 @@ def scale(values: Floats, factor: float) -> None:
     values[:] = values.astype(np.float64) * factor
 
 
-def finish_mean(out: Floats, base: Floats, total: Float64s, weight: float, rate: float) -> None:
-    """Turn total into the mean, and base + rate * mean into out."""
-    total /= weight
-    out[:] = base + rate * total
+def finish_mean(out: Floats, base: Floats, total: Floats, weight: float, rate: float) -> Finish:
+    """Write base + rate * mean to out."""
+    mean = total.astype(np.float64) / weight
+    out[:] = base + rate * mean
+    return _finish(out, mean)
 
 
 def finish_momentum(
@@ -177,15 +223,16 @@ def finish_momentum(
     velocity: Floats,
     base: Floats,
     last_velocity: Floats,
-    total: Float64s,
+    total: Floats,
     weight: float,
     rate: float,
     momentum: float,
-) -> None:
-    """Turn total into the mean, and one step of momentum along it into velocity and out."""
-    total /= weight
-    velocity[:] = momentum * last_velocity.astype(np.float64) + total
+) -> Finish:
+    """Write one step of momentum along the mean to velocity and out."""
+    mean = total.astype(np.float64) / weight
+    velocity[:] = momentum * last_velocity.astype(np.float64) + mean
     out[:] = base + rate * velocity.astype(np.float64)
+    return _finish(out, mean)
 
 
 def scan(values: AnyFloats) -> Scan:
@@ -241,6 +288,15 @@ def cosine_and_sine(cosine: Float32s, sine: Float32s, words: Words) -> None:
     opposite = quadrant >= 2
     np.negative(cosine, out=cosine, where=opposite)
     np.negative(sine, out=sine, where=opposite)
+
+
+def _finish(out: Floats, mean: Float64s) -> Finish:
+    bad_means, bad = np.flatnonzero(~np.isfinite(mean)), np.flatnonzero(~np.isfinite(out))
+    return Finish(
+        largest=np.inf if bad_means.size else float(np.max(np.abs(mean), initial=0.0)),
+        first_bad_mean=int(bad_means[0]) if bad_means.size else -1,
+        first_bad=int(bad[0]) if bad.size else -1,
+    )
 
 
 def _int8_values(codes: Codes, scales: Float32s) -> Float32s:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zfed_kernels import accumulate, accumulate_exact, finish_mean, finish_momentum, scale
+from zfed_kernels import accumulate, accumulate_exact, accumulate_exact_many, finish_mean, scale, store_exact
 
+GRID = 2.0**-40
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -165,19 +166,42 @@ def test_a_vanishing_sum_is_positive_zero():
     assert total.tobytes() == np.zeros(2).tobytes()
 
 
-def test_finish_mean_leaves_the_mean_behind():
-    total = np.array([6.0, -3.0])
-    out = np.empty(2, np.float32)
-    finish_mean(out, np.array([1, 1], np.float32), total, 3.0, 0.5)
-    np.testing.assert_array_equal(total, [2.0, -1.0])
-    np.testing.assert_array_equal(out, np.array([2.0, 0.5], np.float32))
+@given(rounds(), st.integers(0, 9), st.booleans())
+@settings(deadline=None)
+def test_adding_many_gives_the_bits_of_adding_one_after_another(one_round, count, fresh):
+    updates, weights, grid = one_round
+    before = exact_sum(updates, weights, grid, range(1))
+    expected = np.zeros_like(before) if fresh else before.copy()
+    for update, weight in zip(updates[:count], weights[:count], strict=True):
+        accumulate_exact(expected, update, weight, grid)
+    total = np.full_like(before, np.nan) if fresh else before
+    accumulate_exact_many(total, updates[:count], weights[:count], grid, fresh=fresh)
+    assert total.tobytes() == expected.tobytes()
 
 
-def test_finish_momentum_carries_velocity_over():
-    velocity, out = np.zeros(1, np.float32), np.zeros(1, np.float32)
-    for expected_velocity, expected_out in [(1.0, 0.5), (1.5, 1.25), (1.75, 2.125)]:
-        finish_momentum(out, velocity, out.copy(), velocity.copy(), np.array([2.0]), 2.0, 0.5, 0.5)
-        assert (velocity[0], out[0]) == (expected_velocity, expected_out)
+def test_as_many_weights_as_updates_are_asked_for():
+    total = np.zeros(1)
+    with pytest.raises(ValueError, match="2 updates and 1 weights"):
+        accumulate_exact_many(total, [np.ones(1)] * 2, [1.0], GRID, fresh=True)
+    assert total == 0
+
+
+@given(rounds())
+@settings(deadline=None)
+def test_storing_gives_the_bits_of_adding_to_zeros(one_round):
+    updates, weights, grid = one_round
+    total = np.full(updates[0].size, np.nan)
+    store_exact(total, updates[0], weights[0], grid)
+    assert total.tobytes() == exact_sum(updates, weights, grid, [0]).tobytes()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_stored_zero_is_positive(count):
+    """As in a sum onto zeros; a small negative term rounds to zero as well."""
+    total = np.full(3, np.nan)
+    zeros = np.array([-0.0, -1e-30, 0.0])
+    accumulate_exact_many(total, [zeros] * count, [1.0] * count, GRID, fresh=True)
+    assert total.tobytes() == np.zeros(3).tobytes()
 
 
 def test_scale_rounds_once():

@@ -18,7 +18,7 @@ from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.base import Strategy
 from zfed.strategies.pieces import HALF, Array, Buffer, elements
 from zfed.strategies.update_sum import UpdateSum
-from zfed_kernels import finish_mean, scan
+from zfed_kernels import Finish, finish_mean, scan
 
 _BLOCK: Final = 2**16
 """Elements rounded to half precision at a time; bounds the temporary arrays of rounding."""
@@ -76,11 +76,15 @@ class FedAvg(Strategy):
                 out = state[state_key("master", segment)] = np.empty_like(base)
             else:
                 base, out = elements(model, segment), published
-            state |= self._step(segment, out, base, total, weight)
+            kept, found = self._step(segment, out, base, total, weight)
+            state |= kept
+            first_bad = found.first_bad
             if segment.dtype in HALF:
                 _publish(published, out, segment.dtype)
-            largest = max(largest, self._checked(segment, total, "the mean update holds"))
-            self._checked(segment, published, "the new model would hold")
+                first_bad = scan(published).first_bad  # a finite master may be too large for half precision
+            self._refuse(segment, found.first_bad_mean, "the mean update holds")
+            self._refuse(segment, first_bad, "the new model would hold")
+            largest = max(largest, found.largest)
         self._state = _immutable(state)
         self.largest_delta = float(largest)  # plain, as it goes into the journal
         return new
@@ -117,27 +121,24 @@ class FedAvg(Strategy):
 
     def _step(
         self, segment: Segment, out: Array, base: Array, total: Array, weight: float
-    ) -> dict[str, Array]:
-        """Write the new numbers of a segment to `out`, the mean to `total`; returns what is kept of it."""
+    ) -> tuple[dict[str, Array], Finish]:
+        """Write the new numbers of a segment to `out`; returns what is kept of it, and what was found."""
         rate = self.server_learning_rate if segment.kind is TensorKind.AVERAGE else 1.0
-        finish_mean(out, base, total, weight, rate)
-        return {}
+        return {}, finish_mean(out, base, total, weight, rate)
 
-    def _checked(self, segment: Segment, values: Array, holder: str) -> float:
-        """The largest |value|.
+    def _refuse(self, segment: Segment, first_bad: int, holder: str) -> None:
+        """Raise if the index of the first number that is not finite is one, and not -1.
 
         Raises:
-            RunFailedError: If one is not finite.
+            RunFailedError: Says which tensor it is in.
         """
-        found = scan(values)
-        if found.first_bad >= 0:
+        if first_bad >= 0:
             width = NUMPY_DTYPES[segment.dtype].itemsize
-            tensor = self._sum.layout.tensor_at(segment.start + found.first_bad * width)
+            tensor = self._sum.layout.tensor_at(segment.start + first_bad * width)
             raise RunFailedError(
                 f"tensor {tensor.name!r}: {holder} a number that is not finite in {segment.dtype}; the last "
                 "version is kept. Lower --server-learning-rate or --value-range"
             )
-        return found.largest
 
 
 def _successor(model: ParameterBuffer) -> ParameterBuffer:

@@ -8,7 +8,7 @@ from zfed.errors import ConfigError
 from zfed.params import Segment, TensorKind
 from zfed.strategies.mean import FedAvg, state_key
 from zfed.strategies.pieces import Array
-from zfed_kernels import finish_momentum
+from zfed_kernels import Finish, finish_momentum
 
 
 class FedAvgM(FedAvg):
@@ -36,12 +36,12 @@ class FedAvgM(FedAvg):
 
     def _step(
         self, segment: Segment, out: Array, base: Array, total: Array, weight: float
-    ) -> dict[str, Array]:
+    ) -> tuple[dict[str, Array], Finish]:
         if segment.kind is not TensorKind.AVERAGE:
             return super()._step(segment, out, base, total, weight)
         key = state_key("velocity", segment)
         last_velocity = self.state[key]
         velocity = np.empty_like(last_velocity)
         rate, momentum = self.server_learning_rate, self.server_momentum
-        finish_momentum(out, velocity, base, last_velocity, total, weight, rate, momentum)
-        return {key: velocity}
+        found = finish_momentum(out, velocity, base, last_velocity, total, weight, rate, momentum)
+        return {key: velocity}, found
