@@ -404,7 +404,7 @@ class CoordinatorLogic:
         node, assignment = peer.session.node, update.assignment
         match self._rounds.standing(node, assignment):
             case "committed":
-                version = self._rounds.committed_version(assignment)
+                version = self._rounds.committed_version(node)
                 self._sessions.send(peer.session, Committed(assignment=assignment, version=version))
             case "accepted":
                 self._sessions.send(peer.session, Accepted(assignment=assignment))

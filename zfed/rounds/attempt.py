@@ -28,6 +28,8 @@ from zfed.wire.messages import AssignmentId
 class Attempt:
     """The parts of a cohort, and the rules by which they change.
 
+    An event of one worker takes the same time however large the cohort is.
+
     Attributes:
         number: 1 for a round's first attempt.
         version: The model version the workers start from.
@@ -45,10 +47,14 @@ class Attempt:
     opened_at: float
     deadline: float
     parts: dict[AssignmentId, Part] = field(default_factory=dict)
+    _awaited: dict[str, Part] = field(default_factory=dict)
+    _lost_at: dict[str, float] = field(default_factory=dict)  # of those awaited; who went last is last
+    _folding: int = 0
 
     def add(self, worker: NodeReady, assignment: AssignmentId) -> None:
         """Make this worker one of the cohort."""
-        self.parts[assignment] = Part(node=worker.node, assignment=assignment, declared=worker.examples)
+        part = Part(node=worker.node, assignment=assignment, declared=worker.examples)
+        self.parts[assignment] = self._awaited[part.node] = part
 
     def open(self, value_range: float) -> list[Action]:
         """Open the round and ask everybody.
@@ -77,6 +83,11 @@ class Attempt:
         """The parts in these states, in the order of the workers' names."""
         return [part for part in self.parts.values() if part.state in states]
 
+    @property
+    def settled(self) -> bool:
+        """True once every part is counted or out."""
+        return not self._awaited and not self._folding
+
     def missing(self) -> list[str]:
         """The parts that are out, as "name (why)"."""
         return [f"{part.node} ({part.why})" for part in self.in_state("out")]
@@ -85,29 +96,34 @@ class Attempt:
 
     def back(self, node: str) -> list[Action]:
         """A worker is here again: what is still awaited of it is asked again, under the same number."""
-        part = self._awaited(node)
+        part = self._awaited.get(node)
         if part is None:
             return []
-        part.lost_at = None
+        self._lost_at.pop(node, None)
         return [self._ask(part)]
 
     def gone(self, node: str, *, left: bool, now: float) -> None:
         """A worker went away; if it `left` for good, nobody waits for it."""
-        part = self._awaited(node)
-        if part is not None:
-            part.lost_at = now
-            if left:
-                part.drop("left")
+        part = self._awaited.get(node)
+        if part is None:
+            return
+        if left:
+            self.drop(part, "left")
+        else:
+            self._lost_at[node] = now
+
+    def drop(self, part: Part, why: str) -> None:
+        """Nothing is awaited of this part any more; it will not count."""
+        self._answered(part)
+        part.drop(why)
 
     def next_wake(self, grace_s: float) -> float | None:
         """When `expire` has something to drop; None if nobody is awaited."""
-        awaited = self.in_state("asked")
-        if not awaited:
+        if not self._awaited:
             return None
-        graces = [part.lost_at + grace_s for part in awaited if part.lost_at is not None]
-        if len(graces) < len(awaited):
+        if len(self._lost_at) < len(self._awaited):
             return self.deadline
-        return min(self.deadline, max(graces))
+        return min(self.deadline, next(reversed(self._lost_at.values())) + grace_s)
 
     def expire(self, now: float, grace_s: float) -> list[Action]:
         """Drop the parts nobody waits for any longer.
@@ -121,8 +137,8 @@ class Attempt:
         late = now >= self.deadline
         why = "no answer by the deadline" if late else f"lost, and not back within {grace_s:g} s"
         actions: list[Action] = []
-        for part in self.in_state("asked"):
-            part.drop(why)
+        for part in list(self._awaited.values()):
+            self.drop(part, why)
             reason = f"round {self.round} is closed: {why}"
             actions.append(Cancel(node=part.node, assignment=part.assignment, reason=reason))
         return actions
@@ -138,7 +154,9 @@ class Attempt:
             # The grid was chosen for the declared weights: more would not be summed exactly.
             reason = f"claims {update.examples} examples, {part.declared} were declared when the round opened"
             return self.refuse(part, "examples", reason)
+        self._answered(part)
         part.state = "folding"
+        self._folding += 1
         part.result = update
         part.weight = self._weight(update.examples)
         fold = Fold(
@@ -164,12 +182,13 @@ class Attempt:
         part = self.parts.get(assignment)
         if part is not None and part.state == "folding":
             part.state = "counted"
+            self._folding -= 1
 
     def refuse(self, part: Part, code: str, reason: str) -> list[Action]:
         """An update does not count."""
         if part.state != "asked":
             return []
-        part.drop(f"refused: {reason}")
+        self.drop(part, f"refused: {reason}")
         where = f"update of {part.node} in round {self.round} refused: {reason}"
         return [
             Refuse(node=part.node, assignment=part.assignment, code=code, reason=where),
@@ -200,8 +219,9 @@ class Attempt:
             per_worker=per_worker(counted),
         )
 
-    def _awaited(self, node: str) -> Part | None:
-        return next((part for part in self.in_state("asked") if part.node == node), None)
+    def _answered(self, part: Part) -> None:
+        self._awaited.pop(part.node, None)
+        self._lost_at.pop(part.node, None)
 
     def _ask(self, part: Part) -> AskTrain:
         return AskTrain(

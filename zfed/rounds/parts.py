@@ -25,7 +25,6 @@ class Part:
     declared: int
     state: PartState = "asked"
     why: str = ""
-    lost_at: float | None = None
     result: UpdateStaged | None = None
     weight: float = 0.0
 

@@ -117,9 +117,9 @@ class SyncRounds:
             return "stale"
         return "wanted" if part.state == "asked" else "accepted"
 
-    def committed_version(self, assignment: AssignmentId) -> int:
-        """The version that a committed assignment's update became part of."""
-        return next(version for number, version in self._committed.values() if number == assignment)
+    def committed_version(self, node: str) -> int:
+        """The version that a node's committed update became part of."""
+        return self._committed[node][1]
 
     # ---- events ---------------------------------------------------------------------------------
 
@@ -349,9 +349,9 @@ class SyncRounds:
         if self._first.is_asked(event.node, event.assignment):
             return [self._task_failed(event, 0, "initialize"), *self._model_refused(event.error, now)]
         part = self._part(event.node, event.assignment)
-        if part is None or part.state != "asked":
+        if self._attempt is None or part is None or part.state != "asked":
             return []
-        part.drop(f"its task failed: {event.error}")
+        self._attempt.drop(part, f"its task failed: {event.error}")
         return [self._task_failed(event, self.round, "train"), *self._close_if_due(now)]
 
     def _task_failed(self, event: WorkFailed, round: int, work: str) -> Action:
@@ -370,7 +370,7 @@ class SyncRounds:
         if self.phase != "collecting" or self._attempt is None:
             return []
         actions = self._attempt.expire(now, self.config.rejoin_grace_s)
-        if self._attempt.in_state("asked", "folding"):
+        if not self._attempt.settled:
             return actions
         counted = [part.node for part in self._attempt.in_state("counted")]
         if len(counted) < self._needed:

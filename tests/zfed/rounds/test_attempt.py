@@ -1,22 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.zfed.rounds.driver import ready, staged
 from zfed.rounds.attempt import Attempt
-from zfed.rounds.parts import Part
 
 GRACE_S = 10.0
 
 
 def attempt(*states, deadline=100.0):
     """One part per state; "lost:5" is a part asked of a worker that was lost at 5 s."""
-    made = {}
-    for number, state in enumerate(states):
-        name, _, lost_at = state.partition(":")
-        part = Part(node=f"w{number}", assignment=(1, number), declared=100)
-        part.state = "asked" if name == "lost" else name
-        part.lost_at = float(lost_at) if lost_at else None
-        made[part.assignment] = part
-    return Attempt(
+    made = Attempt(
         round=1,
         number=1,
         version=0,
@@ -24,8 +17,22 @@ def attempt(*states, deadline=100.0):
         own_models=False,
         opened_at=0.0,
         deadline=deadline,
-        parts=made,
     )
+    for number in range(len(states)):
+        made.add(ready(f"w{number}"), (1, number))
+    lost = []
+    for (assignment, part), state in zip(made.parts.items(), states, strict=True):
+        if state.startswith("lost:"):
+            lost.append((float(state.removeprefix("lost:")), part.node))
+        elif state == "out":
+            made.drop(part, "for a test")
+        elif state != "asked":
+            made.take(part, staged(part.node, assignment))
+        if state == "counted":
+            made.folded(assignment)
+    for lost_at, node in sorted(lost):
+        made.gone(node, left=False, now=lost_at)
+    return made
 
 
 def expired(opened, now):
@@ -67,6 +74,21 @@ def test_the_next_wake_is_the_end_of_the_last_grace_when_all_are_lost():
 
 def test_there_is_nothing_to_wake_for_when_nobody_is_awaited():
     assert attempt("folding", "counted", "out").next_wake(GRACE_S) is None
+
+
+def test_a_part_is_settled_once_it_is_counted_or_out():
+    assert attempt("counted", "out").settled
+    assert not attempt("counted", "folding").settled
+    assert not attempt("counted", "asked").settled
+    assert not attempt("lost:5").settled
+
+
+def test_a_worker_that_came_back_is_computing_again():
+    opened = attempt("lost:5", "lost:8")
+    opened.back("w1")
+    assert opened.next_wake(GRACE_S) == 100.0
+    opened.gone("w1", left=False, now=20.0)
+    assert opened.next_wake(GRACE_S) == 30.0
 
 
 states = st.lists(st.sampled_from(["asked", "folding", "counted", "out", "lost:5", "lost:8"]), max_size=5)

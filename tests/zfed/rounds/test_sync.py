@@ -386,7 +386,7 @@ def test_a_committed_update_is_known_as_such_also_rounds_later():
     orders = asked(run.commit(1))
     whole_round(run, orders, 2)
     assert run.engine.standing("alice", missed) == "committed"
-    assert run.engine.committed_version(missed) == 1
+    assert run.engine.committed_version("alice") == 1
 
 
 def test_standing_follows_an_update_through_its_round():
@@ -400,7 +400,7 @@ def test_standing_follows_an_update_through_its_round():
     run.answer(orders["bob"])
     run.commit(1)
     assert run.engine.standing("alice", own) == "committed"
-    assert run.engine.committed_version(own) == 1
+    assert run.engine.committed_version("alice") == 1
 
 
 # ---- evaluation -------------------------------------------------------------------------------------
