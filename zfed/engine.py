@@ -120,6 +120,13 @@ class EvaluationDone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CannotRun:
+    """This run cannot be done on this machine; `reason` is for the person who started it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StopAsked:
     """Somebody wants the run to stop."""
 
@@ -143,6 +150,7 @@ Event: TypeAlias = (
     | CommitFailed
     | WorkFailed
     | EvaluationDone
+    | CannotRun
     | StopAsked
     | Tick
 )

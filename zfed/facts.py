@@ -110,6 +110,19 @@ class ModelReady(Fact, frozen=True):
     layout: str
 
 
+class UploadsPlanned(Fact, frozen=True):
+    """What the memory budget means for the run's model; `origin` says in words where the budget comes from.
+
+    `reserved` bytes are kept for the model and what becomes of it; `in_memory` updates can be received at the
+    same time.
+    """
+
+    budget: int
+    origin: str
+    reserved: int
+    in_memory: int
+
+
 class RoundOpened(Fact, frozen=True):
     """A cohort was asked for a round's work; `attempt` counts from 1."""
 
@@ -250,6 +263,7 @@ AnyFact: TypeAlias = (
     | NodeLeft
     | NodeRefused
     | Waiting
+    | UploadsPlanned
     | ModelReady
     | RoundOpened
     | Progress

@@ -31,6 +31,7 @@ from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.introduction import introduction
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.task_host import TaskHost, WorkEvent
+from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import (
     Connect,
     Disconnect,
@@ -69,6 +70,9 @@ LINGER_S: Final = 1.0
 
 MOST_ALARMS: Final = 10
 """A logic may have several things due at once; one that is never done with them would keep a pump busy."""
+
+FREE_MEMORY: Final = 1 << 40
+"""What a simulated machine has; the real one must not change what happens."""
 
 WorkSeconds = Callable[[str, Work], float]
 """Virtual seconds that a node of this name takes for a piece of work."""
@@ -276,7 +280,8 @@ class _Coordinator(_Driven):
     def __init__(self, simulation: Simulation, config: CoordinatorConfig, directory: RunDirectory) -> None:
         initial = Path(config.run.initial) if config.run.initial else None
         self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
-        logic = CoordinatorLogic(config, directory.run_id, directory.next_incarnation())
+        plan_uploads = planner_of(config, self.aggregation.strategy, FREE_MEMORY)
+        logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation())
         super().__init__(simulation, COORDINATOR, logic)
         listener = simulation.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close

@@ -90,7 +90,7 @@ def test_print_config_shows_each_value_and_its_source(capsys, monkeypatch, tmp_p
     assert shown["rounds = 3"] == "--rounds"
     assert shown["seed = 5"] == "ZFED_SEED"
     assert shown["min_workers = 2"] == f"{file}:[run]"
-    assert shown["upload_slots = 4"] == "default"
+    assert shown["upload_slots = 8"] == "default"
     assert shown["workers = true"] == "--evaluate-workers"
     assert shown["batches = 50"] == "--train"
 

@@ -33,6 +33,7 @@ def setting(
     choices: Sequence[str] = (),
     limits: Interval = ANY,
     joined: bool = False,
+    size: bool = False,
 ) -> Any:
     """A dataclass field with what a person and a parser need to know about it.
 
@@ -43,6 +44,7 @@ def setting(
         choices: The only texts allowed, if not all are.
         limits: Where a number, or each number of a list, must lie.
         joined: A text for which TOML may also hold a number or a list of texts (joined by commas).
+        size: A text that is empty or a number of bytes, as `200MB`; in TOML also a number.
     """
     metadata = {
         "help": help,
@@ -50,6 +52,7 @@ def setting(
         "choices": tuple(choices),
         "limits": limits,
         "joined": joined,
+        "size": size,
     }
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
@@ -99,7 +102,10 @@ class RunConfig:
     value_range: float = setting(
         0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=VALUE_RANGE
     )
-    upload_slots: int = setting(4, "updates received at the same time", metavar="N", limits=AT_LEAST_ONE)
+    upload_slots: int = setting(8, "most updates received at the same time", metavar="N", limits=AT_LEAST_ONE)
+    memory_budget: str = setting(
+        "", "memory for models and updates; default: half of what is free", metavar="SIZE", size=True
+    )
     trace: str = setting("", "file to which to add where the time went, for Perfetto", metavar="FILE")
 
 

@@ -40,6 +40,7 @@ class Setting:
     choices: tuple[str, ...]
     limits: Interval
     joined: bool
+    size: bool
 
     @property
     def destination(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from zfed.config.limits import ANY
 from zfed.config.nearest import nearest_name
+from zfed.config.sizes import parse_size
 from zfed.config.tables import Setting
 from zfed.config.toml_document import toml_value
 from zfed.errors import ConfigError
@@ -46,7 +47,7 @@ def value_from_toml(setting: Setting, value: object, where: str) -> Any:
         ConfigError: If it is of another type, or out of range. `where` opens the message.
     """
     item = _item_type(setting)
-    if setting.joined and not isinstance(value, (str, bool)):
+    if (setting.joined or setting.size) and not isinstance(value, (str, bool)):
         converted: Any = _joined(value)
     elif item is None:
         converted = _converted(setting.type, value)
@@ -61,6 +62,8 @@ def expectation(setting: Setting) -> str:
     """What a setting's value may be, in words."""
     if setting.choices:
         return f"one of {', '.join(setting.choices)}"
+    if setting.size:
+        return "a number of bytes, as 200MB or 1.5GiB"
     item = _item_type(setting)
     kind = _NOUNS[setting.type] if item is None else f"a list of {_PLURALS[item]}"
     limits = str(setting.limits)
@@ -107,10 +110,19 @@ def _checked(setting: Setting, value: Any, seen: object, where: str) -> Any:
     if setting.choices and value not in setting.choices:
         nearest = nearest_name(value, setting.choices)
         raise _unexpected(setting, seen, where, f'; did you mean "{nearest}"?' if nearest else "")
+    if setting.size and not _is_size(value):
+        raise _unexpected(setting, seen, where)
     numbers = value if isinstance(value, list) else [value]
     if _bounded(setting) and not all(number in setting.limits for number in numbers):
         raise _unexpected(setting, seen, where)
     return value
+
+
+def _is_size(text: str) -> bool:
+    try:
+        return not text or parse_size(text) >= 0
+    except ConfigError:
+        return False
 
 
 def _bounded(setting: Setting) -> bool:

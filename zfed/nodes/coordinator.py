@@ -19,8 +19,10 @@ from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.background import Background
 from zfed.nodes.coordinator_logic import CoordinatorLogic
+from zfed.nodes.free_memory import free_memory
 from zfed.nodes.pump import Pump
 from zfed.nodes.tracing import CoordinatorTrace
+from zfed.nodes.upload_plan import PlanUploads, planner_of
 from zfed.nodes.words import Finish, Job, JobFailed, StopRequested, TellFact
 from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
@@ -70,6 +72,7 @@ class Coordinator:
         config = self._config
         keep_freed_chunks()
         threading.Thread(target=warm_up, name="zfed-warm-up", daemon=True).start()
+        plan_uploads = planner_of(config, self._strategy, free_memory())
         listener = SocketListener(config.run.bind)
         try:
             path = Path(config.run.run or _new_run_path())
@@ -78,11 +81,11 @@ class Coordinator:
                 open_trace(config.run.trace, "coordinator") or nullcontext() as trace,
             ):
                 self._trace = CoordinatorTrace(trace) if trace is not None else None
-                return self._run(listener, directory)
+                return self._run(listener, directory, plan_uploads)
         finally:
             listener.close()
 
-    def _run(self, listener: SocketListener, directory: RunDirectory) -> RunEnded:
+    def _run(self, listener: SocketListener, directory: RunDirectory, plan_uploads: PlanUploads) -> RunEnded:
         config = self._config
         protected = is_loopback(config.run.bind)
         initial = Path(config.run.initial) if config.run.initial else None
@@ -90,6 +93,7 @@ class Coordinator:
         logic = CoordinatorLogic(
             config=config,
             run=directory.run_id,
+            plan_uploads=plan_uploads,
             incarnation=directory.next_incarnation(),
             protected=protected,
         )

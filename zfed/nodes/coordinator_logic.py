@@ -19,6 +19,7 @@ from zfed.engine import (
     AskModel,
     AskTrain,
     Cancel,
+    CannotRun,
     Commit,
     CommitFailed,
     EndRun,
@@ -43,12 +44,13 @@ from zfed.engine import (
     VersionCommitted,
     WorkFailed,
 )
-from zfed.errors import LocalProtocolError, RemoteProtocolError
-from zfed.facts import Fact, ModelReady, NodeJoined, NodeLeft, NodeRefused, Progress
+from zfed.errors import ConfigError, LocalProtocolError, RemoteProtocolError
+from zfed.facts import Fact, ModelReady, NodeJoined, NodeLeft, NodeRefused, Progress, UploadsPlanned
 from zfed.nodes.admission import Objection, RunLayout, name_objection, partition_objection, partition_of
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.staging import Staging
 from zfed.nodes.update_intake import RESUME_S, Arrived, IntakeEvent, Unfit, UpdateIntake, Wanted
+from zfed.nodes.upload_plan import WINDOW_BYTES, PlanUploads
 from zfed.nodes.words import (
     BeginRound,
     Chunks,
@@ -132,6 +134,7 @@ class CoordinatorLogic:
     Args:
         config: The run's configuration.
         run: The run's id.
+        plan_uploads: What the memory budget means for the model; raises ConfigError if it is too small.
         incarnation: Number of this coordinator start, from 1; numbers assignments and session epochs.
         protected: False if traffic is neither encrypted nor authenticated.
         timing: Seconds of the session rules.
@@ -139,6 +142,7 @@ class CoordinatorLogic:
 
     config: CoordinatorConfig
     run: str
+    plan_uploads: PlanUploads
     incarnation: int = 1
     protected: bool = False
     timing: Timing = field(default_factory=Timing)
@@ -151,8 +155,8 @@ class CoordinatorLogic:
         self._seen: set[str] = set()
         self._layout = RunLayout()
         self._models = ModelShelf()
-        self._window = Window()
-        self._intake = UpdateIntake(self.config.run.upload_slots)
+        self._window = Window(WINDOW_BYTES)
+        self._intake = UpdateIntake()
         self._arrived: dict[AssignmentId, Staging] = {}
         self._installing: Staging | None = None
         self._value_range = math.inf
@@ -289,8 +293,25 @@ class CoordinatorLogic:
         objection = self._layout.take(peer.session.hello, peer.layout)
         if objection:
             self._turn_away(peer.session, objection)
-        else:
+        elif self._room_for_uploads(now):
             self._admit(peer, now)
+
+    def _room_for_uploads(self, now: float) -> bool:
+        """Choose how many updates are received at the same time; False, and the end, if not one is."""
+        if self._intake.slots or self._layout.layout is None:
+            return True
+        try:
+            plan = self.plan_uploads(self._layout.layout)
+        except ConfigError as error:
+            self._tell_engine(CannotRun(reason=str(error)), now)
+            return False
+        self._intake.slots = plan.in_memory
+        budget = plan.budget
+        planned = UploadsPlanned(
+            budget=budget.bytes, origin=budget.origin, reserved=plan.reserved, in_memory=plan.in_memory
+        )
+        self._tell(planned)
+        return True
 
     def _admit(self, peer: _Peer, now: float) -> None:
         peer.admitted = True

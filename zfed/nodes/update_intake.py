@@ -72,10 +72,10 @@ class UpdateIntake:
     """All updates on their way in.
 
     Args:
-        slots: How many may be under way at the same time.
+        slots: How many may be under way at the same time; may be raised later.
     """
 
-    slots: int
+    slots: int = 0
     _offers: deque[_Offer] = field(default_factory=deque)
     _staged: dict[AssignmentId, Staging] = field(default_factory=dict)
     _folding: set[AssignmentId] = field(default_factory=set)

@@ -19,6 +19,7 @@ from zfed.config import EvaluateConfig, RunConfig
 from zfed.engine import (
     Action,
     Cancel,
+    CannotRun,
     Commit,
     CommitFailed,
     EndRun,
@@ -148,6 +149,8 @@ class SyncRounds:
                 return self._work_failed(event, now)
             case EvaluationDone():
                 return [*self.desk.done(event), *self._finish_if_idle(now)]
+            case CannotRun():
+                return self._end("failed", event.reason)
             case StopAsked() if self.phase == "committing":
                 self._stop_reason = event.reason  # the version that is being written shall count
                 return []

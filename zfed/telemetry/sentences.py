@@ -26,6 +26,7 @@ from zfed.facts import (
     TaskFailed,
     UpdateAccepted,
     UpdateRefused,
+    UploadsPlanned,
     Waiting,
 )
 from zfed.telemetry.groups import LabelGroup, group_shares
@@ -118,6 +119,14 @@ def _node_refused(fact: NodeRefused) -> list[str]:
 @describe.register
 def _waiting(fact: Waiting) -> list[str]:
     return [f"waiting for {fact.missing}, {duration(fact.remaining_s)} left"]
+
+
+@describe.register
+def _uploads_planned(fact: UploadsPlanned) -> list[str]:
+    return [
+        f"memory budget {megabytes(fact.budget)} ({fact.origin}): {megabytes(fact.reserved)} for the model, "
+        f"up to {plural(fact.in_memory, 'update')} received at the same time"
+    ]
 
 
 @describe.register

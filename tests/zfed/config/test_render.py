@@ -39,4 +39,4 @@ def test_origins_stand_in_one_column_beside_the_values():
     assert len(columns) == 1
     assert any(line.startswith("seed = 7 ") and line.endswith("# --seed") for line in lines)
     assert any(line.startswith("batches = 10 ") and line.endswith("# zfed.toml:[train]") for line in lines)
-    assert any(line.startswith("upload_slots = 4 ") and line.endswith("# default") for line in lines)
+    assert any(line.startswith("upload_slots = 8 ") and line.endswith("# default") for line in lines)

@@ -22,7 +22,7 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
     environment = {"ZFED_ROUNDS": "2", "ZFED_SEED": "2"}
     resolved = resolve_coordinator(inputs(file, flags={"rounds": "1"}, environment=environment))
     run, origins = resolved.config.run, resolved.origins["run"]
-    assert (run.rounds, run.seed, run.min_workers, run.upload_slots) == (1, 2, 3, 4)
+    assert (run.rounds, run.seed, run.min_workers, run.upload_slots) == (1, 2, 3, 8)
     assert [origins[key] for key in ("rounds", "seed", "min_workers", "upload_slots")] == [
         "--rounds",
         "ZFED_SEED",

@@ -8,9 +8,11 @@ from zfed.nodes.admission import claim_of
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_logic import CoordinatorLogic
+from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, TellFact, TimePassed
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
+from zfed.simulation import FREE_MEMORY
 from zfed.wire.codec import decode, encode
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Bye, Chunk, Hello, Initialize, Pull, Train, Update, Vector, Welcome
@@ -91,8 +93,10 @@ class Table:
 
     def __init__(self, config, directory):
         self.now = 0.0
-        self.logic = CoordinatorLogic(config, directory.run_id, directory.next_incarnation())
-        self.aggregation = Aggregation(directory, configured_strategy(config))
+        strategy = configured_strategy(config)
+        plan_uploads = planner_of(config, strategy, FREE_MEMORY)
+        self.logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation())
+        self.aggregation = Aggregation(directory, strategy)
         self.nodes = {}
         self.later = []
         self.facts = []

@@ -12,6 +12,7 @@ from zfed.facts import (
     Progress,
     RoundCommitted,
     UpdateRefused,
+    UploadsPlanned,
 )
 from zfed.nodes.coordinator_logic import GOODBYE_S, work_seed
 from zfed.nodes.update_intake import RESUME_S
@@ -103,6 +104,27 @@ def test_node_that_comes_after_the_end_is_told_that_it_has_ended(table):
     assert late.last(Refused).code == "ended"
     alice.leave()
     assert table.finish.status == "stopped"
+
+
+def test_budget_is_told_once_before_the_first_model_is_asked_for(make_table):
+    table = make_table(wait_for="2", memory_budget="1MB")
+    alice, _ = table.connect("alice"), table.connect("bob")
+    table.connect("charlie", values=buffer(size=7))
+    [planned] = table.told(UploadsPlanned)
+    assert (planned.budget, planned.origin, planned.in_memory) == (1_000_000, "--memory-budget", 8)
+    assert alice.of(Initialize)
+
+
+def test_budget_too_small_for_the_model_ends_the_run_before_a_byte_of_it_is_received(make_table):
+    table = make_table(wait_for="1", memory_budget="100kB")
+    alice = table.connect("alice", values=buffer(size=BIG))
+    ended = alice.last(Ended)
+    assert ended.status == "failed"
+    assert "--memory-budget" in ended.reason
+    assert alice.of(Initialize) == []
+    assert table.told(NodeJoined) == []
+    alice.leave()
+    assert table.finish.status == "failed"
 
 
 # ---- a round by hand ------------------------------------------------------------------------------

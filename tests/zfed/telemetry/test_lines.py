@@ -12,6 +12,8 @@ run mnist-1: 2 rounds, listening on tcp://0.0.0.0:8777
 run directory: runs/mnist-1
 *** INSECURE: traffic is neither encrypted nor authenticated; anybody on the network can read or forge it
 waiting for alice, bob, charlie, 1 h 00 min left
+memory budget 4,000.0 MB (half of what is free): 20.7 MB for the model, up to 8 updates received at the same \
+time
 worker alice joined: 24,754 examples (labels 0-3)
   per label 0: 6,190, 1: 6,188, 2: 6,188, 3: 6,188
 refused alice (name_taken): alice is connected from another machine

@@ -49,7 +49,7 @@ def test_sixty_columns_show_all_that_matters(run_facts: list[Fact]) -> None:
     assert shown(run_facts, width=60) == [
         "run mnist-1   tcp://0.0.0.0:8777",
         "INSECURE: traffic is neither encrypted nor authenticated",
-        "round 2/2 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 32 s, 0 s left",
+        "round 2/2 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 31 s, 0 s left",
         "",
         "node       stage  progress      loss   time  examples",
         "alice      done               0.3100  0.8 s    24,754",

@@ -1,0 +1,109 @@
+"""How many updates may be on their way in at the same time: what a memory budget leaves beside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from zfed.config import CoordinatorConfig
+from zfed.config.sizes import parse_size
+from zfed.errors import ConfigError
+from zfed.params import ParameterLayout
+from zfed.strategies import Strategy
+
+WINDOW_BYTES: Final = 64 << 20
+"""Bytes that a coordinator has asked for and not stored yet, of all peers together."""
+
+
+@dataclass(frozen=True)
+class MemoryBudget:
+    """Memory for models and updates, beside what the process takes without any.
+
+    Attributes:
+        bytes: How much.
+        origin: Where the number comes from, in words.
+    """
+
+    bytes: int
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadPlan:
+    """What a budget means for one layout.
+
+    Attributes:
+        reserved: Bytes kept for the model and what becomes of it.
+        in_memory: Updates that may be received into memory at the same time.
+    """
+
+    budget: MemoryBudget
+    reserved: int
+    in_memory: int
+
+
+PlanUploads: TypeAlias = Callable[[ParameterLayout], UploadPlan]
+
+
+def planner_of(config: CoordinatorConfig, strategy: Strategy, free: int | None) -> PlanUploads:
+    """How a coordinator will plan once it knows its model's layout.
+
+    Args:
+        config: Its configuration.
+        strategy: Says how much memory it needs for a layout.
+        free: Free bytes of the machine; None if it does not say.
+
+    Raises:
+        ConfigError: If no budget was given and nothing is known, or what was given is no size.
+    """
+    budget = budget_of(config.run.memory_budget, free)
+    return lambda layout: plan_uploads(
+        budget,
+        layout,
+        strategy_bytes=strategy.memory(layout),
+        slots=config.run.upload_slots,
+        own_models=config.evaluate.workers,
+    )
+
+
+def budget_of(asked: str, free: int | None) -> MemoryBudget:
+    """The budget that was asked for, or half of what is free.
+
+    Raises:
+        ConfigError: As `planner_of`.
+    """
+    if asked:
+        return MemoryBudget(parse_size(asked), "--memory-budget")
+    if free is None:
+        raise ConfigError(
+            "this system does not say how much memory is free; say how much to use: --memory-budget SIZE"
+        )
+    return MemoryBudget(free // 2, "half of what is free")
+
+
+def plan_uploads(
+    budget: MemoryBudget, layout: ParameterLayout, *, strategy_bytes: int, slots: int, own_models: bool
+) -> UploadPlan:
+    """Divide a budget.
+
+    Reserved first is what stays for the whole run: the version that is served; the sum, the strategy's state
+    and the next version (`strategy_bytes`); a worker's own model and its delta if those are evaluated; what
+    is under way. What is left is for updates, up to `slots` of them.
+
+    Raises:
+        ConfigError: If not one update fits. It says how much is needed.
+    """
+    update_bytes = max(layout.moving.nbytes, 1)
+    under_way = min(WINDOW_BYTES, slots * update_bytes)
+    reserved = layout.nbytes + strategy_bytes + under_way + (2 * layout.nbytes if own_models else 0)
+    in_memory = min(slots, (budget.bytes - reserved) // update_bytes)
+    if in_memory < 1:
+        needed = -(-(reserved + update_bytes) // 1_000_000)  # up to a whole MB, so that what is said suffices
+        raise ConfigError(
+            f"the memory budget is {budget.bytes / 1e6:,.0f} MB ({budget.origin}); a model of "
+            f"{layout.nbytes / 1e6:,.1f} MB needs at least {needed:,} MB: {reserved / 1e6:,.0f} MB for the "
+            f"model, its sum and what is under way, {update_bytes / 1e6:,.1f} MB for each update that is "
+            f"received at the same time. If this machine has as much, say --memory-budget {needed}MB"
+        )
+    return UploadPlan(budget=budget, reserved=reserved, in_memory=in_memory)
