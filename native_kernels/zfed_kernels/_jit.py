@@ -7,7 +7,7 @@ import stat
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ _lock = threading.Lock()  # kernels may be warmed up in a thread while another c
 _missing: str | None = None  # why numba cannot be used, once that is known
 
 
-def compiled(loop: Callable[..., Any], signatures: Sequence[Signature]) -> Callable[..., Any] | None:
-    """Compile `loop` for all `signatures` ahead of its first call; None where numba is missing.
+def compiled(loop: Callable[..., Any], signature: Signature) -> Callable[..., Any] | None:
+    """Compile `loop` for a signature ahead of its first call; None where numba is missing.
 
     The first time numba turns out to be missing, one warning says so. Floating-point arithmetic is strict
     (no fastmath, no contraction): the exact grid and every NaN check depend on it.
@@ -28,8 +28,7 @@ def compiled(loop: Callable[..., Any], signatures: Sequence[Signature]) -> Calla
         numba = _numba()
         if numba is None:
             return None
-        types = [tuple(_numba_type(numba, word) for word in signature) for signature in signatures]
-        return _compiled_and_cached(numba, loop, types)
+        return _compiled_and_cached(numba, loop, tuple(_numba_type(numba, word) for word in signature))
 
 
 def _numba() -> Any:
@@ -56,7 +55,7 @@ def _numba_type(numba: Any, word: str) -> Any:
     return numba.types.Array(scalar, 1, "C", readonly=access == "in") if access else scalar
 
 
-def _compiled_and_cached(numba: Any, loop: Callable[..., Any], types: list[Any]) -> Callable[..., Any]:
+def _compiled_and_cached(numba: Any, loop: Callable[..., Any], types: tuple[Any, ...]) -> Callable[..., Any]:
     """Compile with the first cache that works: package folder, the user's, a temporary one, none.
 
     numba itself tries the first two and raises if both are read-only. A cache can also be full, or hold an
@@ -67,13 +66,13 @@ def _compiled_and_cached(numba: Any, loop: Callable[..., Any], types: list[Any])
             continue
         previous, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
         try:
-            function: Callable[..., Any] = numba.njit(types, nogil=True, cache=True)(loop)
+            function: Callable[..., Any] = numba.njit([types], nogil=True, cache=True)(loop)
             return function
         except Exception:
             continue  # if the loop itself is at fault, the attempt without a cache says so
         finally:
             numba.config.CACHE_DIR = previous
-    function = numba.njit(types, nogil=True)(loop)
+    function = numba.njit([types], nogil=True)(loop)
     return function
 
 

@@ -14,6 +14,7 @@ from zfed_kernels._jit import Signature, compiled
 from zfed_kernels.reference import widened
 
 Array: TypeAlias = NDArray[Any]
+Dtypes: TypeAlias = tuple[np.dtype[Any], ...]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -47,7 +48,8 @@ def kernel(
 def warm_up(*kernels: Kernel[..., Any]) -> None:
     """Compile these kernels now, or every one if none is named, for instance while workers connect.
 
-    A kernel takes some tenths of a second when cold, less from the cache.
+    Each for the dtypes of its first signature, which are those most used; it is compiled for others when they
+    come. A kernel takes some tenths of a second when cold, some milliseconds from the cache.
     """
     for each in kernels or _kernels:
         each.load()
@@ -60,6 +62,8 @@ class Kernel(Generic[P, R]):
     length. An input may be read-only, not aligned or not contiguous (it is copied if need be), and where
     floats are expected also float16 or uint16, the latter being bfloat16 bits; both widen to float32,
     exactly. An output is written in place, so it must be writable, aligned and contiguous.
+
+    The checks take some microseconds, as long as a loop over some ten thousand numbers.
 
     Raises:
         TypeError: If an argument is no array or the dtypes fit none of the kernel's signatures.
@@ -75,65 +79,74 @@ class Kernel(Generic[P, R]):
     ) -> None:
         self._loop = loop
         self._reference = reference
-        self._signatures = signatures
         self._fit = fit
         self._access = tuple(word.rpartition(" ")[0] for word in signatures[0])
-        self._accepted = {_array_dtypes(signature) for signature in signatures}
-        self._run: Callable[..., R] | None = None
+        self._signatures = {_array_dtypes(signature): signature for signature in signatures}
+        self._compiled: dict[Dtypes, Callable[..., R]] = {}
         self.__name__: str
         update_wrapper(self, loop)
 
-    def load(self) -> Callable[..., R]:
-        """Compile the loop, unless that is done already; what will run from now on."""
-        if self._run is None:
-            self._run = compiled(self._loop, self._signatures) or self._reference
-        return self._run
+    def load(self, dtypes: Dtypes | None = None) -> Callable[..., R]:
+        """Compile for these dtypes of the arrays, or those of the first signature; what runs from now on.
+
+        One signature at a time: most processes only ever see float32, and each takes time and memory.
+        """
+        dtypes = dtypes or next(iter(self._signatures))
+        if dtypes not in self._signatures:
+            seen, expected = ", ".join(map(str, dtypes)), list(self._signatures.values())
+            raise TypeError(f"{self.__name__} of ({seen}) arrays: expected {expected}")
+        run = compiled(self._loop, self._signatures[dtypes]) or _as_silent(self._reference)
+        return self._compiled.setdefault(dtypes, run)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Check the arguments, then run the loop without the interpreter lock."""
         values: tuple[Any, ...] = args
         if kwargs:
             values = inspect.signature(self._loop).bind(*args, **kwargs).args
-        run = self._run or self.load()
-        # Compiled code never warns of overflow or NaN, so numpy in its place must not either
-        with np.errstate(all="ignore"):
-            return run(*self._checked(values))
-
-    def _checked(self, values: tuple[Any, ...]) -> list[Any]:
         checked = [
             self._array(value, access) if access else value
             for access, value in zip(self._access, values, strict=True)
         ]
-        if self._dtypes(checked) not in self._accepted:  # bits that no signature takes as they are
+        arrays = self._arrays(checked)
+        dtypes = tuple([array.dtype for array in arrays])
+        if dtypes not in self._signatures:  # bits that no signature takes as they are
             checked = [
                 widened(value) if access == "in" else value
                 for access, value in zip(self._access, checked, strict=True)
             ]
-        dtypes = self._dtypes(checked)
-        if dtypes not in self._accepted:
-            seen = ", ".join(map(str, dtypes))
-            raise TypeError(f"{self.__name__} of ({seen}) arrays: expected {self._signatures}")
-        shapes = [value.shape for value in self._arrays(checked)]
-        if any(len(shape) != 1 for shape in shapes) or not self._fit(*(shape[0] for shape in shapes)):
+            dtypes = tuple([array.dtype for array in self._arrays(checked)])
+        run = self._compiled.get(dtypes) or self.load(dtypes)
+        if any([array.ndim != 1 for array in arrays]) or not self._fit(*[array.size for array in arrays]):
             lengths = "one length" if self._fit is one_length else "lengths that fit"
+            shapes = [array.shape for array in arrays]
             raise ValueError(f"{self.__name__}: expected flat arrays of {lengths}, got shapes {shapes}")
-        return checked
+        return run(*checked)
 
     def _arrays(self, values: list[Any]) -> list[Array]:
         return [value for access, value in zip(self._access, values, strict=True) if access]
 
-    def _dtypes(self, values: list[Any]) -> tuple[np.dtype[Any], ...]:
-        return tuple(array.dtype for array in self._arrays(values))
-
     def _array(self, value: Any, access: str) -> Array:
         if not isinstance(value, np.ndarray):
             raise TypeError(f"{self.__name__}: expected an array, got {type(value).__name__}")
+        flags = value.flags
         if access == "out":
-            if not (value.flags.carray and value.dtype.isnative):
+            if not (flags.carray and value.dtype.isnative):
                 raise ValueError(f"{self.__name__}: an output must be writable, aligned and contiguous")
+            return value
+        if flags.c_contiguous and flags.aligned:
             return value
         return np.require(value, requirements=["C", "A"])
 
 
-def _array_dtypes(signature: Signature) -> tuple[np.dtype[Any], ...]:
+def _array_dtypes(signature: Signature) -> Dtypes:
     return tuple(np.dtype(word.rpartition(" ")[2]) for word in signature if " " in word)
+
+
+def _as_silent(reference: Callable[..., R]) -> Callable[..., R]:
+    """Compiled code never warns of overflow or NaN, so numpy in its place must not either."""
+
+    def run(*args: Any) -> R:
+        with np.errstate(all="ignore"):
+            return reference(*args)
+
+    return run

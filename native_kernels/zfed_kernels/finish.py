@@ -39,14 +39,15 @@ def finish_mean(out: Floats, base: Floats, total: Floats, weight: float, rate: f
         for j in range(values.size):
             bad += not np.isfinite(values[j])
         finite = finite and bad == 0
+    most = 0.0
+    for j in range(FINISH_LANES):
+        most = max(most, np.float64(largest[j]))
     first_bad_mean = first_bad = -1
     if not finite:
         for i in range(total.size - 1, -1, -1):
             first_bad_mean = first_bad_mean if np.isfinite(np.float64(total[i]) / weight) else i
             first_bad = first_bad if np.isfinite(out[i]) else i
-    return Finish(
-        np.inf if first_bad_mean >= 0 else np.float64(largest.max()) / weight, first_bad_mean, first_bad
-    )
+    return Finish(np.inf if first_bad_mean >= 0 else most / weight, first_bad_mean, first_bad)
 
 
 @kernel(
@@ -86,11 +87,12 @@ def finish_momentum(
         for j in range(values.size):
             bad += not np.isfinite(values[j])
         finite = finite and bad == 0
+    most = 0.0
+    for j in range(FINISH_LANES):
+        most = max(most, np.float64(largest[j]))
     first_bad_mean = first_bad = -1
     if not finite:
         for i in range(total.size - 1, -1, -1):
             first_bad_mean = first_bad_mean if np.isfinite(np.float64(total[i]) / weight) else i
             first_bad = first_bad if np.isfinite(out[i]) else i
-    return Finish(
-        np.inf if first_bad_mean >= 0 else np.float64(largest.max()) / weight, first_bad_mean, first_bad
-    )
+    return Finish(np.inf if first_bad_mean >= 0 else most / weight, first_bad_mean, first_bad)

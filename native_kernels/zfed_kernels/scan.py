@@ -25,11 +25,12 @@ def scan(values: Floats) -> Scan:
             magnitude = abs(block[lane])
             squares[lane] += np.float64(magnitude) * np.float64(magnitude)
             largest[lane] = magnitude if magnitude > largest[lane] else largest[lane]
-    sum_of_squares = 0.0
-    for lane in range(SCAN_LANES):
+    sum_of_squares, most = 0.0, 0.0
+    for lane in range(SCAN_LANES):  # `largest.max()` takes as long to compile as all the rest
         sum_of_squares += squares[lane]
+        most = max(most, np.float64(largest[lane]))
     if not np.isfinite(sum_of_squares):  # or large float64 values overflowed when squared
         for i in range(values.size):
             if not np.isfinite(values[i]):
                 return Scan(i, np.inf, np.inf)
-    return Scan(-1, np.float64(largest.max()), sum_of_squares)
+    return Scan(-1, most, sum_of_squares)

@@ -99,7 +99,7 @@ def loop(tmp_path, monkeypatch):
 
 def compile_and_run(loop):
     values = np.zeros(3)
-    run = _jit.compiled(loop, [("out float64",)])
+    run = _jit.compiled(loop, ("out float64",))
     assert run is not None
     run(values)
     np.testing.assert_array_equal(values, [1, 1, 1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zfed_kernels import accumulate_exact, scan
+from zfed_kernels import _kernel, accumulate_exact, reference, scan
 
 
 def test_arrays_of_different_lengths_are_refused():
@@ -52,3 +52,22 @@ def test_arguments_may_be_named():
     assert total[0] == 3.0
     with pytest.raises(TypeError, match="missing a required argument"):
         accumulate_exact(total, np.ones(1), weight=3.0)
+
+
+@pytest.fixture
+def asked_for(monkeypatch):
+    """The signatures that are compiled, as they are."""
+    seen, compiled = [], _kernel.compiled
+    monkeypatch.setattr(_kernel, "compiled", lambda loop, types: seen.append(types) or compiled(loop, types))
+    return seen
+
+
+def test_a_kernel_is_compiled_once_and_only_for_the_dtypes_it_meets(asked_for):
+    signatures = [("in float32",), ("in float64",)]
+    fresh = _kernel.Kernel(scan.__wrapped__, reference.scan, signatures, _kernel.one_length)
+    _kernel.warm_up(fresh)
+    fresh(np.zeros(3, np.float32))
+    fresh(np.zeros(3, np.uint16))  # widened to float32
+    assert asked_for == [("in float32",)]
+    fresh(np.zeros(3))
+    assert asked_for == signatures
