@@ -7,7 +7,7 @@ the middle keeps its slot for a while, so that it can go on where it stopped.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -76,7 +76,7 @@ class UpdateIntake:
     """
 
     slots: int = 0
-    _offers: deque[_Offer] = field(default_factory=deque)
+    _offers: OrderedDict[AssignmentId, _Offer] = field(default_factory=OrderedDict)  # oldest first
     _staged: dict[AssignmentId, Staging] = field(default_factory=dict)
     _folding: set[AssignmentId] = field(default_factory=set)
 
@@ -88,17 +88,18 @@ class UpdateIntake:
         if staging is not None and staging.same_offer(update):
             staging.pull(puller, now)
             return []
-        if any(offer.update == update and offer.node == node for offer in self._offers):
+        waiting = self._offers.get(update.assignment)
+        if waiting is not None and waiting.node == node and waiting.update == update:
             return []
         self.drop(update.assignment)  # an offer of other bytes replaces the one before
-        self._offers.append(_Offer(node, update, wanted, puller))
+        self._offers[update.assignment] = _Offer(node, update, wanted, puller)
         return self.fill(now)
 
     def fill(self, now: float) -> list[IntakeEvent]:
         """Begin with offers as long as slots are free."""
         events: list[IntakeEvent] = []
         while self._offers and len(self._staged) + len(self._folding) < self.slots:
-            offer = self._offers.popleft()
+            _, offer = self._offers.popitem(last=False)
             try:
                 staging = _staging(offer.node, offer.update, offer.wanted)
             except UpdateError as error:
@@ -143,7 +144,8 @@ class UpdateIntake:
 
     def gone(self, node: str, resume_until: float) -> None:
         """A node went away: what it offered waits until `resume_until`."""
-        self._offers = deque(offer for offer in self._offers if offer.node != node)
+        for assignment in [key for key, offer in self._offers.items() if offer.node == node]:
+            del self._offers[assignment]
         for staging in self._staged.values():
             if staging.node == node:
                 staging.parked_until = resume_until
@@ -156,7 +158,7 @@ class UpdateIntake:
 
     def drop(self, assignment: AssignmentId) -> None:
         """Forget an update, wherever it is. Call `fill` next."""
-        self._offers = deque(offer for offer in self._offers if offer.update.assignment != assignment)
+        self._offers.pop(assignment, None)
         self._folding.discard(assignment)
         staging = self._staged.pop(assignment, None)
         if staging is not None:
