@@ -12,6 +12,7 @@ import difflib
 import itertools
 import math
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -98,6 +99,16 @@ class Partition:
         if self.spec != "all":
             words.append(f"{self.spec} seed {self.seed}")
         return ", ".join(words) or "all"
+
+    @property
+    def place(self) -> tuple[Hashable, int] | None:
+        """The cut that this is a part of, and which part; None for the scheme `all`.
+
+        A partition conflicts with one part of a cut of which it is no part exactly if with all of them; of
+        the parts of one cut, each only with itself.
+        """
+        split = _parse_spec(self.spec)
+        return None if split.scheme == "all" else ((split.split, self.labels, self.seed), split.part)
 
     def select(self, labels: Labels) -> Indices:
         """Return which examples are in this part: their indices, ascending; possibly none.

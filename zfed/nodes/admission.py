@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 from zfed.errors import LayoutError
@@ -46,21 +46,51 @@ def name_objection(hello: Hello) -> Objection | None:
     return Objection("name", f"the name {FEDERATED!r} means the federated model; choose another with --name")
 
 
-def partition_objection(hello: Hello, others: Iterable[Hello]) -> Objection | None:
-    """Two workers on one part of a data set, or cut with different seeds, cannot both be right."""
-    if hello.node_kind != "worker":
+@dataclass
+class PartsHeld:
+    """Which part of which data set each worker here holds: no two may hold parts that overlap.
+
+    Parts of one cut of a data set do not overlap, so a newcomer is compared with whoever holds its very part
+    and with one part of every other cut, however many workers there are.
+    """
+
+    _cuts: dict[Hashable, dict[int, tuple[str, Partition]]] = field(default_factory=dict)
+
+    def objection(self, hello: Hello) -> Objection | None:
+        """Two workers on one part of a data set, or cut with different seeds, cannot both be right."""
+        if hello.node_kind != "worker":
+            return None
+        try:
+            mine = partition_of(hello.partition)
+        except ValueError as error:
+            return Objection("partition", f"{hello.node} claims a partition that cannot be: {error}")
+        for node, theirs in self._comparable(mine):
+            conflict = mine.conflict(theirs)
+            if conflict and node != hello.node:
+                return Objection("partition", f"{hello.node} and {node} cannot both take part: {conflict}")
         return None
-    try:
-        mine = partition_of(hello.partition)
-    except ValueError as error:
-        return Objection("partition", f"{hello.node} claims a partition that cannot be: {error}")
-    for other in others:
-        if other.node_kind != "worker" or other.node == hello.node:
-            continue
-        conflict = mine.conflict(partition_of(other.partition))
-        if conflict:
-            return Objection("partition", f"{hello.node} and {other.node} cannot both take part: {conflict}")
-    return None
+
+    def hold(self, hello: Hello) -> None:
+        """This node takes part; there was no objection."""
+        if hello.node_kind == "worker" and (place := partition_of(hello.partition).place):
+            cut, part = place
+            self._cuts.setdefault(cut, {})[part] = (hello.node, partition_of(hello.partition))
+
+    def release(self, hello: Hello) -> None:
+        """This node, which held its part, does not take part any more."""
+        if hello.node_kind == "worker" and (place := partition_of(hello.partition).place):
+            cut, part = place
+            del self._cuts[cut][part]
+            if not self._cuts[cut]:
+                del self._cuts[cut]
+
+    def _comparable(self, mine: Partition) -> Iterator[tuple[str, Partition]]:
+        cut, part = mine.place or (None, 0)
+        for other, held in self._cuts.items():
+            if other != cut:
+                yield next(iter(held.values()))
+            elif part in held:
+                yield held[part]
 
 
 @dataclass

@@ -46,7 +46,7 @@ from zfed.engine import (
 )
 from zfed.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 from zfed.facts import Fact, ModelReady, NodeJoined, NodeLeft, NodeRefused, Progress, UploadsPlanned
-from zfed.nodes.admission import Objection, RunLayout, name_objection, partition_objection, partition_of
+from zfed.nodes.admission import Objection, PartsHeld, RunLayout, name_objection, partition_of
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.staging import Staging
 from zfed.nodes.update_intake import RESUME_S, Arrived, IntakeEvent, Unfit, UpdateIntake, Wanted
@@ -154,6 +154,7 @@ class CoordinatorLogic:
         self._peers: dict[str, _Peer] = {}
         self._seen: set[str] = set()
         self._layout = RunLayout()
+        self._parts = PartsHeld()
         self._models = ModelShelf()
         self._window = Window(WINDOW_BYTES)
         self._intake = UpdateIntake()
@@ -259,6 +260,7 @@ class CoordinatorLogic:
             return
         peer = _Peer(session, Puller(lambda pull: self._sessions.send(session, pull), self._window))
         self._peers[hello.node] = peer
+        self._parts.hold(hello)
         announcements = [] if self.protected else [UNPROTECTED]
         if self.config.evaluate.workers and hello.node_kind == "worker":
             announcements.append(OWN_MODELS_ANNOUNCED)
@@ -278,8 +280,7 @@ class CoordinatorLogic:
     def _objection(self, hello: Hello) -> Objection | None:
         if self._ended:
             return Objection("ended", f"the run {self.run!r} has ended")
-        others = [peer.session.hello for peer in self._peers.values()]
-        return name_objection(hello) or partition_objection(hello, others) or self._layout.too_long(hello)
+        return name_objection(hello) or self._parts.objection(hello) or self._layout.too_long(hello)
 
     def _turn_away(self, session: Session, objection: Objection) -> None:
         self._sessions.refuse(session, objection.code, objection.reason)
@@ -287,6 +288,7 @@ class CoordinatorLogic:
         if peer is not None and peer.session is session:
             peer.puller.close()
             del self._peers[session.node]
+            self._parts.release(session.hello)
         self._tell(NodeRefused(node=session.node, code=objection.code, reason=objection.reason))
 
     def _layout_arrived(self, peer: _Peer, now: float) -> None:
@@ -337,6 +339,7 @@ class CoordinatorLogic:
         if peer is None or peer.session is not session:
             return
         del self._peers[session.node]
+        self._parts.release(session.hello)
         peer.puller.close()
         self._intake.gone(session.node, now if left else now + RESUME_S)
         if peer.admitted:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from zfed.engine import NodeReady
 from zfed.errors import ConfigError
@@ -38,18 +39,39 @@ class WaitFor:
 
     def missing(self, roster: Roster) -> str:
         """Who is still awaited, in words; empty if nobody. A run without any worker always waits for one."""
-        absent = [name for name in self.names if name not in roster.present]
+        absent = [name for name in self.names if name not in roster]
         if absent:
             return ", ".join(absent)
-        lacking = max(self.count, 1) - len(roster.workers)
+        lacking = max(self.count, 1) - roster.worker_count
         return f"{lacking} more worker{'s' if lacking > 1 else ''}" if lacking > 0 else ""
 
 
-@dataclass
 class Roster:
     """The nodes that are here now, by name."""
 
-    present: dict[str, NodeReady] = field(default_factory=dict)
+    def __init__(self, present: Iterable[NodeReady] = ()) -> None:
+        self._kinds: dict[str, dict[str, NodeReady]] = {"worker": {}, "evaluator": {}}
+        for node in present:
+            self.add(node)
+
+    def __contains__(self, name: str) -> bool:
+        return any(name in nodes for nodes in self._kinds.values())
+
+    def __bool__(self) -> bool:
+        return any(self._kinds.values())
+
+    def add(self, node: NodeReady) -> None:
+        """A node is here."""
+        self._kinds[node.kind][node.node] = node
+
+    def remove(self, name: str) -> bool:
+        """A node is gone; False if it was not here."""
+        return any([nodes.pop(name, None) for nodes in self._kinds.values()])
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers are here."""
+        return len(self._kinds["worker"])
 
     @property
     def workers(self) -> list[NodeReady]:
@@ -62,4 +84,4 @@ class Roster:
         return self._of_kind("evaluator")
 
     def _of_kind(self, kind: str) -> list[NodeReady]:
-        return [self.present[name] for name in sorted(self.present) if self.present[name].kind == kind]
+        return [node for _, node in sorted(self._kinds[kind].items())]

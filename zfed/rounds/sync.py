@@ -160,7 +160,7 @@ class SyncRounds:
                 return self._tick(now)
 
     def _node_ready(self, event: NodeReady, now: float) -> list[Action]:
-        self.roster.present[event.node] = event
+        self.roster.add(event)
         if event.kind == "evaluator":
             self._evaluator_seen = True
             actions = self.desk.ask(self.roster.evaluators)
@@ -174,9 +174,9 @@ class SyncRounds:
         return actions
 
     def _node_gone(self, event: NodeGone, now: float) -> list[Action]:
-        node = self.roster.present.pop(event.node, None)
+        was_here = self.roster.remove(event.node)
         self.desk.gone(event.node)
-        if node is None:
+        if not was_here:
             return []
         if event.node == self._first.node:
             self._first.give_up()
@@ -219,7 +219,7 @@ class SyncRounds:
             return f"the first model from {self._first.node or 'any node'}"
         if self.round == 0:
             return self._wait_for.missing(self.roster)
-        lacking = self._needed - len(self.roster.workers)
+        lacking = self._needed - self.roster.worker_count
         return f"{lacking} more worker{'s' if lacking > 1 else ''} for round {self.round}"
 
     # ---- before round 1 -------------------------------------------------------------------------
@@ -232,8 +232,8 @@ class SyncRounds:
     def _go_on(self, now: float) -> list[Action]:
         """Leave gathering if everybody awaited is here."""
         if self.round > 0:
-            return self._open_round(now) if len(self.roster.workers) >= self._needed else []
-        if self._wait_for.missing(self.roster) or not self.roster.workers:
+            return self._open_round(now) if self.roster.worker_count >= self._needed else []
+        if self._wait_for.missing(self.roster) or not self.roster.worker_count:
             return []
         self.phase = "initializing"
         if self.config.initial:
@@ -247,7 +247,7 @@ class SyncRounds:
         candidate = self._first.candidate(self.roster)
         if candidate:
             return [self._first.ask(candidate, self._new_assignment())]
-        return self._end("failed", self._first.failure()) if self.roster.present else []
+        return self._end("failed", self._first.failure()) if self.roster else []
 
     def _model_refused(self, reason: str, now: float) -> list[Action]:
         self._first.refused(reason)
@@ -287,7 +287,7 @@ class SyncRounds:
         return self._open_or_gather(now)
 
     def _open_or_gather(self, now: float) -> list[Action]:
-        if len(self.roster.workers) >= self._needed:
+        if self.roster.worker_count >= self._needed:
             return self._open_round(now)
         self.phase = "gathering"
         self._attempt = None

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from zfed.nodes.admission import (
     MAX_LAYOUT_BYTES,
+    PartsHeld,
     RunLayout,
     claim_of,
     name_objection,
-    partition_objection,
     partition_of,
 )
 from zfed.params import ParameterBuffer, TensorKind
@@ -37,6 +37,13 @@ def hello(node="alice", layout=HERE, claim=None, kind="worker"):
         examples=10,
         partition=claim or PartitionClaim(),
     )
+
+
+def held_by(*hellos):
+    parts = PartsHeld()
+    for each in hellos:
+        parts.hold(each)
+    return parts
 
 
 def described(layout=HERE):
@@ -67,26 +74,48 @@ def test_claim_says_exactly_the_partition():
     ],
 )
 def test_hostile_claim_is_an_objection_not_a_crash(claim):
-    objection = partition_objection(hello(claim=claim), [])
+    objection = PartsHeld().objection(hello(claim=claim))
     assert objection is None or objection.reason.startswith("alice claims a partition that cannot be")
 
 
 @given(st.builds(PartitionClaim, spec=st.text(max_size=40), seed=st.integers(0, 2**62 - 1)))
 def test_no_claim_whatever_crashes_the_coordinator(claim):
-    partition_objection(hello(claim=claim), [hello("bob")])
+    held_by(hello("bob", claim=PartitionClaim(spec="iid:1/2"))).objection(hello(claim=claim))
 
 
 def test_two_workers_on_one_part_cannot_both_take_part():
     claim = PartitionClaim(spec="iid:1/2")
-    objection = partition_objection(hello(claim=claim), [hello("bob", claim=claim)])
+    objection = held_by(hello("bob", claim=claim)).objection(hello(claim=claim))
     assert objection.code == "partition"
     assert objection.reason.startswith("alice and bob cannot both take part")
 
 
 def test_node_does_not_conflict_with_itself_nor_with_an_evaluator():
     claim = PartitionClaim(spec="iid:1/2")
-    assert partition_objection(hello(claim=claim), [hello(claim=claim)]) is None
-    assert partition_objection(hello(claim=claim), [hello("eve", claim=claim, kind="evaluator")]) is None
+    assert held_by(hello(claim=claim)).objection(hello(claim=claim)) is None
+    assert held_by(hello("eve", claim=claim, kind="evaluator")).objection(hello(claim=claim)) is None
+
+
+claims = st.builds(
+    PartitionClaim,
+    labels=st.sampled_from([None, [0, 1], [1, 2], [3]]),
+    spec=st.sampled_from(["all", "iid:1/3", "iid:2/3", "iid:3/3", "iid:1/2", "shards:1/3"]),
+    seed=st.integers(0, 1),
+)
+
+
+@given(st.lists(claims, max_size=8), st.data())
+def test_a_newcomer_is_objected_to_exactly_if_it_conflicts_with_somebody_who_is_here(arriving, data):
+    parts, here = PartsHeld(), []
+    for number, claim in enumerate(arriving):
+        newcomer = hello(f"w{number}", claim=claim)
+        pairwise = [partition_of(claim).conflict(partition_of(other.partition)) for other in here]
+        assert (parts.objection(newcomer) is not None) == any(pairwise)
+        if not any(pairwise):
+            parts.hold(newcomer)
+            here.append(newcomer)
+        if here and data.draw(st.booleans()):
+            parts.release(here.pop(data.draw(st.integers(0, len(here) - 1))))
 
 
 # ---- layouts ----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from zfed.rounds.cohort import Roster, WaitFor
 
 
 def roster(*nodes):
-    return Roster({node.node: node for node in nodes})
+    return Roster(nodes)
 
 
 @pytest.mark.parametrize(
