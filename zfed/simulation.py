@@ -133,12 +133,16 @@ class Simulation:
         partition: Partition | None = None,
         connect_timeout_s: float = math.inf,
         stay: bool = False,
+        compress: str = "",
+        compress_model: str = "",
     ) -> None:
         """Start a node now. Each of its starts makes a task of its own.
 
         Two nodes may have one name; `crash`, `restart` and `stop` then mean the one started last.
         """
-        self._plans[name] = _Plan(name, task, kind, partition or Partition(), connect_timeout_s, stay)
+        self._plans[name] = _Plan(
+            name, task, kind, partition or Partition(), connect_timeout_s, stay, compress, compress_model
+        )
         self.restart(name)
 
     def at(self, time: float, call: Callable[[], None]) -> None:
@@ -201,6 +205,8 @@ class _Plan:
     partition: Partition
     connect_timeout_s: float
     stay: bool
+    compress: str
+    compress_model: str
 
 
 class _Driven:
@@ -309,6 +315,8 @@ class _Member(_Driven):
             instance=f"{simulation.random.getrandbits(128):032x}",
             partition=plan.partition,
             prepared=prepared,
+            compress=plan.compress,
+            compress_model=plan.compress_model,
         )
         logic = MemberLogic(
             hello=hello,

@@ -9,7 +9,7 @@ integers and booleans) are declared by returning a `ParameterBuffer` from `initi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -148,7 +148,13 @@ class Task(ABC):
     `__init__(**settings)` receives this node's private settings (`--set key=value`, or the `[task]` table);
     they never leave the node. All methods are called from one thread, which is not the one that talks to the
     network: they may take as long as they need, but should ask `context.should_stop()` between steps.
+
+    Attributes:
+        exact: Names or shell patterns of tensors that must reach the other side unchanged. A link that would
+            compress one of them with loss is refused.
     """
+
+    exact: Sequence[str] = ()
 
     @abstractmethod
     def prepare(self, setup: Setup) -> DataSummary:

@@ -9,7 +9,7 @@ import numpy as np
 from zfed.checkpoint import RunDirectory
 from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
 from zfed.facts import RoundCommitted
-from zfed.nodes.coordinator_logic import work_seed
+from zfed.nodes.orders import work_seed
 from zfed.task import DataSummary, EvaluateResult, Task, TrainResult
 
 SIZE = 6

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zfed.compression.codec import Bytes, Codec, Float32s
-from zfed.compression.parts import Part, lay_out
+from zfed.compression.parts import Part, lay_out, matched
 from zfed.errors import LayoutError, UpdateError
 from zfed.params import ParameterBuffer, ParameterLayout, Segment, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
@@ -50,6 +50,7 @@ class Encoding:
 
     Attributes:
         layout: Of the moving tensors.
+        level: The codec's name; "none" if there is none.
         parts: In the order of the vector and of its encoded form.
         nbytes: Length of the encoded form.
         residual_size: Length of a residual: how many values are encoded.
@@ -61,6 +62,7 @@ class Encoding:
     def __init__(self, layout: ParameterLayout, codec: Codec | None, *, exact: Iterable[str] = ()) -> None:
         self.layout = layout.moving
         self.parts = lay_out(self.layout, codec, exact)
+        self.level = codec.name if codec else "none"
         self._codec = codec
         last = self.parts[-1] if self.parts else None
         self.nbytes = last.at + last.nbytes if last else 0
@@ -78,16 +80,34 @@ class Encoding:
             UpdateError: If a value to be encoded is not finite.
             LayoutError: If the update has another layout, or the residual another length.
         """
-        if delta.layout != self.layout:
-            difference = self.layout.first_difference(delta.layout)
-            raise LayoutError(f"update does not fit its encoding: {difference}")
         if residual is not None and residual.shape != (self.residual_size,):
             raise LayoutError(f"residual of shape {residual.shape}, expected ({self.residual_size},)")
-        data = np.zeros(self.nbytes, np.uint8)
         lost = np.empty(self.residual_size, np.float32)
+        return Encoded(self._encode(delta, residual, lost, key), lost)
+
+    def encode_once(self, vector: ParameterBuffer, *, key: int) -> Bytes:
+        """Encode a vector of which nothing is kept: what that loses is lost.
+
+        Args:
+            vector: In this layout.
+            key: As for `encode`.
+
+        Raises:
+            UpdateError: If a value to be encoded is not finite.
+            LayoutError: If the vector has another layout.
+        """
+        return self._encode(vector, None, None, key)
+
+    def _encode(
+        self, vector: ParameterBuffer, residual: Float32s | None, lost: Float32s | None, key: int
+    ) -> Bytes:
+        if vector.layout != self.layout:
+            difference = self.layout.first_difference(vector.layout)
+            raise LayoutError(f"vector does not fit its encoding: {difference}")
+        data = np.zeros(self.nbytes, np.uint8)
         for stream, part in enumerate(self.parts):
             out = data[part.at : part.at + part.nbytes]
-            raw = delta.data[part.start : part.stop]
+            raw = vector.data[part.start : part.stop]
             if self._codec is None or part.tensor is None:
                 out[:] = raw
                 continue
@@ -97,9 +117,10 @@ class Encoding:
                 values = values + residual[place]
             _check_finite(part.tensor.name, values)
             self._codec.encode(_float32(values), out, key=key, stream=stream)
-            self._codec.decode(out, lost[place])
-            lost[place] = _float32(values - lost[place])
-        return Encoded(data, lost)
+            if lost is not None:
+                self._codec.decode(out, lost[place])
+                lost[place] = _float32(values - lost[place])
+        return data
 
     def check(self, data: Buffer) -> None:
         """Make sure that bytes from whomever can be decoded; the numbers of exact parts are not looked at.
@@ -123,18 +144,32 @@ class Encoding:
                 where = f"tensor {name!r}, encoded bytes {part.at} to {end}"
                 raise UpdateError(f"{where}: {fault.text}", code=fault.code, tensor=name)
 
-    def decode(self, data: Buffer) -> ParameterBuffer:
-        """The update that the encoded form stands for.
+    def decode(self, data: Buffer, out: ParameterBuffer | None = None) -> ParameterBuffer:
+        """The vector that the encoded form stands for.
+
+        Args:
+            data: The encoded form, from whomever.
+            out: Where to write it, in this layout; a new buffer by default.
 
         Raises:
-            UpdateError: If it cannot be decoded, as `check` says.
+            UpdateError: If it cannot be decoded, as `check` says; nothing is written then.
         """
         self.check(data)
         raw = np.frombuffer(data, np.uint8)
-        update = ParameterBuffer.zeros(self.layout)
+        decoded = ParameterBuffer.zeros(self.layout) if out is None else out
         for part in self.parts:
-            update.data[part.start : part.stop] = self.decode_part(raw, part)
-        return update
+            decoded.data[part.start : part.stop] = self.decode_part(raw, part)
+        return decoded
+
+    def touched(self, patterns: Iterable[str]) -> str:
+        """The first tensor that is encoded although one of these names or shell patterns fits it, or "".
+
+        Raises:
+            LayoutError: If a pattern fits no tensor.
+        """
+        wanted = matched(self.layout, patterns)
+        names = (part.tensor.name for part in self.parts if part.tensor)
+        return next((name for name in names if name in wanted), "")
 
     def slices(self, data: Buffer) -> Iterator[tuple[int, Bytes]]:
         """Yield (offset, bytes) of the decoded vector, a part or so at a time, in order.

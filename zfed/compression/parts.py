@@ -67,7 +67,7 @@ def lay_out(layout: ParameterLayout, codec: Codec | None, exact: Iterable[str]) 
     Raises:
         LayoutError: If a pattern fits no tensor.
     """
-    kept = _matched(layout, exact)
+    kept = matched(layout, exact)
     parts: list[Part] = []
     at = first = 0
     for segment, tensor, start, stop in _stretches(layout, codec, kept):
@@ -103,12 +103,17 @@ def _stretches(
             yield segments[dtype, kind], tensor, start, min(start + step, stop)
 
 
-def _matched(layout: ParameterLayout, patterns: Iterable[str]) -> frozenset[str]:
-    names = [tensor.name for tensor in layout.tensors]
-    matched: set[str] = set()
+def matched(layout: ParameterLayout, patterns: Iterable[str]) -> frozenset[str]:
+    """The tensors that one of these names or shell patterns fits.
+
+    Raises:
+        LayoutError: If a pattern fits no tensor.
+    """
+    names = {tensor.name for tensor in layout.tensors}
+    found: set[str] = set()
     for pattern in patterns:
-        fitting = [name for name in names if name == pattern or fnmatchcase(name, pattern)]
+        fitting = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
         if not fitting:  # surely a slip of the pen
             raise LayoutError(f"{pattern!r} is to be exact, but fits no tensor that is sent", tensor=pattern)
-        matched.update(fitting)
-    return frozenset(matched)
+        found.update(fitting)
+    return frozenset(found)

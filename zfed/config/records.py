@@ -102,6 +102,13 @@ class RunConfig:
     value_range: float = setting(
         0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=VALUE_RANGE
     )
+    compress: str = setting(
+        "none", "level of updates: none, bf16, fp16, int8 or top-k as topk:0.01", metavar="LEVEL"
+    )
+    compress_model: str = setting(
+        "none", "level of the models sent to workers: none, bf16, fp16 or int8", metavar="LEVEL"
+    )
+    compress_except: list[str] = setting([], "tensors kept exact: names or shell patterns", metavar="LIST")
     upload_slots: int = setting(8, "most updates received at the same time", metavar="N", limits=AT_LEAST_ONE)
     memory_budget: str = setting(
         "", "memory for models and updates; default: half of what is free", metavar="SIZE", size=True
@@ -166,6 +173,10 @@ class NodeConfig:
     device: str = setting("cpu", "cpu, cuda, cuda:1 ... or auto", metavar="DEVICE")
     threads: int = setting(
         0, "compute threads of the task; 0: the library decides", metavar="N", limits=NOT_NEGATIVE
+    )
+    compress: str = setting("", "level of this worker's updates; default: the run's", metavar="LEVEL")
+    compress_model: str = setting(
+        "", "level of the models sent to this node; default: a worker the run's, else none", metavar="LEVEL"
     )
     stay: bool = setting(False, "wait for the next run when this one has ended")
     format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT", choices=FORMATS)

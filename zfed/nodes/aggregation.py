@@ -6,26 +6,30 @@ from whichever thread drives it; nothing here knows of sockets or of time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zfed.checkpoint import RunDirectory, map_model, read_model
+from zfed.compression.codec import Bytes
 from zfed.errors import CheckpointError, LayoutError, ZfedError
+from zfed.nodes.encoded_updates import inspect, slices
 from zfed.nodes.words import (
     BeginRound,
-    Chunks,
     CommitVersion,
     DropUpdates,
+    EncodeModel,
     FirstModelFailed,
     FirstModelReady,
     FoldUpdate,
+    InspectUpdate,
     InstallFirstModel,
     Job,
     JobFailed,
     JobResult,
+    ModelEncoded,
     ReadFirstModel,
     Served,
     UpdateFolded,
@@ -34,6 +38,7 @@ from zfed.nodes.words import (
 )
 from zfed.params import ParameterBuffer, ParameterLayout
 from zfed.strategies import Strategy, apply_delta
+from zfed.wire.codec import Buffer
 from zfed.wire.digests import blob_of
 
 
@@ -65,6 +70,10 @@ class Aggregation:
                     return self._install_first_model(job)
                 case BeginRound():
                     self.strategy.open_round(job.opened.grid)
+                case EncodeModel():
+                    return self._encode(job)
+                case InspectUpdate():
+                    return inspect(job)
                 case FoldUpdate():
                     return self._fold(job)
                 case CommitVersion():
@@ -106,20 +115,37 @@ class Aggregation:
 
     def _fold(self, job: FoldUpdate) -> UpdateFolded:
         fold = job.fold
-        self.strategy.accumulate(job.chunks, fold.weight)
+        self.strategy.accumulate(slices(job.chunks, job.encoding), fold.weight)
         own = self._own_model(job) if fold.keep else None
         job.chunks.clear()  # free at once: what staged them refers to itself, so it waits for the collector
         return UpdateFolded(fold, own)
 
     def _own_model(self, job: FoldUpdate) -> Served:
         """The worker's own model: what it trained from plus its delta."""
-        model, fold = self._current, job.fold
-        delta = ParameterBuffer.zeros(model.layout.moving)
-        _copy(job.chunks, delta)
-        own = apply_delta(model, delta)
+        base, fold = self._current, job.fold
+        if job.broadcast is not None:
+            base = base.copy()
+            job.broadcast.encoding.decode(self._encoded(job.broadcast), base.moving)
+        delta = ParameterBuffer.zeros(base.layout.moving)
+        _copy(slices(job.chunks, job.encoding), delta)
+        own = apply_delta(base, delta)
         path = self.directory.save_update(fold.round, fold.node, own)
         mapped = map_model(path, moving_only=True).data.data
         return Served(blob_of(f"update:{fold.round}:{fold.node}", mapped), mapped, mapped)
+
+    def _encode(self, job: EncodeModel) -> ModelEncoded:
+        level, data = job.encoding.level, self._encoded(job).data
+        return ModelEncoded(
+            job.version, level, Served(blob_of(f"model:{job.version}:{level}", data), data, data)
+        )
+
+    def _encoded(self, job: EncodeModel) -> Bytes:
+        """The encoded form of a version, also of one that is not the current one any more."""
+        if job.version == self._version:
+            model = self._current.moving
+        else:
+            model = map_model(self.directory.model_path(job.version), moving_only=True)
+        return job.encoding.encode_once(model, key=job.key)
 
     def _commit(self, job: CommitVersion) -> VersionReady:
         new = self.strategy.finish(self._current)
@@ -151,6 +177,6 @@ class Aggregation:
             path.unlink(missing_ok=True)
 
 
-def _copy(chunks: Chunks, part: ParameterBuffer) -> None:
+def _copy(chunks: Iterable[tuple[int, Buffer]], part: ParameterBuffer) -> None:
     for offset, data in chunks:
         part.data[offset : offset + len(data)] = np.frombuffer(data, np.uint8)

@@ -20,6 +20,7 @@ from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.background import Background
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.free_memory import free_memory
+from zfed.nodes.link_compression import RunCompression
 from zfed.nodes.pump import Pump
 from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
@@ -169,6 +170,7 @@ def _new_run_path() -> str:
 
 def _check(config: CoordinatorConfig) -> None:
     run = config.run
+    RunCompression(run)  # refuses levels that cannot be, before anything is opened
     if run.weighting not in WEIGHTINGS:
         raise ConfigError(f"weighting is {run.weighting!r}, allowed are: {', '.join(WEIGHTINGS)}")
     if not is_loopback(run.bind) and not run.insecure:

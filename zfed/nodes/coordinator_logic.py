@@ -7,7 +7,6 @@ the pump in the order in which they were given.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 
@@ -47,7 +46,9 @@ from zfed.engine import (
 from zfed.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 from zfed.facts import Fact, ModelReady, NodeJoined, NodeLeft, NodeRefused, Progress, UploadsPlanned
 from zfed.nodes.admission import Objection, PartsHeld, RunLayout, name_objection, partition_of
+from zfed.nodes.link_compression import LinkEncodings, RunCompression
 from zfed.nodes.model_shelf import ModelShelf
+from zfed.nodes.orders import Orders
 from zfed.nodes.staging import Staging
 from zfed.nodes.update_intake import RESUME_S, Arrived, IntakeEvent, Unfit, UpdateIntake, Wanted
 from zfed.nodes.upload_plan import WINDOW_BYTES, PlanUploads
@@ -58,13 +59,16 @@ from zfed.nodes.words import (
     CoordinatorEffect,
     CoordinatorInput,
     DropUpdates,
+    EncodeModel,
     Finish,
     FirstModelFailed,
     FirstModelReady,
     FoldUpdate,
     FramesArrived,
+    InspectUpdate,
     InstallFirstModel,
     JobFailed,
+    ModelEncoded,
     ReadFirstModel,
     RouteGone,
     SendFrames,
@@ -72,10 +76,12 @@ from zfed.nodes.words import (
     TellFact,
     TimePassed,
     UpdateFolded,
+    UpdateInspected,
     VersionReady,
     WriteJournal,
 )
-from zfed.rounds import FEDERATED, SyncRounds
+from zfed.params import ParameterLayout
+from zfed.rounds import SyncRounds
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import (
     Accepted,
@@ -107,12 +113,6 @@ OWN_MODELS_ANNOUNCED = "this worker's own model will be evaluated, not only the 
 UNPROTECTED = "traffic of this run is neither encrypted nor authenticated"
 
 
-def work_seed(run_seed: int, node: str, version: int) -> int:
-    """The seed of a node's work from a version; never of an attempt, so that a retry trains the same."""
-    digest = hashlib.sha256(f"{run_seed}:{node}:{version}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 2
-
-
 @dataclass
 class _Peer:
     """What the coordinator keeps of one session beside the session itself."""
@@ -120,6 +120,7 @@ class _Peer:
     session: Session
     puller: Puller
     admitted: bool = False
+    encodings: LinkEncodings = field(default_factory=LinkEncodings)
     progress: Pong | None = None
     layout: Chunks = field(default_factory=list)
 
@@ -155,7 +156,9 @@ class CoordinatorLogic:
         self._seen: set[str] = set()
         self._layout = RunLayout()
         self._parts = PartsHeld()
+        self._compression = RunCompression(self.config.run)
         self._models = ModelShelf()
+        self._orders = Orders(self.config, self._models)
         self._window = Window(WINDOW_BYTES)
         self._intake = UpdateIntake()
         self._arrived: dict[AssignmentId, Staging] = {}
@@ -200,6 +203,11 @@ class CoordinatorLogic:
             case FirstModelFailed():
                 self._installing = None
                 self._tell_engine(ModelUnusable(node=event.node, reason=event.reason), now)
+            case ModelEncoded():
+                for ask in self._orders.ready(event):
+                    self._order(ask)
+            case UpdateInspected():
+                self._intake_events(self._intake.inspected(event), now)
             case UpdateFolded():
                 self._update_folded(event, now)
             case VersionReady():
@@ -254,9 +262,9 @@ class CoordinatorLogic:
 
     def _opened(self, session: Session, now: float) -> None:
         hello = session.hello
-        objection = self._objection(hello)
-        if objection:
-            self._turn_away(session, objection)
+        levels = self._objection(hello) or self._compression.agree(hello)
+        if isinstance(levels, Objection):
+            self._turn_away(session, levels)
             return
         peer = _Peer(session, Puller(lambda pull: self._sessions.send(session, pull), self._window))
         self._peers[hello.node] = peer
@@ -270,6 +278,9 @@ class CoordinatorLogic:
             lost_s=self.timing.lost_s,
             protected=self.protected,
             announcements=announcements,
+            compress=levels.updates,
+            compress_model=levels.model,
+            exact=list(self._compression.exact),
         )
         self._sessions.welcome(session, welcome)
         if self._layout.fits(hello.layout.digest):
@@ -316,8 +327,12 @@ class CoordinatorLogic:
         return True
 
     def _admit(self, peer: _Peer, now: float) -> None:
-        peer.admitted = True
         hello = peer.session.hello
+        encodings = self._compression.encodings(hello, self._run_layout)
+        if isinstance(encodings, Objection):
+            self._turn_away(peer.session, encodings)
+            return
+        peer.admitted, peer.encodings = True, encodings
         rejoined = hello.node in self._seen
         self._seen.add(hello.node)
         joined = NodeJoined(
@@ -445,9 +460,7 @@ class CoordinatorLogic:
                 self._intake_events(self._intake.offer(node, update, self._wanted(peer), puller, now), now)
 
     def _wanted(self, peer: _Peer) -> Wanted:
-        layout = self._layout.layout
-        if layout is None:
-            raise LocalProtocolError("an update is wanted before the run has a layout")
+        layout = self._run_layout
         if self._rounds.phase == "initializing":
             parts = {"model": layout.moving, "frozen": layout.frozen}
             return Wanted(layouts=parts, version=0, value_range=math.inf, max_examples=0)
@@ -456,7 +469,15 @@ class CoordinatorLogic:
             version=self._rounds.version,
             value_range=self._value_range,
             max_examples=peer.session.hello.examples,
+            encoding=peer.encodings.updates,
+            trained_from=peer.encodings.model,
         )
+
+    @property
+    def _run_layout(self) -> ParameterLayout:
+        if self._layout.layout is None:
+            raise LocalProtocolError("a node was admitted before the run has a layout")
+        return self._layout.layout
 
     def _chunk(self, peer: _Peer, chunk: Chunk, payload: Buffer, now: float) -> None:
         try:
@@ -480,6 +501,8 @@ class CoordinatorLogic:
             match event:
                 case Arrived(staging):
                     self._arrived_whole(staging, now)
+                case InspectUpdate():
+                    self._effects.append(event)
                 case Unfit(node, assignment, code, reason):
                     unfit = UpdateUnfit(node=node, assignment=assignment, code=code, reason=reason)
                     self._tell_engine(unfit, now)
@@ -538,10 +561,8 @@ class CoordinatorLogic:
                     )
                 case OpenRound():
                     self._open_round(action)
-                case AskTrain():
-                    self._send(action.node, self._train(action))
-                case AskEvaluate():
-                    self._send(action.node, self._evaluate(action))
+                case AskTrain() | AskEvaluate():
+                    self._order(action)
                 case Accept():
                     self._send(action.node, Accepted(assignment=action.assignment))
                 case Fold():
@@ -551,6 +572,7 @@ class CoordinatorLogic:
                 case Cancel():
                     cancel = CancelMessage(assignment=action.assignment, reason=action.reason)
                     self._send(action.node, cancel)
+                    self._orders.cancel(action.assignment)
                     self._drop_update(action.assignment, now)
                 case Commit():
                     self._effects.append(CommitVersion(action.round, action.version, action.workers))
@@ -575,38 +597,25 @@ class CoordinatorLogic:
         )
         self._effects.append(BeginRound(action))
 
-    def _train(self, action: AskTrain) -> Train:
-        return Train(
-            assignment=action.assignment,
-            round=action.round,
-            version=action.version,
-            model=self._models.version(action.version),
-            frozen=self._models.frozen(),
-            seed=work_seed(self.config.run.seed, action.node, action.version),
-            timeout_s=self.config.run.round_timeout_s,
-            settings=self.config.train,
-            evaluated=action.evaluated,
-        )
-
-    def _evaluate(self, action: AskEvaluate) -> Evaluate:
-        if action.subject == FEDERATED:
-            model = self._models.version(action.version)
-        else:
-            model = self._models.own_model(action.round, action.subject)
-        return Evaluate(
-            assignment=action.assignment,
-            round=action.round,
-            version=action.version,
-            subject=action.subject,
-            model=model,
-            frozen=self._models.frozen(),
-        )
+    def _order(self, action: AskTrain | AskEvaluate) -> None:
+        peer = self._peers.get(action.node)
+        if peer is None:
+            return
+        match self._orders.write(action, peer.encodings.model):
+            case EncodeModel() as job:
+                self._effects.append(job)
+            case Train() | Evaluate() as order:
+                self._send(action.node, order)
 
     def _fold(self, action: Fold) -> None:
         self._journal("accepted", round=action.round, node=action.node, assignment=action.assignment)
         self._intake.folding(action.assignment)
-        chunks = self._arrived[action.assignment].vectors["delta"].chunks
-        self._effects.append(FoldUpdate(action, chunks))
+        staging = self._arrived[action.assignment]
+        delta, base = staging.vectors["delta"], staging.trained_from
+        broadcast = None
+        if action.keep and base is not None:
+            broadcast = self._orders.broadcast(staging.update.version, base)
+        self._effects.append(FoldUpdate(action, delta.chunks, delta.encoding, broadcast))
 
     def _drop_update(self, assignment: AssignmentId, now: float) -> None:
         self._intake.drop(assignment)

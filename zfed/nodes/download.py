@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from zfed.compression import Encodings
 from zfed.errors import LayoutError, RemoteProtocolError
+from zfed.nodes.words import EncodedVector
 from zfed.params import ParameterBuffer, ParameterLayout
 from zfed.task import Array
 from zfed.wire.codec import Buffer
@@ -22,34 +24,43 @@ class Download:
     Args:
         order: The order.
         layout: Layout of the task's model, local tensors included.
-        cached: Parts of earlier models by digest of their bytes; what is not named again should be let go
+        cached: What earlier orders named, by its digest, as it came; what is not named again should be let go
             before this is made, so that a node never holds three models.
+        encodings: Of this link.
 
     Attributes:
         parameters: The model, complete once `complete`; local tensors are zero. None for INITIALIZE.
+        encoded: What the moving tensors are to be decoded from, if they come in encoded form; until somebody
+            does that, they are zero.
+        named: The model and the frozen tensors by digest, as they come.
         vectors: The vectors beside it, by name.
         intakes: What is to be pulled.
 
     Raises:
-        RemoteProtocolError: If a vector does not have the layout or size it must have.
+        RemoteProtocolError: If a vector does not have the layout or size it must have, or is encoded though
+            only a model may be.
+        ConfigError: If the model's encoding is unknown here.
     """
 
     def __init__(
         self,
         order: Initialize | Train | Evaluate,
         layout: ParameterLayout,
-        cached: Mapping[str, ParameterBuffer],
+        cached: Mapping[str, Array],
+        encodings: Encodings,
     ) -> None:
         self.parameters: ParameterBuffer | None = None
+        self.encoded: EncodedVector | None = None
+        self.named: dict[str, Array] = {}
         self.vectors: dict[str, ParameterBuffer] = {}
         self.intakes: list[Intake] = []
         self._layouts: dict[str, tuple[Vector, Array]] = {}
         if isinstance(order, Initialize):
             return
         self.parameters = ParameterBuffer.zeros(layout)
-        self._place(order.model, self.parameters.moving, cached)
+        self._place_model(order.model, self.parameters.moving, cached, encodings)
         if order.frozen is not None:
-            self._place(order.frozen, self.parameters.frozen, cached)
+            self._place(_exact(order.frozen), self.parameters.frozen, cached)
         for vector in order.vectors if isinstance(order, Train) else []:
             self._plan_vector(vector)
 
@@ -88,24 +99,60 @@ class Download:
         self.intakes.append(data)
         return data
 
-    def _place(self, vector: Vector, part: ParameterBuffer, cached: Mapping[str, ParameterBuffer]) -> None:
-        if vector.layout.digest != part.layout.digest:
-            raise RemoteProtocolError(f"vector {vector.name!r} does not have the layout of this node's model")
+    def _place_model(
+        self, vector: Vector, part: ParameterBuffer, cached: Mapping[str, Array], encodings: Encodings
+    ) -> None:
+        encoding = encodings.at(vector.encoding)
+        if encoding is None:
+            self._place(vector, part, cached)
+            return
+        _check_layout(vector, part.layout)
+        if vector.data.bytes != encoding.nbytes:
+            seen = f"vector {vector.name!r} has {vector.data.bytes} bytes"
+            raise RemoteProtocolError(f"{seen}, its layout as {encoding.level} {encoding.nbytes}")
+        data = _known(vector, cached)
+        if data is None:
+            data = np.empty(encoding.nbytes, np.uint8)
+            self.intakes.append(Intake(vector.data, _writer(data)))
+        self.encoded = EncodedVector(encoding, data.data)
+        self.named[vector.data.digest] = data
+
+    def _place(self, vector: Vector, part: ParameterBuffer, cached: Mapping[str, Array]) -> None:
+        _check_layout(vector, part.layout)
         _sized(part.layout, vector)
-        known = cached.get(vector.data.digest)
+        known = _known(vector, cached)
         if known is not None:
-            part.data[:] = known.data
+            part.data[:] = known
         else:
             self.intakes.append(Intake(vector.data, _writer(part.data)))
+        self.named[vector.data.digest] = part.data
 
     def _plan_vector(self, vector: Vector) -> None:
         """A vector's layout need not be the model's: it is pulled first, and the data after it."""
+        _exact(vector)
         if not 0 < vector.layout.bytes <= MAX_VECTOR_LAYOUT_BYTES:
             seen = f"layout of vector {vector.name!r} has {vector.layout.bytes} bytes"
             raise RemoteProtocolError(f"{seen}, allowed are 1 to {MAX_VECTOR_LAYOUT_BYTES}")
         description = np.zeros(vector.layout.bytes, np.uint8)
         self.intakes.append(Intake(vector.layout, _writer(description)))
         self._layouts[vector.layout.id] = (vector, description)
+
+
+def _exact(vector: Vector) -> Vector:
+    if vector.encoding != "none":
+        seen = f"vector {vector.name!r} is encoded as {vector.encoding!r}"
+        raise RemoteProtocolError(f"{seen}, only a model may be")
+    return vector
+
+
+def _check_layout(vector: Vector, layout: ParameterLayout) -> None:
+    if vector.layout.digest != layout.digest:
+        raise RemoteProtocolError(f"vector {vector.name!r} does not have the layout of this node's model")
+
+
+def _known(vector: Vector, cached: Mapping[str, Array]) -> Array | None:
+    known = cached.get(vector.data.digest)
+    return known if known is not None and known.size == vector.data.bytes else None
 
 
 def _sized(layout: ParameterLayout, vector: Vector) -> ParameterLayout:

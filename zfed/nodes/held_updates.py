@@ -92,4 +92,4 @@ class HeldUpdates:
         data = Blob(id=f"data:{number}:{vector.name}", bytes=vector.data.nbytes, digest=vector.data_digest)
         self._shelf.put(layout.id, vector.layout)
         self._shelf.put(data.id, vector.data)
-        return Vector(name=vector.name, layout=layout, data=data)
+        return Vector(name=vector.name, layout=layout, data=data, encoding=vector.encoding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zfed.compression import FAMILIES
 from zfed.nodes.admission import claim_of
 from zfed.nodes.task_host import Prepared
 from zfed.partition import Partition
@@ -19,8 +20,13 @@ def introduction(
     partition: Partition,
     prepared: Prepared,
     share_label_counts: bool = False,
+    compress: str = "",
+    compress_model: str = "",
 ) -> Hello:
-    """The HELLO of one start of a node; `instance` is 32 random hex digits, new for each start."""
+    """The HELLO of one start of a node; `instance` is 32 random hex digits, new for each start.
+
+    `compress` and `compress_model` are what it wants for its own link, "" for what the run wants.
+    """
     summary = prepared.summary
     counts = summary.label_counts if share_label_counts else None
     return Hello(
@@ -34,4 +40,8 @@ def introduction(
         partition=claim_of(partition),
         classes=summary.classes,
         label_counts=dict(counts) if counts is not None else None,
+        compression=list(FAMILIES),
+        compress=compress,
+        compress_model=compress_model,
+        exact=list(prepared.exact),
     )

@@ -18,6 +18,7 @@ from zfed.facts import Fact, NodeStarted, Observer, RunEnded
 from zfed.nodes import words
 from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.introduction import introduction
+from zfed.nodes.link_compression import check_wishes
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.pump import Pump
 from zfed.nodes.task_host import Prepared
@@ -64,6 +65,7 @@ class Member:
         self._partition = Partition.parse(
             labels=config.labels or None, spec=config.partition or None, seed=config.partition_seed
         )
+        check_wishes(config)
         self._observer = observer or (lambda fact: None)
         self._task = task if task is not None else _loaded(config.task, settings or {})
         self._pump: Pump | None = None
@@ -115,6 +117,8 @@ class Member:
             partition=self._partition,
             prepared=prepared,
             share_label_counts=config.share_label_counts,
+            compress=config.compress,
+            compress_model=config.compress_model,
         )
         logic = MemberLogic(
             hello=hello,

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from zfed.errors import RemoteProtocolError
+from zfed.compression import Encoding, Encodings
+from zfed.errors import ConfigError, LayoutError, RemoteProtocolError
 from zfed.facts import Connected, Connecting, Disconnected, Evaluated, Fact, Progress, TaskFailed
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
@@ -41,7 +42,8 @@ from zfed.nodes.words import (
     WorkRaised,
     WorkStopped,
 )
-from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.params import ParameterLayout
+from zfed.task import Array
 from zfed.wire.codec import Buffer
 from zfed.wire.link import Down, Heard, Link, LinkEvent, Malformed, Turned, Welcomed
 from zfed.wire.messages import (
@@ -83,6 +85,7 @@ class _Job:
 
     order: Order
     download: Download
+    upload: Encoding | None = None
     stage: Literal["download", "work", "stopping"] = "download"
     progress: WorkProgress | None = None
 
@@ -128,7 +131,9 @@ class MemberLogic:
         self._parked: _Job | None = None
         self._held = HeldUpdates(self._shelf)
         self._uploading: set[AssignmentId] = set()
-        self._cached: dict[str, ParameterBuffer] = {}
+        self._cached: dict[str, Array] = {}
+        self._encodings = Encodings(self.layout)
+        self._level = "none"
         self._run = ""
         self._between_runs = False
         self._offline_since = 0.0
@@ -262,6 +267,8 @@ class MemberLogic:
         if welcome.run != self._run:  # its assignments have the same numbers, but are others
             self._forget_run(now)
             self._run = welcome.run
+            self._encodings = Encodings(self.layout, welcome.exact)
+        self._level = welcome.compress
         self._tell(Connected(run=welcome.run, address=self.address, announcements=welcome.announcements))
         for update in self._held:
             self._send_update(update)  # what is not settled: the coordinator may not know of it
@@ -376,8 +383,9 @@ class MemberLogic:
             named = {order.model.data.digest, order.frozen.data.digest if order.frozen else ""}
             self._cached = {digest: part for digest, part in self._cached.items() if digest in named}
         try:
-            return _Job(order, Download(order, self.layout, self._cached))
-        except RemoteProtocolError as error:
+            download = Download(order, self.layout, self._cached, self._encodings)
+            return _Job(order, download, self._encodings.at(self._level))
+        except (RemoteProtocolError, ConfigError, LayoutError) as error:
             self._fail(order, str(error), now)
             return None
 
@@ -400,17 +408,10 @@ class MemberLogic:
     def _start_if_collected(self, job: _Job) -> None:
         if not job.download.complete:
             return
-        order, parameters = job.order, job.download.parameters
         job.stage = "work"
-        if parameters is not None and not isinstance(order, Initialize):
-            self._remember(order, parameters)
-        self._effects.append(StartWork(_work(order, job.download)))
-
-    def _remember(self, order: Train | Evaluate, parameters: ParameterBuffer) -> None:
-        """Keep the newest model and the frozen tensors: named again, they need not be pulled again."""
-        self._cached = {order.model.data.digest: parameters.moving}
-        if order.frozen is not None:
-            self._cached[order.frozen.data.digest] = parameters.frozen
+        if not isinstance(job.order, Initialize):
+            self._cached = job.download.named  # named again, they need not be pulled again
+        self._effects.append(StartWork(_work(job.order, job.download, job.upload)))
 
     def _cancelled(self, cancel: Cancel, now: float) -> None:
         self._settle(cancel.assignment, DropState(cancel.assignment))
@@ -597,10 +598,12 @@ def _round(order: Order) -> int:
     return 0 if isinstance(order, Initialize) else order.round
 
 
-def _work(order: Order, download: Download) -> Work:
+def _work(order: Order, download: Download, upload: Encoding | None) -> Work:
     if isinstance(order, Initialize):
         return Work(kind="initialize", assignment=order.assignment, seed=order.seed)
-    parameters = download.parameters.read_only() if download.parameters is not None else None
+    parameters = download.parameters
+    if parameters is not None and download.encoded is None:
+        parameters = parameters.read_only()
     if isinstance(order, Evaluate):
         return Work(
             kind="evaluate",
@@ -608,6 +611,7 @@ def _work(order: Order, download: Download) -> Work:
             round=order.round,
             version=order.version,
             parameters=parameters,
+            encoded=download.encoded,
         )
     return Work(
         kind="train",
@@ -618,4 +622,6 @@ def _work(order: Order, download: Download) -> Work:
         parameters=parameters,
         vectors=download.vectors,
         settings=order.settings,
+        encoded=download.encoded,
+        upload=upload,
     )

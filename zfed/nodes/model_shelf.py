@@ -38,13 +38,21 @@ class ModelShelf:
         if before is not None:
             self._shelf.put(f"model:{version - 1}", before.mapped)
 
+    def serve_encoded(self, version: int, level: str, served: Served) -> None:
+        """Offer a version in encoded form."""
+        self._serve(_version_name(version, level), served)
+
+    def has(self, version: int, level: str = "none") -> bool:
+        """True if a version is offered at a level."""
+        return _version_name(version, level) in self._served
+
     def serve_own_model(self, round: int, worker: str, served: Served) -> None:
         """Offer a worker's own model of a round."""
         self._serve(f"update:{round}:{worker}", served)
 
-    def version(self, version: int) -> Vector:
+    def version(self, version: int, level: str = "none") -> Vector:
         """What to name in an order that wants this version."""
-        return self._vector("model", f"model:{version}")
+        return self._vector("model", _version_name(version, level), level)
 
     def own_model(self, round: int, worker: str) -> Vector:
         """What to name in an order that wants a worker's own model."""
@@ -61,7 +69,7 @@ class ModelShelf:
     def keep_versions(self, wanted: Container[int]) -> None:
         """Stop serving all versions but these."""
         for name in [name for name in self._served if name.startswith("model:")]:
-            if int(name.removeprefix("model:")) not in wanted:
+            if int(name.split(":")[1]) not in wanted:
                 self._drop(name)
 
     def drop_own_models(self, round: int) -> None:
@@ -69,8 +77,8 @@ class ModelShelf:
         for name in [name for name in self._served if name.startswith(f"update:{round}:")]:
             self._drop(name)
 
-    def _vector(self, name: str, blob: str) -> Vector:
-        return Vector(name=name, layout=self._layouts[name], data=self._served[blob].blob)
+    def _vector(self, name: str, blob: str, encoding: str = "none") -> Vector:
+        return Vector(name=name, layout=self._layouts[name], data=self._served[blob].blob, encoding=encoding)
 
     def _serve(self, name: str, served: Served) -> None:
         self._served[name] = served
@@ -79,3 +87,7 @@ class ModelShelf:
     def _drop(self, name: str) -> None:
         del self._served[name]
         self._shelf.drop(name)
+
+
+def _version_name(version: int, level: str) -> str:
+    return f"model:{version}" if level == "none" else f"model:{version}:{level}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
-from zfed.nodes.words import Chunks
+from zfed.compression import Encoding
+from zfed.nodes.words import Chunks, InspectUpdate
 from zfed.strategies import UpdateInspector
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import AssignmentId, Update, Vector
@@ -13,10 +15,14 @@ from zfed.wire.transfer import Intake, Puller
 
 @dataclass
 class StagedVector:
-    """One vector of an update: its slices as they came, not copied, and their running check."""
+    """One vector of an update: its slices as they came, not copied, and their running check.
+
+    What is encoded has no numbers to look at before it is whole: that is done beside the pump.
+    """
 
     vector: Vector
     inspector: UpdateInspector
+    encoding: Encoding | None = None
     chunks: Chunks = field(default_factory=list)
     intake: Intake = field(init=False)
 
@@ -24,7 +30,8 @@ class StagedVector:
         self.intake = Intake(self.vector.data, self._write)
 
     def _write(self, offset: int, data: Buffer) -> None:
-        self.inspector.feed(offset, data)
+        if self.encoding is None:
+            self.inspector.feed(offset, data)
         self.chunks.append((offset, data))
 
 
@@ -32,12 +39,15 @@ class StagedVector:
 class Staging:
     """One update: from its offer until it is folded or dropped.
 
-    `parked_until` is set while its worker is away: a worker that is back in time goes on where it stopped.
+    `trained_from` is how the model had been encoded. `parked_until` is set while its worker is away: a worker
+    that is back in time goes on where it stopped.
     """
 
     node: str
     update: Update
     vectors: dict[str, StagedVector]
+    value_range: float = math.inf
+    trained_from: Encoding | None = None
     parked_until: float | None = None
     _puller: Puller | None = None
 
@@ -66,6 +76,16 @@ class Staging:
         return any(staged.vector.data.id == blob_id for staged in self.vectors.values())
 
     @property
+    def uninspected(self) -> InspectUpdate | None:
+        """The job of looking at numbers that are encoded; None if there are none."""
+        delta = self.vectors.get("delta")
+        if delta is None or delta.encoding is None:
+            return None
+        chunks = list(delta.chunks)  # ours may be cleared while a thread looks at them
+        digest = delta.vector.data.digest
+        return InspectUpdate(self.assignment, digest, chunks, delta.encoding, self.value_range)
+
+    @property
     def assignment(self) -> AssignmentId:
         """The assignment this is the result of."""
         return self.update.assignment
@@ -86,7 +106,7 @@ class Staging:
         return all(offered.get(name) == staged.vector.data.digest for name, staged in self.vectors.items())
 
     def check(self) -> None:
-        """Check a complete update as a whole.
+        """Check a complete update as a whole, but for the numbers of an encoded vector.
 
         Raises:
             RemoteProtocolError: If a digest is not the one offered.
@@ -94,4 +114,5 @@ class Staging:
         """
         for staged in self.vectors.values():
             staged.intake.verify()
-            staged.inspector.verdict()
+            if staged.encoding is None:
+                staged.inspector.verdict()

@@ -17,9 +17,19 @@ from typing import TypeAlias
 
 import orjson
 
-from zfed.errors import TaskError, ZfedError
+from zfed.compression import matched
+from zfed.errors import LayoutError, TaskError, ZfedError
 from zfed.metrics import MAX_METRICS, Metrics, checked_metrics
-from zfed.nodes.words import ResultVector, Work, WorkDone, WorkProgress, WorkRaised, WorkStopped
+from zfed.nodes.upload import Lost, offered, offered_delta
+from zfed.nodes.words import (
+    EncodedVector,
+    ResultVector,
+    Work,
+    WorkDone,
+    WorkProgress,
+    WorkRaised,
+    WorkStopped,
+)
 from zfed.params import ParameterBuffer, ParameterLayout
 from zfed.strategies import encode_delta
 from zfed.task import (
@@ -33,7 +43,6 @@ from zfed.task import (
     Task,
     TrainResult,
 )
-from zfed.wire.digests import digest_of
 from zfed.wire.messages import AssignmentId
 
 REPORT_EVERY_S = 0.2
@@ -52,14 +61,22 @@ class Prepared:
 
     summary: DataSummary
     layout: ParameterLayout
+    exact: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """What stays on this node after an assignment: the task's state, and the tensors of kind `local`."""
+    """What stays on this node after an assignment.
+
+    Attributes:
+        state: The task's.
+        local: The tensors of kind `local`.
+        lost: What encoding the update lost; part of the next one at the same encoding.
+    """
 
     state: Mapping[str, Array]
     local: ParameterBuffer
+    lost: Lost | None = None
 
 
 class TaskHost:
@@ -128,7 +145,22 @@ class TaskHost:
         parameters = _buffer(self._task.initial_parameters(Context(device=self._setup.device)))
         self._examples = summary.examples
         self._kept = _Kept({}, parameters.local.copy())
-        return Prepared(summary, parameters.layout)
+        return Prepared(summary, parameters.layout, self._exact(parameters.layout))
+
+    def _exact(self, layout: ParameterLayout) -> tuple[str, ...]:
+        """What the task says must stay exact.
+
+        Raises:
+            TaskError: If it is no list of texts, or one of them fits no tensor.
+        """
+        exact = self._task.exact
+        if isinstance(exact, str) or not all(isinstance(pattern, str) for pattern in exact):
+            raise TaskError(f"exact is {exact!r}, expected a list of tensors' names or shell patterns")
+        try:
+            matched(layout.moving, exact)
+        except LayoutError as error:
+            raise TaskError(f"the task's {error}") from error
+        return tuple(exact)
 
     def _result(self, doing: _Doing) -> WorkDone:
         work = doing.work
@@ -136,11 +168,11 @@ class TaskHost:
             # a copy: a task may return a buffer that it goes on using
             model = _buffer(self._task.initial_parameters(self._context(doing, {}))).copy()
             vectors = [("model", model.moving), ("frozen", model.frozen)]
-            return doing.done(vectors=[(name, part) for name, part in vectors if len(part)])
+            return doing.done(vectors=[offered(name, part) for name, part in vectors if len(part)])
         if self._kept is None or work.parameters is None:
             raise TaskError("the task was given work before it was prepared, or without a model")
         state = {name: array.copy() for name, array in self._kept.state.items()}
-        base = _completed(work.parameters, self._kept.local)
+        base = _completed(_received(work.parameters, work.encoded), self._kept.local)
         if work.kind == "evaluate":
             return self._evaluate(doing, base, state)
         return self._train(doing, base, state)
@@ -149,17 +181,18 @@ class TaskHost:
         result = self._task.train(base, self._context(doing, state))
         if not isinstance(result, TrainResult):
             raise TaskError(f"train returned {type(result).__name__}, expected a TrainResult")
-        delta = encode_delta(base, result.parameters)
+        before = self._kept.lost if self._kept is not None else None
+        delta, lost = offered_delta(encode_delta(base, result.parameters), doing.work, before)
         local = ParameterBuffer.zeros(base.layout.local)
         for name, array in local.items():
             array[...] = result.parameters[name]
         done = doing.done(
-            vectors=[("delta", delta), *_more_vectors(result.vectors)],
+            vectors=[delta, *_more_vectors(result.vectors)],
             examples=_count("examples", result.examples, 1, self._examples),
             steps=_count("steps", result.steps, 0, MAX_STEPS),
             metrics=_sendable_metrics(result.metrics),
         )
-        self._pending[doing.work.assignment] = _Kept(state, local)
+        self._pending[doing.work.assignment] = _Kept(state, local, lost)
         return done
 
     def _evaluate(self, doing: _Doing, base: ParameterBuffer, state: dict[str, Array]) -> WorkDone:
@@ -201,7 +234,7 @@ class _Doing:
     def done(
         self,
         *,
-        vectors: Sequence[tuple[str, ParameterBuffer]] = (),
+        vectors: Sequence[ResultVector] = (),
         examples: int = 0,
         steps: int = 0,
         metrics: Metrics | None = None,
@@ -211,7 +244,7 @@ class _Doing:
             raise StoppedError
         return WorkDone(
             assignment=self.work.assignment,
-            vectors=tuple(_offered(name, buffer) for name, buffer in vectors),
+            vectors=tuple(vectors),
             examples=examples,
             steps=steps,
             seconds=self.clock() - self._started,
@@ -245,6 +278,14 @@ def _buffer(arrays: NamedArrays) -> ParameterBuffer:
     return arrays if isinstance(arrays, ParameterBuffer) else ParameterBuffer.from_arrays(arrays)
 
 
+def _received(parameters: ParameterBuffer, encoded: EncodedVector | None) -> ParameterBuffer:
+    """The model of a piece of work, decoded if that is still to be done."""
+    if encoded is None:
+        return parameters
+    encoded.decode(parameters.moving)
+    return parameters.read_only()
+
+
 def _completed(received: ParameterBuffer, local: ParameterBuffer) -> ParameterBuffer:
     """The model as received, with this node's own local tensors in their place."""
     if not len(local):
@@ -254,13 +295,13 @@ def _completed(received: ParameterBuffer, local: ParameterBuffer) -> ParameterBu
     return complete.read_only()
 
 
-def _more_vectors(vectors: Mapping[str, NamedArrays]) -> list[tuple[str, ParameterBuffer]]:
+def _more_vectors(vectors: Mapping[str, NamedArrays]) -> list[ResultVector]:
     if len(vectors) > MAX_VECTORS:
         raise TaskError(f"train returned {len(vectors)} vectors, limit is {MAX_VECTORS}")
     for name in vectors:
         if not isinstance(name, str) or not 1 <= len(name) <= 64 or name == "delta":
             raise TaskError(f"vector name {name!r}: expected 1 to 64 characters, and not 'delta'")
-    return [(name, _buffer(arrays)) for name, arrays in vectors.items()]
+    return [offered(name, _buffer(arrays)) for name, arrays in vectors.items()]
 
 
 def _count(what: str, value: object, least: int, most: int) -> int:
@@ -279,17 +320,6 @@ def _sendable_metrics(metrics: Mapping[str, object]) -> Metrics:
     if size > MAX_METRICS_BYTES:
         raise TaskError(f"metrics take {size} bytes as JSON, limit is {MAX_METRICS_BYTES}")
     return checked
-
-
-def _offered(name: str, buffer: ParameterBuffer) -> ResultVector:
-    layout, data = buffer.layout.to_bytes(), buffer.data.data
-    return ResultVector(
-        name=name,
-        layout=memoryview(layout),
-        layout_digest=buffer.layout.digest,
-        data=data,
-        data_digest=digest_of(data),
-    )
 
 
 def _raised(work: Work, error: str, trace: str) -> WorkRaised:

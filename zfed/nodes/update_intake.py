@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from zfed.compression import Encoding
 from zfed.errors import RemoteProtocolError, UpdateError
 from zfed.nodes.staging import StagedVector, Staging
+from zfed.nodes.words import InspectUpdate, UpdateInspected
 from zfed.params import ParameterLayout
 from zfed.strategies import UpdateInspector
 from zfed.wire.messages import AssignmentId, Update, Vector
@@ -31,12 +33,16 @@ class Wanted:
         version: The model version it must start from.
         value_range: Largest |value| of a parameter.
         max_examples: Largest weight; 0 if the update carries no weight (a first model).
+        encoding: How a `delta` must be encoded; None: as it is.
+        trained_from: How the model that it was trained from had been encoded.
     """
 
     layouts: Mapping[str, ParameterLayout]
     version: int
     value_range: float
     max_examples: int
+    encoding: Encoding | None = None
+    trained_from: Encoding | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,8 @@ class Unfit:
     reason: str
 
 
-IntakeEvent: TypeAlias = Arrived | Unfit
+IntakeEvent: TypeAlias = Arrived | InspectUpdate | Unfit
+"""`InspectUpdate`: an update is here whole, but its numbers are encoded; `inspected` takes the answer."""
 
 
 @dataclass(eq=False)
@@ -116,15 +123,31 @@ class UpdateIntake:
         )
         if staging is None or not staging.complete:
             return []
-        assignment = staging.assignment
-        del self._staged[assignment]
         try:
             staging.check()
         except (UpdateError, RemoteProtocolError) as error:
-            staging.discard()
-            code = error.code if isinstance(error, UpdateError) else "digest"
-            return [Unfit(node, assignment, code, str(error))]
+            return self._unfit(
+                staging, error.code if isinstance(error, UpdateError) else "digest", str(error)
+            )
+        if job := staging.uninspected:
+            return [job]
+        del self._staged[staging.assignment]
         return [Arrived(staging)]
+
+    def inspected(self, found: UpdateInspected) -> list[IntakeEvent]:
+        """An encoded update was looked at; it may have been dropped or replaced since."""
+        staging = self._staged.get(found.assignment)
+        if staging is None or staging.vectors["delta"].vector.data.digest != found.digest:
+            return []
+        if found.code:
+            return self._unfit(staging, found.code, found.reason)
+        del self._staged[staging.assignment]
+        return [Arrived(staging)]
+
+    def _unfit(self, staging: Staging, code: str, reason: str) -> list[IntakeEvent]:
+        del self._staged[staging.assignment]
+        staging.discard()
+        return [Unfit(staging.node, staging.assignment, code, reason)]
 
     def folding(self, assignment: AssignmentId) -> None:
         """An arrived update keeps its slot until it is folded."""
@@ -176,24 +199,28 @@ def _staging(node: str, update: Update, wanted: Wanted) -> Staging:
         seen = f"starts from version {update.version}, the round from {wanted.version}"
         raise UpdateError(seen, code="version")
     offered = {vector.name: vector for vector in update.vectors}
-    vectors = {
-        name: StagedVector(
-            _fitting(offered.get(name), name, layout), UpdateInspector(layout, wanted.value_range)
-        )
-        for name, layout in wanted.layouts.items()
-        if layout.nbytes
-    }
-    return Staging(node, update, vectors)
+    vectors: dict[str, StagedVector] = {}
+    for name, layout in wanted.layouts.items():
+        if layout.nbytes:
+            encoding = wanted.encoding if name == "delta" else None
+            vector = _fitting(offered.get(name), name, layout, encoding)
+            vectors[name] = StagedVector(vector, UpdateInspector(layout, wanted.value_range), encoding)
+    return Staging(node, update, vectors, wanted.value_range, wanted.trained_from)
 
 
-def _fitting(vector: Vector | None, name: str, layout: ParameterLayout) -> Vector:
-    """The offered vector, if it has the layout and size that are wanted."""
+def _fitting(vector: Vector | None, name: str, layout: ParameterLayout, encoding: Encoding | None) -> Vector:
+    """The offered vector, if it has the layout, encoding and size that are wanted."""
     if vector is None:
         raise UpdateError(f"has no vector {name!r}", code="layout")
     if vector.layout.digest != layout.digest:
         seen = f"vector {name!r} has layout {vector.layout.digest}, the run's is {layout.digest}"
         raise UpdateError(seen, code="layout")
-    if vector.data.bytes != layout.nbytes:
-        seen = f"vector {name!r} has {vector.data.bytes} bytes, its layout {layout.nbytes}"
+    level, nbytes = (encoding.level, encoding.nbytes) if encoding is not None else ("none", layout.nbytes)
+    if vector.encoding != level:
+        seen = f"vector {name!r} is encoded as {vector.encoding!r}, agreed for this link was {level!r}"
+        raise UpdateError(seen, code="encoding")
+    if vector.data.bytes != nbytes:
+        whose = "its layout" if encoding is None else f"its layout as {level}"
+        seen = f"vector {name!r} has {vector.data.bytes} bytes, {whose} {nbytes}"
         raise UpdateError(seen, code="size")
     return vector

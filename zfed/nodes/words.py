@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from zfed.compression import Encoding
 from zfed.engine import Fold, OpenRound, Status
 from zfed.facts import Fact
 from zfed.metrics import Metrics
@@ -19,6 +20,19 @@ from zfed.wire.messages import AssignmentId, Blob
 
 Chunks: TypeAlias = list[tuple[int, Buffer]]
 """(byte offset, bytes) slices that cover one vector, each byte once."""
+
+
+@dataclass(frozen=True)
+class EncodedVector:
+    """A vector of moving tensors in encoded form, from whomever."""
+
+    encoding: Encoding
+    data: Buffer
+
+    def decode(self, out: ParameterBuffer | None = None) -> ParameterBuffer:
+        """As `Encoding.decode`."""
+        return self.encoding.decode(self.data, out)
+
 
 # ---- inputs of every node ---------------------------------------------------------------------
 
@@ -125,11 +139,43 @@ class BeginRound:
 
 
 @dataclass(frozen=True)
+class EncodeModel:
+    """Encode a version for the links of one level; the same bytes whenever it is done.
+
+    `key` seeds stochastic rounding.
+    """
+
+    version: int
+    encoding: Encoding
+    key: int
+
+
+@dataclass(frozen=True)
+class InspectUpdate:
+    """Look at the numbers of an encoded update: that takes longer than the pump may be away.
+
+    `digest` is that of its bytes, so that the answer is not taken for one about others.
+    """
+
+    assignment: AssignmentId
+    digest: str
+    chunks: Chunks
+    encoding: Encoding
+    value_range: float
+
+
+@dataclass(frozen=True)
 class FoldUpdate:
-    """Add an update to the accumulator."""
+    """Add an update to the accumulator.
+
+    `encoding` is that of its bytes, None if they are the vector itself; `broadcast` is how the model that it
+    was trained from had been encoded, if it had.
+    """
 
     fold: Fold
     chunks: Chunks
+    encoding: Encoding | None = None
+    broadcast: EncodeModel | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +195,15 @@ class DropUpdates:
 
 
 Job: TypeAlias = (
-    WriteJournal | ReadFirstModel | InstallFirstModel | BeginRound | FoldUpdate | CommitVersion | DropUpdates
+    WriteJournal
+    | ReadFirstModel
+    | InstallFirstModel
+    | BeginRound
+    | EncodeModel
+    | InspectUpdate
+    | FoldUpdate
+    | CommitVersion
+    | DropUpdates
 )
 
 
@@ -168,6 +222,25 @@ class FirstModelFailed:
 
     node: str
     reason: str
+
+
+@dataclass(frozen=True)
+class ModelEncoded:
+    """A version can be served at a level."""
+
+    version: int
+    level: str
+    served: Served
+
+
+@dataclass(frozen=True)
+class UpdateInspected:
+    """An encoded update was looked at; `code` says why it is refused, empty if it is good."""
+
+    assignment: AssignmentId
+    digest: str
+    code: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,7 +267,15 @@ class JobFailed:
     reason: str
 
 
-JobResult: TypeAlias = FirstModelReady | FirstModelFailed | UpdateFolded | VersionReady | JobFailed
+JobResult: TypeAlias = (
+    FirstModelReady
+    | FirstModelFailed
+    | ModelEncoded
+    | UpdateInspected
+    | UpdateFolded
+    | VersionReady
+    | JobFailed
+)
 
 CoordinatorInput: TypeAlias = FramesArrived | RouteGone | StopRequested | TimePassed | JobResult
 CoordinatorEffect: TypeAlias = SendFrames | TellFact | Finish | Job
@@ -204,7 +285,11 @@ CoordinatorEffect: TypeAlias = SendFrames | TellFact | Finish | Job
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """One assignment for the task. `parameters` has the moving and frozen parts filled in."""
+    """One assignment for the task. `parameters` has the moving and frozen parts filled in.
+
+    If the model came in encoded form, that is `encoded`, and whoever does the work decodes it into the moving
+    part. `upload` is how the update is to be encoded, None if it is not.
+    """
 
     kind: Literal["initialize", "train", "evaluate"]
     assignment: AssignmentId
@@ -214,6 +299,8 @@ class Work:
     parameters: ParameterBuffer | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     vectors: Mapping[str, ParameterBuffer] = field(default_factory=dict)
+    encoded: EncodedVector | None = None
+    upload: Encoding | None = None
 
 
 @dataclass(frozen=True)
@@ -273,6 +360,7 @@ class ResultVector:
     layout_digest: str
     data: memoryview
     data_digest: str
+    encoding: str = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,10 @@ LongText: TypeAlias = Annotated[str, Meta(max_length=16_384)]
 NodeName: TypeAlias = Annotated[str, Meta(pattern=NODE_NAME_PATTERN)]
 Digest: TypeAlias = Annotated[str, Meta(pattern=r"^(xxh3-128:[0-9a-f]{32}|sha256:[0-9a-f]{64})\Z")]
 BlobName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
+Level: TypeAlias = Annotated[str, Meta(max_length=64)]
+"""A level of compression, as `zfed.compression` spells it."""
+Patterns: TypeAlias = Annotated[list[Text], Meta(max_length=256)]
+"""Names or shell patterns of tensors."""
 MetricTable: TypeAlias = Annotated[dict[str, Metric], Meta(max_length=256)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
 AssignmentId: TypeAlias = tuple[Count, Count]
@@ -40,11 +44,12 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vector(msgspec.Struct, frozen=True, kw_only=True):
-    """A named flat vector: its layout (pulled once per digest) and its bytes."""
+    """A named flat vector: its layout (pulled once per digest) and its bytes, or those of an encoded form."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     layout: Blob
     data: Blob
+    encoding: Level = "none"
 
 
 class PartitionClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +68,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=s
 
 
 class Hello(Message, frozen=True):
-    """First on every connection: who asks to join, and what its data are."""
+    """First on every connection: who asks to join, and what its data are.
+
+    `compression` is what it can decode and encode, `compress` and `compress_model` what it wants for its own
+    link, `exact` which tensors its task wants unchanged.
+    """
 
     protocol: Text
     node: NodeName
@@ -76,6 +85,9 @@ class Hello(Message, frozen=True):
     classes: Count = 0
     label_counts: Annotated[dict[Text, Count], Meta(max_length=4096)] | None = None
     compression: Annotated[list[Text], Meta(max_length=16)] = msgspec.field(default_factory=lambda: ["none"])
+    compress: Level = ""
+    compress_model: Level = ""
+    exact: Patterns = []
 
 
 class Pong(Message, frozen=True):
@@ -134,6 +146,7 @@ class Welcome(Message, frozen=True):
     """HELLO is accepted; every later message of this session carries `epoch`.
 
     `announcements` are sentences the node's owner must be shown. Silence of `lost_s` means a lost session.
+    Updates travel at the level `compress`, models at `compress_model`, tensors that fit `exact` unchanged.
     """
 
     run: Text
@@ -141,6 +154,9 @@ class Welcome(Message, frozen=True):
     lost_s: Seconds
     protected: bool
     announcements: Annotated[list[Text], Meta(max_length=16)] = []
+    compress: Level = "none"
+    compress_model: Level = "none"
+    exact: Patterns = []
 
 
 class Ping(Message, frozen=True):

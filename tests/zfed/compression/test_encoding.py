@@ -229,7 +229,7 @@ def test_a_double_beyond_float32_is_cut_to_its_largest_number(name):
 
 def test_an_update_or_residual_of_another_model_is_refused():
     other = ParameterBuffer.zeros(ParameterLayout.build([("w", "F32", (3,), "average")]))
-    with pytest.raises(LayoutError, match="update does not fit its encoding"):
+    with pytest.raises(LayoutError, match="vector does not fit its encoding"):
         encoding("int8").encode(other, None, key=0)
     with pytest.raises(LayoutError, match=r"residual of shape \(4,\), expected \(710,\)"):
         encoding("int8").encode(update(1), np.zeros(4, np.float32), key=0)

@@ -14,7 +14,8 @@ from zfed.facts import (
     UpdateRefused,
     UploadsPlanned,
 )
-from zfed.nodes.coordinator_logic import GOODBYE_S, work_seed
+from zfed.nodes.coordinator_logic import GOODBYE_S
+from zfed.nodes.orders import work_seed
 from zfed.nodes.update_intake import RESUME_S
 from zfed.nodes.words import FramesArrived, JobFailed, StopRequested
 from zfed.wire.messages import (

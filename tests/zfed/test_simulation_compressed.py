@@ -1,0 +1,94 @@
+"""Whole runs whose links are compressed: what is lost on the way is made good, and nothing counts twice."""
+
+import numpy as np
+import pytest
+
+from tests.zfed.simulated import configured, run_once
+from zfed.compression import Encoding, create_codec
+from zfed.facts import NodeLeft, RoundCommitted
+from zfed.params import ParameterLayout
+from zfed.simulation import Simulation
+from zfed.task import DataSummary, EvaluateResult, Task, TrainResult
+from zfed.transport.memory import LinkFaults
+
+SIZE = 1200
+NAMES = ("alice", "bob", "carol")
+LAYOUT = ParameterLayout.build([("w", "F32", (SIZE,), "average"), ("seen", "I64", (), "counter")])
+COMMON, *OWN = np.random.default_rng(1).normal(size=(4, SIZE)).astype(np.float32)
+GOALS = {name: COMMON + np.float32(0.1) * own for name, own in zip(NAMES, OWN, strict=True)}
+MEAN_GOAL = np.mean([GOALS[name] for name in NAMES], axis=0)
+
+
+class Seek(Task):
+    """Moves a fifth of the way to this node's goal; all together, to the mean of the goals."""
+
+    def prepare(self, setup):
+        self.node = setup.node
+        return DataSummary(examples=1)
+
+    def initial_parameters(self, context):
+        return {"w": np.zeros(SIZE, np.float32), "seen": np.zeros((), np.int64)}
+
+    def train(self, parameters, context):
+        moved = parameters["w"] + np.float32(0.2) * (GOALS[self.node] - parameters["w"])
+        return TrainResult(parameters={"w": moved, "seen": parameters["seen"] + 1}, examples=1)
+
+    def evaluate(self, parameters, context):
+        return EvaluateResult(examples=1, metrics={"sum": float(parameters["w"].sum(dtype=np.float64))})
+
+
+def world(*, faults=None, task=Seek, nodes=NAMES, **links):
+    simulation = Simulation(seed=3, faults=faults)
+    for name in nodes:
+        simulation.add(name, task, **links.get(name, {}))
+    return simulation
+
+
+def config(**run):
+    # Near the goal the mean of updates is far smaller than each of them
+    return configured(**{"rounds": 40, "wait_for": "3", "value_range": 8.0, **run})
+
+
+def distance(ended):
+    """How far a run ended from the goal, of how far it began."""
+    return np.linalg.norm(ended.model["w"] - MEAN_GOAL) / np.linalg.norm(MEAN_GOAL)
+
+
+@pytest.mark.parametrize(
+    ("level", "rounds", "bound"),
+    [("none", 40, 2e-4), ("bf16", 40, 2e-4), ("fp16", 40, 2e-4), ("int8", 40, 2e-4), ("topk:0.1", 40, 0.03)],
+)
+def test_run_gets_to_its_goal_at_every_level(level, rounds, bound):
+    simulation = world()
+    ended = run_once(simulation, config(rounds=rounds, compress=level))
+    assert ended.finish.status == "completed"
+    assert ended.model["seen"] == rounds
+    assert distance(ended) < bound
+    sent = Encoding(LAYOUT, create_codec(level)).nbytes
+    assert {fact.bytes_up for fact in simulation.told(RoundCommitted)} == {3 * sent}
+
+
+@pytest.mark.parametrize("level", ["bf16", "fp16", "int8"])
+def test_run_gets_near_its_goal_from_models_in_fewer_bytes(level):
+    simulation = world()
+    ended = run_once(simulation, config(compress_model=level))
+    assert distance(ended) < 5e-3
+    sent = Encoding(LAYOUT, create_codec(level)).nbytes
+    assert {fact.bytes_down for fact in simulation.told(RoundCommitted)} == {3 * sent}
+
+
+@pytest.mark.parametrize(
+    "run", [{}, {"compress": "int8", "compress_model": "int8"}, {"compress": "topk:0.1"}]
+)
+def test_broken_connections_and_rounds_tried_again_leave_no_trace_in_the_bytes(run):
+    wanted = config(rounds=6, seed=5, min_workers=3, round_retries=50, **run)
+    good = run_once(world(), wanted).model
+    bad = world(faults=LinkFaults(cut=0.01))
+    assert run_once(bad, wanted).model["w"].tobytes() == good["w"].tobytes()
+    assert bad.told(NodeLeft)
+
+
+def test_rounding_follows_the_runs_seed():
+    models = [run_once(world(), config(rounds=3, seed=seed, compress="int8")).model for seed in (1, 1, 2)]
+    first, again, other = (model["w"].tobytes() for model in models)
+    assert first == again != other

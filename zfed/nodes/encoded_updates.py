@@ -1,0 +1,46 @@
+"""An encoded update at the coordinator: put together, looked at, and made slices that a strategy sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from zfed.compression import Encoding
+from zfed.compression.codec import Bytes
+from zfed.errors import UpdateError
+from zfed.nodes.words import Chunks, InspectUpdate, UpdateInspected
+from zfed.strategies import UpdateInspector
+
+
+def inspect(job: InspectUpdate) -> UpdateInspected:
+    """Whether the numbers that an update stands for are good; it is decoded slice by slice, not kept."""
+    inspector = UpdateInspector(job.encoding.layout, job.value_range)
+    try:
+        data = joined(job.chunks, job.encoding)
+        job.encoding.check(data)
+        for offset, values in job.encoding.slices(data):
+            inspector.feed(offset, values.data)
+        inspector.verdict()
+    except UpdateError as error:
+        return UpdateInspected(job.assignment, job.digest, error.code, str(error))
+    return UpdateInspected(job.assignment, job.digest)
+
+
+def slices(chunks: Chunks, encoding: Encoding | None) -> Iterator[tuple[int, memoryview]]:
+    """(offset, bytes) of an update's vector, in whatever form it came; an encoded one has been inspected."""
+    if encoding is None:
+        yield from ((offset, memoryview(data)) for offset, data in chunks)
+        return
+    for offset, values in encoding.slices(joined(chunks, encoding)):
+        yield offset, values.data
+
+
+def joined(chunks: Chunks, encoding: Encoding) -> Bytes:
+    """The encoded form in one piece; not copied if it came in one."""
+    if len(chunks) == 1:
+        return np.frombuffer(chunks[0][1], np.uint8)
+    whole = np.empty(encoding.nbytes, np.uint8)
+    for offset, data in chunks:
+        whole[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+    return whole

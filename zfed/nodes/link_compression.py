@@ -1,0 +1,132 @@
+"""At what level the bytes of each link travel: what the run wants, what a node wants, what both can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from zfed.compression import COMPRESSION, Encoding, Encodings, checked_level, checked_model_level, family
+from zfed.config import NodeConfig, RunConfig
+from zfed.errors import ConfigError, LayoutError
+from zfed.nodes.admission import Objection
+from zfed.params import ParameterLayout
+from zfed.wire.messages import Hello
+
+
+class Levels(NamedTuple):
+    """What was agreed on with one node; "none": as they are."""
+
+    updates: str = "none"
+    model: str = "none"
+
+
+class LinkEncodings(NamedTuple):
+    """The same as encodings of the run's layout; None: as they are."""
+
+    updates: Encoding | None = None
+    model: Encoding | None = None
+
+
+class RunCompression:
+    """What the links of one run are compressed with.
+
+    Args:
+        config: Table `[run]`.
+
+    Raises:
+        ConfigError: If a level is unknown, or makes no sense for a model.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.levels = Levels(
+            _named("compress", config.compress, checked_level),
+            _named("compress_model", config.compress_model, checked_model_level),
+        )
+        self.exact = tuple(config.compress_except)
+        self._encodings: Encodings | None = None
+
+    def agree(self, hello: Hello) -> Levels | Objection:
+        """The levels of a node's link: its own wish goes before the run's.
+
+        An evaluator sends no updates, and gets exact models unless it wishes otherwise.
+        """
+        run = self.levels if hello.node_kind == "worker" else Levels()
+        try:
+            levels = Levels(
+                checked_level(hello.compress) if hello.compress else run.updates,
+                checked_model_level(hello.compress_model) if hello.compress_model else run.model,
+            )
+        except ConfigError as error:
+            return Objection("compression", f"{hello.node}: {error}; known here: {', '.join(COMPRESSION)}")
+        for flag, level in (("--compress", levels.updates), ("--compress-model", levels.model)):
+            if level != "none" and family(level) not in hello.compression:
+                return Objection(
+                    "compression",
+                    f'{hello.node} does not know compression "{level}", it knows '
+                    f"{', '.join(hello.compression)}: start it with {flag} none, or with a newer zfed",
+                )
+        return levels
+
+    def encodings(self, hello: Hello, layout: ParameterLayout) -> LinkEncodings | Objection:
+        """How the vectors of a node's link are encoded, if its task allows that.
+
+        Args:
+            hello: The node's.
+            layout: The run's, which is the node's, too.
+        """
+        levels = self.agree(hello)
+        if isinstance(levels, Objection):
+            return levels
+        if self._encodings is None:
+            self._encodings = Encodings(layout, self.exact)
+        try:
+            link = LinkEncodings(*map(self._encodings.at, levels))
+        except LayoutError as error:
+            return Objection("compression", f"--compress-except of the coordinator: {error}")
+        for what, flag, encoding in (
+            ("updates", "--compress", link.updates),
+            ("models", "--compress-model", link.model),
+        ):
+            if objection := encoding and _exactness(hello, what, flag, encoding):
+                return objection
+        return link
+
+
+def check_wishes(config: NodeConfig) -> None:
+    """Make sure that what a node wishes for its link can be.
+
+    Raises:
+        ConfigError: If a level is unknown, or makes no sense for a model.
+    """
+    if config.compress:
+        _named("compress", config.compress, checked_level)
+    if config.compress_model:
+        _named("compress_model", config.compress_model, checked_model_level)
+
+
+def _named(key: str, name: str, checked: Callable[[str], str]) -> str:
+    """A level that somebody configured, as its codec spells it.
+
+    Raises:
+        ConfigError: If `checked` refuses it; says which setting it was.
+    """
+    try:
+        return checked(name)
+    except ConfigError as error:
+        raise ConfigError(f"--{key.replace('_', '-')}: {error}") from None
+
+
+def _exactness(hello: Hello, what: str, flag: str, encoding: Encoding) -> Objection | None:
+    """A task's word on what must stay exact goes before everybody's wish for fewer bytes."""
+    try:
+        tensor = encoding.touched(hello.exact)
+    except LayoutError as error:
+        return Objection("compression", f"{hello.node}: {error}")
+    if not tensor:
+        return None
+    return Objection(
+        "compression",
+        f"the task of {hello.node} says that tensor {tensor!r} must stay exact, but {what} would be "
+        f'compressed as "{encoding.level}": start {hello.node} with {flag} none, or the coordinator with '
+        f"--compress-except {tensor}",
+    )
