@@ -28,7 +28,6 @@ from zfed_kernels.reference import (
 _LANES = 1024  # halves worked on at a time
 
 # float16 among float32: the same numbers have exponents 112 apart
-_NORMAL16 = np.uint32(0x0400)  # bits of 2**-14, the least float16 that is not subnormal
 _INFINITY16 = np.uint32(0x7C00)
 _BIAS = np.uint32(112 << 23)
 _BIAS_UP = np.uint32(113 << 23)
@@ -150,6 +149,7 @@ def accumulate_int8_exact(
 )
 def accumulate_int8(total: Floats, codes: Codes, scales: Float32s, weight: float) -> None:
     """Add weight * decoded codes to total (n,) in place."""
+    factor = total.dtype.type(weight)
     for block in range(scales.size):
         start = block * INT8_BLOCK
         sums, part, scale = (
@@ -158,7 +158,7 @@ def accumulate_int8(total: Floats, codes: Codes, scales: Float32s, weight: float
             scales[block],
         )
         for i in range(part.size):
-            sums[i] = sums[i] + weight * np.float64(scale * np.float32(part[i]))
+            sums[i] += factor * total.dtype.type(scale * np.float32(part[i]))
 
 
 @kernel(reference.float32_to_bfloat16, ("out uint16", "in float32"))
@@ -196,6 +196,7 @@ def accumulate_bfloat16_exact(total: Float64s, bits: HalfBits, weight: float, gr
 )
 def accumulate_bfloat16(total: Floats, bits: HalfBits, weight: float) -> None:
     """Add weight * bfloat16 bits to total (n,) in place."""
+    factor = total.dtype.type(weight)
     words = np.empty(_LANES, np.uint32)
     values = words.view(np.float32)
     for start in range(0, bits.size, _LANES):
@@ -203,7 +204,7 @@ def accumulate_bfloat16(total: Floats, bits: HalfBits, weight: float) -> None:
         for j in range(part.size):
             words[j] = np.uint32(part[j]) << np.uint32(16)
         for j in range(part.size):
-            sums[j] = sums[j] + weight * np.float64(values[j])
+            sums[j] += factor * total.dtype.type(values[j])
 
 
 @kernel(reference.float32_to_float16, ("out uint16", "in float32"))
@@ -235,9 +236,9 @@ def float32_to_float16(bits: HalfBits, values: Float32s) -> None:
 def accumulate_float16_exact(total: Float64s, bits: HalfBits, weight: float, grid: float) -> None:
     """Add weight * float16 bits, each term rounded to a multiple of grid, to total (n,) in place.
 
-    A normal number's bits are moved to their places in a float32. A subnormal one, m * 2**-24, is made as
-    2**-14 + m * 2**-24 less 2**-14: float32's own subnormal numbers would be exact too, but some processors
-    take a hundred cycles for each.
+    A number's bits are moved to their places in a float32. Of a subnormal one, m * 2**-24, that makes
+    2**-15 + m * 2**-25, which doubled is 2**-14 too much. A shift and a product with 2**112 would be exact,
+    too, but some processors take a hundred cycles for each subnormal float32.
     """
     magic = 1.5 * 2.0**52 * grid
     words = np.empty(_LANES, np.uint32)
@@ -245,16 +246,13 @@ def accumulate_float16_exact(total: Float64s, bits: HalfBits, weight: float, gri
     for start in range(0, bits.size, _LANES):
         sums, part = total[start : start + _LANES], bits[start : start + _LANES]
         for j in range(part.size):
-            size = np.uint32(part[j]) & np.uint32(0x7FFF)
-            top = _INFINITY if size >= _INFINITY16 else (_BIAS if size >= _NORMAL16 else _BIAS_UP)
-            words[j] = (size << np.uint32(13)) + top
+            size, sign = np.uint32(part[j]) & np.uint32(0x7FFF), np.uint32(part[j]) & np.uint32(0x8000)
+            bias = _INFINITY if size >= _INFINITY16 else _BIAS
+            words[j] = (sign << np.uint32(16)) | ((size << np.uint32(13)) + bias)
         for j in range(part.size):
-            subnormal = (np.uint32(part[j]) & np.uint32(0x7FFF)) < _NORMAL16
-            values[j] -= _SMALLEST_NORMAL16 if subnormal else np.float32(0)
-        for j in range(part.size):
-            words[j] |= (np.uint32(part[j]) & np.uint32(0x8000)) << np.uint32(16)
-        for j in range(part.size):
-            sums[j] += (weight * np.float64(values[j]) + magic) - magic
+            size = abs(values[j])
+            decoded = size if size >= _SMALLEST_NORMAL16 else size + size - _SMALLEST_NORMAL16
+            sums[j] += (weight * np.float64(np.copysign(decoded, values[j])) + magic) - magic
 
 
 @kernel(
@@ -264,18 +262,16 @@ def accumulate_float16_exact(total: Float64s, bits: HalfBits, weight: float, gri
 )
 def accumulate_float16(total: Floats, bits: HalfBits, weight: float) -> None:
     """Add weight * float16 bits to total (n,) in place; see `accumulate_float16_exact`."""
+    factor = total.dtype.type(weight)
     words = np.empty(_LANES, np.uint32)
     values = words.view(np.float32)
     for start in range(0, bits.size, _LANES):
         sums, part = total[start : start + _LANES], bits[start : start + _LANES]
         for j in range(part.size):
-            size = np.uint32(part[j]) & np.uint32(0x7FFF)
-            top = _INFINITY if size >= _INFINITY16 else (_BIAS if size >= _NORMAL16 else _BIAS_UP)
-            words[j] = (size << np.uint32(13)) + top
+            size, sign = np.uint32(part[j]) & np.uint32(0x7FFF), np.uint32(part[j]) & np.uint32(0x8000)
+            bias = _INFINITY if size >= _INFINITY16 else _BIAS
+            words[j] = (sign << np.uint32(16)) | ((size << np.uint32(13)) + bias)
         for j in range(part.size):
-            subnormal = (np.uint32(part[j]) & np.uint32(0x7FFF)) < _NORMAL16
-            values[j] -= _SMALLEST_NORMAL16 if subnormal else np.float32(0)
-        for j in range(part.size):
-            words[j] |= (np.uint32(part[j]) & np.uint32(0x8000)) << np.uint32(16)
-        for j in range(part.size):
-            sums[j] = sums[j] + weight * np.float64(values[j])
+            size = abs(values[j])
+            decoded = size if size >= _SMALLEST_NORMAL16 else size + size - _SMALLEST_NORMAL16
+            sums[j] += factor * total.dtype.type(np.copysign(decoded, values[j]))

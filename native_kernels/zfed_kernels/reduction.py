@@ -120,10 +120,12 @@ def accumulate_exact_four(
 def accumulate(total: Floats, update: Floats, weight: float) -> None:
     """Add weight * update to total, in place; the result depends on the order of updates.
 
-    total (p,) float32 or float64; update (p,) of any float dtype no wider than total.
+    total (p,) float32 or float64; update (p,) of any float dtype no wider than total. All is computed in
+    total's dtype: in float64, sums in float32 would take up to a quarter more time.
     """
+    factor = total.dtype.type(weight)
     for i in range(update.size):
-        total[i] = total[i] + weight * np.float64(update[i])
+        total[i] += factor * total.dtype.type(update[i])
 
 
 @kernel(reference.scale, ("out float32", "float64"), ("out float64", "float64"))

@@ -142,7 +142,7 @@ def accumulate_exact_four(
 
 def accumulate(total: Floats, update: AnyFloats, weight: float) -> None:
     """Add weight * update to total."""
-    total[:] = total + weight * widened(update).astype(np.float64)
+    total += np.multiply(widened(update), weight, dtype=total.dtype)
 
 
 def accumulate_bfloat16_exact(total: Float64s, bits: HalfBits, weight: float, grid: float) -> None:

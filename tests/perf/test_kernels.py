@@ -1,25 +1,18 @@
 """How fast kernels are next to numpy and C: `pytest tests/perf --benchmark-only`.
 
-Compare within one run only. Every benchmark works on a 1 MiB chunk of float32, as a transfer delivers it.
+Compare within one run only. Where nothing else is said, a benchmark works on a 1 MiB chunk of float32, as a
+transfer delivers it. `python -m tests.perf.kernel_ratios` prints the ratios as a table.
 """
-
-import ctypes
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 
 import zfed_kernels
-from zfed_kernels import reference
+from tests.perf.kernel_ratios import TABLES, NoCompilerError, ratio
+from zfed_kernels import float32_to_bfloat16, float32_to_float16, int8_scales, quantise_int8, reference
 
 SIZE = 2**18
 GRID = 2.0**-40
-AXPY = """
-void axpy(long n, double a, const float *restrict x, double *restrict y) {
-    for (long i = 0; i < n; i++) y[i] += a * x[i];
-}
-"""
 
 
 @pytest.fixture
@@ -30,21 +23,6 @@ def update():
 @pytest.fixture
 def total():
     return np.zeros(SIZE)
-
-
-@pytest.fixture(scope="module")
-def c_axpy(tmp_path_factory):
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("gcc is not installed")
-    folder = tmp_path_factory.mktemp("axpy")
-    (folder / "axpy.c").write_text(AXPY)
-    command = [compiler, "-O3", "-march=native", "-shared", "-fPIC", "-o", "axpy.so", "axpy.c"]
-    subprocess.run(command, cwd=folder, check=True)
-    function = ctypes.CDLL(str(folder / "axpy.so")).axpy
-    function.argtypes = [ctypes.c_long, ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p]
-    function.restype = None
-    return function
 
 
 @pytest.mark.benchmark(group="accumulate 1 MiB")
@@ -60,11 +38,6 @@ def test_accumulate(benchmark, module, total, update):
     benchmark(module.accumulate, total, update, 3.0)
 
 
-@pytest.mark.benchmark(group="accumulate 1 MiB")
-def test_accumulate_in_c(benchmark, c_axpy, total, update):
-    benchmark(c_axpy, SIZE, 3.0, update.ctypes.data, total.ctypes.data)
-
-
 @pytest.mark.benchmark(group="scan 1 MiB")
 @pytest.mark.parametrize("module", [zfed_kernels, reference], ids=["kernel", "numpy"])
 def test_scan(benchmark, module, update):
@@ -77,12 +50,25 @@ def test_finish_mean(benchmark, module, total, update):
     benchmark(module.finish_mean, np.empty_like(update), update, total, 1.0, 1.0)
 
 
-@pytest.mark.benchmark(group="Gaussian noise on 1 MiB")
-def test_add_gaussian_noise(benchmark, update):
-    benchmark(zfed_kernels.add_gaussian_noise, update, 1.0, key=1)
+@pytest.mark.benchmark(group="encode 1 MiB")
+@pytest.mark.parametrize("kernel", [float32_to_bfloat16, float32_to_float16], ids=["bfloat16", "float16"])
+def test_encode_half(benchmark, kernel, update):
+    benchmark(kernel, np.empty(SIZE, np.uint16), update)
 
 
-@pytest.mark.benchmark(group="Gaussian noise on 1 MiB")
-def test_numpy_gaussian_noise(benchmark, update):
-    generator = np.random.Generator(np.random.SFC64(1))
-    benchmark(lambda: np.add(update, generator.standard_normal(SIZE, np.float32), out=update))
+@pytest.mark.benchmark(group="encode 1 MiB")
+def test_encode_int8(benchmark, update):
+    codes, scales = np.empty(SIZE, np.int8), np.empty(int8_scales(SIZE), np.float32)
+    benchmark(quantise_int8, codes, scales, update, key=1)
+
+
+@pytest.mark.benchmark(group="ratios of CPU time: see extra_info")
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
+def test_kernels_are_as_fast_as_asked(benchmark, table):
+    try:
+        rows = list(table())
+    except NoCompilerError as error:
+        pytest.skip(str(error))
+    found = benchmark.pedantic(lambda: {row.what: ratio(row) for row in rows}, rounds=1)
+    benchmark.extra_info.update(found)
+    assert not {row.what: found[row.what] for row in rows if row.asked and found[row.what] < row.asked}
