@@ -9,7 +9,7 @@ import numpy as np
 from zfed.compression import Encodings
 from zfed.errors import LayoutError, RemoteProtocolError
 from zfed.nodes.words import EncodedVector
-from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
 from zfed.task import Array
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import Evaluate, Initialize, Train, Vector
@@ -27,11 +27,12 @@ class Download:
         cached: What earlier orders named, by its digest, as it came; what is not named again should be let go
             before this is made, so that a node never holds three models.
         encodings: Of this link.
+        pool: Where the memory for the model comes from.
 
     Attributes:
         parameters: The model, complete once `complete`; local tensors are zero. None for INITIALIZE.
         encoded: What the moving tensors are to be decoded from, if they come in encoded form; until somebody
-            does that, they are zero.
+            does that, they are what stood in the memory.
         named: The model and the frozen tensors by digest, as they come.
         vectors: The vectors beside it, by name.
         intakes: What is to be pulled.
@@ -48,6 +49,7 @@ class Download:
         layout: ParameterLayout,
         cached: Mapping[str, Array],
         encodings: Encodings,
+        pool: BufferPool,
     ) -> None:
         self.parameters: ParameterBuffer | None = None
         self.encoded: EncodedVector | None = None
@@ -57,10 +59,15 @@ class Download:
         self._layouts: dict[str, tuple[Vector, Array]] = {}
         if isinstance(order, Initialize):
             return
-        self.parameters = ParameterBuffer.zeros(layout)
+        self.parameters = pool.take(layout)
+        self.parameters.local.data.fill(0)
         self._place_model(order.model, self.parameters.moving, cached, encodings)
         if order.frozen is not None:
             self._place(_exact(order.frozen), self.parameters.frozen, cached)
+        elif len(layout.frozen.tensors):
+            raise RemoteProtocolError(
+                "the order names no tensors that never change; this node's model has some"
+            )
         for vector in order.vectors if isinstance(order, Train) else []:
             self._plan_vector(vector)
 

@@ -42,7 +42,7 @@ from zfed.nodes.words import (
     WorkRaised,
     WorkStopped,
 )
-from zfed.params import ParameterLayout
+from zfed.params import BufferPool, ParameterLayout
 from zfed.task import Array
 from zfed.wire.codec import Buffer
 from zfed.wire.link import Down, Heard, Link, LinkEvent, Malformed, Turned, Welcomed
@@ -134,6 +134,7 @@ class MemberLogic:
         self._cached: dict[str, Array] = {}
         self._encodings = Encodings(self.layout)
         self._level = "none"
+        self._pool = BufferPool()
         self._run = ""
         self._between_runs = False
         self._offline_since = 0.0
@@ -383,7 +384,7 @@ class MemberLogic:
             named = {order.model.data.digest, order.frozen.data.digest if order.frozen else ""}
             self._cached = {digest: part for digest, part in self._cached.items() if digest in named}
         try:
-            download = Download(order, self.layout, self._cached, self._encodings)
+            download = Download(order, self.layout, self._cached, self._encodings, self._pool)
             return _Job(order, download, self._encodings.at(self._level))
         except (RemoteProtocolError, ConfigError, LayoutError) as error:
             self._fail(order, str(error), now)

@@ -30,7 +30,7 @@ from zfed.nodes.words import (
     WorkRaised,
     WorkStopped,
 )
-from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
 from zfed.strategies import encode_delta
 from zfed.task import (
     Array,
@@ -95,6 +95,7 @@ class TaskHost:
         self._examples = 0
         self._kept: _Kept | None = None
         self._pending: dict[AssignmentId, _Kept] = {}
+        self._deltas = BufferPool()
 
     def prepare(self) -> Prepared:
         """Let the task load its data and say what its model looks like.
@@ -182,12 +183,13 @@ class TaskHost:
         if not isinstance(result, TrainResult):
             raise TaskError(f"train returned {type(result).__name__}, expected a TrainResult")
         before = self._kept.lost if self._kept is not None else None
-        delta, lost = offered_delta(encode_delta(base, result.parameters), doing.work, before)
+        delta = encode_delta(base, result.parameters, self._deltas.take(base.layout.moving))
+        offer, lost = offered_delta(delta, doing.work, before)
         local = ParameterBuffer.zeros(base.layout.local)
         for name, array in local.items():
             array[...] = result.parameters[name]
         done = doing.done(
-            vectors=[delta, *_more_vectors(result.vectors)],
+            vectors=[offer, *_more_vectors(result.vectors)],
             examples=_count("examples", result.examples, 1, self._examples),
             steps=_count("steps", result.steps, 0, MAX_STEPS),
             metrics=_sendable_metrics(result.metrics),

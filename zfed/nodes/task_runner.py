@@ -84,6 +84,7 @@ class TaskRunner:
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
+            del call  # and with it the model that it worked on, before there is another
 
     def _should_stop(self, assignment: AssignmentId) -> bool:
         return self._closing.is_set() or assignment in self._unwanted

@@ -3,9 +3,11 @@
 from zfed.params.buffer import ParameterBuffer, fitting, matched_kinds
 from zfed.params.dtypes import dtype_name, narrowed, widened
 from zfed.params.layout import ParameterLayout, Segment
+from zfed.params.pool import BufferPool
 from zfed.params.tensor import TensorKind, TensorSpec, default_kind
 
 __all__ = [
+    "BufferPool",
     "ParameterBuffer",
     "ParameterLayout",
     "Segment",

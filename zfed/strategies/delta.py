@@ -15,12 +15,15 @@ _BLOCK = 2**16
 """Elements worked on at a time: bounds the temporary arrays of wider floats."""
 
 
-def encode_delta(base: ParameterBuffer, new: Mapping[str, ArrayLike]) -> ParameterBuffer:
+def encode_delta(
+    base: ParameterBuffer, new: Mapping[str, ArrayLike], out: ParameterBuffer | None = None
+) -> ParameterBuffer:
     """The update that leads from one model to another: new - base, and counters as they are.
 
     Args:
         base: The model that training started from, with its moving tensors at least.
         new: All moving tensors by name, shapes and dtypes as in `base`; its other tensors may be there too.
+        out: Where to write it, in the layout of the moving tensors; default: new memory.
 
     Returns:
         A buffer in the layout of the moving tensors. Differences are rounded once, to the tensor's dtype; one
@@ -32,7 +35,7 @@ def encode_delta(base: ParameterBuffer, new: Mapping[str, ArrayLike]) -> Paramet
     moving = base.layout.moving
     others = {tensor.name for tensor in base.layout.tensors} - {tensor.name for tensor in moving.tensors}
     given = fitting(moving, {name: new[name] for name in new if name not in others})
-    delta = ParameterBuffer.zeros(moving)
+    delta = ParameterBuffer.zeros(moving) if out is None else out
     for tensor in moving.tensors:
         if tensor.kind is TensorKind.COUNTER:
             delta[tensor.name][...] = given[tensor.name]
