@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
+from typing import NamedTuple
 
 from zfed.params import ParameterBuffer
+from zfed.wire.digests import BULK, hasher_for
+
+
+class Digests(NamedTuple):
+    """`xxh3-128:<hex>` of what a model file holds.
+
+    Attributes:
+        content: Of the moving and then the frozen bytes, which is the data section of the file.
+        moving: Of the moving bytes alone, under which nodes are offered them.
+    """
+
+    content: str
+    moving: str
+
+
+class ContentHasher:
+    """Takes bytes a piece at a time and tells the digest of all so far."""
+
+    def __init__(self) -> None:
+        self._hasher = hasher_for(BULK)
+
+    def update(self, data: memoryview) -> None:
+        """Take the next piece."""
+        self._hasher.update(data)
+
+    @property
+    def digest(self) -> str:
+        """`xxh3-128:<hex>` of all pieces so far."""
+        return f"{BULK}:{self._hasher.hexdigest()}"
 
 
 def content_digest(buffer: ParameterBuffer) -> str:
-    """`sha256:<hex>` of the moving and then the frozen bytes: the data section of its model file."""
-    content = hashlib.sha256(buffer.moving.data.data)
+    """`Digests.content` of a model in memory."""
+    content = ContentHasher()
+    content.update(buffer.moving.data.data)
     content.update(buffer.frozen.data.data)
-    return f"sha256:{content.hexdigest()}"
+    return content.digest

@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from urllib.parse import quote
 import orjson
 
 from zfed.checkpoint.atomic import link_atomically, sync_folder, write_atomically
+from zfed.checkpoint.digest import Digests
 from zfed.checkpoint.journal import Journal
 from zfed.checkpoint.line_file import LineFile
 from zfed.checkpoint.lock import FolderLock
@@ -140,14 +141,21 @@ class RunDirectory:
         """File of a worker's own model; whatever the name, it lies in `updates/`."""
         return self.path / "updates" / f"r{round:05d}-{_file_part(worker)}.safetensors"
 
-    def save_model(self, version: int, buffer: ParameterBuffer) -> str:
-        """Make a model version durable; returns its `content_digest`.
+    def save_model(
+        self, version: int, buffer: ParameterBuffer, *, moving: Iterable[Array] | None = None
+    ) -> Digests:
+        """Make a model version durable.
+
+        Args:
+            version: Its number.
+            buffer: The model.
+            moving: Its moving bytes piece by piece, each as soon as it is final; see `write_model`.
 
         Raises:
             CheckpointError: If it cannot be written.
         """
         metadata = {"run": self.run_id, "version": str(version)}
-        return write_model(self.model_path(version), buffer, metadata)
+        return write_model(self.model_path(version), buffer, metadata, moving=moving)
 
     def save_state(self, version: int, arrays: Mapping[str, Array]) -> str:
         """Make the strategy state of a version durable; returns the digest of its content.
@@ -184,7 +192,7 @@ class RunDirectory:
 
         Args:
             version: The version; its model and state have been saved.
-            model: What `save_model` returned.
+            model: The content digest that `save_model` returned.
             state: What `save_state` returned.
             facts: More to remember: round, weights, value range ...
 

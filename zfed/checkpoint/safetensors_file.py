@@ -6,17 +6,18 @@ way. Files written by others can be read as well, in any order of tensors, with 
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from zfed.checkpoint.atomic import write_atomically
+from zfed.checkpoint.digest import ContentHasher, Digests
 from zfed.checkpoint.os_errors import translated
 from zfed.checkpoint.safetensors_header import (
     LENGTH_BYTES,
@@ -31,20 +32,39 @@ from zfed.params.dtypes import Array
 from zfed.params.layout import GROUP_ALIGNMENT
 
 
-def write_model(path: Path, buffer: ParameterBuffer, metadata: Mapping[str, str] | None = None) -> str:
+def write_model(
+    path: Path,
+    buffer: ParameterBuffer,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    moving: Iterable[Array] | None = None,
+) -> Digests:
     """Write a model's moving and frozen tensors, whole or not at all, and durably.
-
-    Returns its `content_digest`.
 
     Args:
         path: Its folder must be there; a file of this name is replaced.
         buffer: Not changed meanwhile by anybody.
         metadata: Strings for whoever opens the file. Keys from "zfed." on are zfed's.
+        moving: The moving bytes of `buffer` piece by piece, each as soon as it is final; what this raises
+            goes through, and no file is left. By default all are final.
 
     Raises:
         CheckpointError: If it cannot be written; a file that was there still is.
     """
-    return _write(path, buffer.layout.shared, [buffer.moving.data, buffer.frozen.data], metadata or {})
+    content = ContentHasher()
+    of_moving = ""
+
+    def data() -> Iterator[Array]:
+        nonlocal of_moving
+        for piece in [buffer.moving.data] if moving is None else moving:
+            content.update(piece.data)
+            yield piece
+        of_moving = content.digest
+        content.update(buffer.frozen.data.data)
+        yield buffer.frozen.data
+
+    _write(path, buffer.layout.shared, data(), metadata or {})
+    return Digests(content.digest, of_moving)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> str:
@@ -60,8 +80,16 @@ def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str,
     layout = ParameterLayout.build(
         (name, dtypes[name], array.shape, default_kind(dtypes[name])) for name, array in arrays.items()
     )
-    contiguous = (np.ascontiguousarray(arrays[s.name], s.numpy_dtype) for s in layout.tensors)
-    return _write(path, layout, contiguous, metadata or {})
+    content = ContentHasher()
+
+    def data() -> Iterator[Array]:
+        for spec in layout.tensors:
+            array = np.ascontiguousarray(arrays[spec.name], spec.numpy_dtype)
+            content.update(array.data)
+            yield array
+
+    _write(path, layout, data(), metadata or {})
+    return content.digest
 
 
 def read_model(path: Path) -> ParameterBuffer:
@@ -100,19 +128,10 @@ def map_model(path: Path, *, moving_only: bool = False) -> ParameterBuffer:
         return ParameterBuffer(layout, np.frombuffer(mapping, np.uint8, layout.nbytes, header.data_start))
 
 
-def _write(path: Path, layout: ParameterLayout, data: Iterable[Array], metadata: Mapping[str, str]) -> str:
+def _write(path: Path, layout: ParameterLayout, data: Iterable[Array], metadata: Mapping[str, str]) -> None:
     header = encode_header(layout, metadata)
     nbytes = len(header) + sum(spec.nbytes for spec in layout.tensors)
-    content = hashlib.sha256()
-
-    def chunks() -> Iterator[bytes | memoryview]:
-        yield header
-        for array in data:
-            content.update(array.data)
-            yield array.data
-
-    write_atomically(path, chunks(), nbytes)
-    return f"sha256:{content.hexdigest()}"
+    write_atomically(path, chain([header], (array.data for array in data)), nbytes)
 
 
 @contextmanager

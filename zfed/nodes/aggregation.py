@@ -6,15 +6,16 @@ from whichever thread drives it; nothing here knows of sockets or of time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from zfed.checkpoint import RunDirectory, map_model, read_model
 from zfed.compression.codec import Bytes
 from zfed.errors import CheckpointError, LayoutError, ZfedError
+from zfed.nodes.ahead import ahead
 from zfed.nodes.encoded_updates import inspect, slices
 from zfed.nodes.words import (
     BeginRound,
@@ -36,10 +37,15 @@ from zfed.nodes.words import (
     VersionReady,
     WriteJournal,
 )
-from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
+from zfed.params.dtypes import Array
 from zfed.strategies import Strategy, apply_delta
 from zfed.wire.codec import Buffer
 from zfed.wire.digests import blob_of
+from zfed.wire.messages import Blob
+
+SMALL_MODEL_BYTES: Final = 4 << 20
+"""A new model up to this size is made before it is written: to start a thread would take longer."""
 
 
 class Aggregation:
@@ -56,6 +62,7 @@ class Aggregation:
         self.strategy = strategy
         self.initial = initial
         self.model: ParameterBuffer | None = None
+        self._pool = BufferPool()
         self._opened: Mapping[str, Any] = {}
 
     def perform(self, job: Job) -> JobResult | None:
@@ -106,16 +113,17 @@ class Aggregation:
 
     def _install(self, buffer: ParameterBuffer, source: str) -> FirstModelReady:
         self.strategy.start(buffer)
-        self._write_version(0, buffer, {"source": source})
+        served = self._write_version(0, buffer, {"source": source})
         frozen = None
         if buffer.frozen.data.nbytes:
             held = buffer.frozen.read_only().data.data
             frozen = Served(blob_of("frozen", held), held, held)
-        return FirstModelReady(source, self._serve(0), frozen)
+        return FirstModelReady(source, served, frozen)
 
     def _fold(self, job: FoldUpdate) -> UpdateFolded:
         fold = job.fold
-        self.strategy.accumulate(slices(job.chunks, job.encoding), fold.weight)
+        add = self.strategy.hold if job.hold else self.strategy.accumulate
+        add(slices(job.chunks, job.encoding), fold.weight)
         own = self._own_model(job) if fold.keep else None
         job.chunks.clear()  # free at once: what staged them refers to itself, so it waits for the collector
         return UpdateFolded(fold, own)
@@ -148,23 +156,44 @@ class Aggregation:
         return job.encoding.encode_once(model, key=job.key)
 
     def _commit(self, job: CommitVersion) -> VersionReady:
-        new = self.strategy.finish(self._current)
+        new = self._pool.take(self._current.layout)
         facts = {"round": job.round, "workers": job.workers}
-        self._write_version(job.version, new, facts)
-        return VersionReady(job.version, self.strategy.largest_delta, self._serve(job.version))
+        served = self._write_version(job.version, new, facts, self._new_numbers(new))
+        return VersionReady(job.version, self.strategy.largest_delta, served)
 
-    def _write_version(self, version: int, buffer: ParameterBuffer, facts: Mapping[str, Any]) -> None:
+    def _new_numbers(self, new: ParameterBuffer) -> Iterator[Array]:
+        """End the round into `new`; yields its moving bytes piece by piece, each as soon as it is final.
+
+        So the next piece is made while the one before is hashed and written, from the cache.
+        """
+        model, moving = self._current, new.moving.data
+        if new.layout.nbytes <= SMALL_MODEL_BYTES:
+            self.strategy.finish_into(new, model, lambda start, stop: None)
+            yield moving
+            return
+        stretches: Iterator[tuple[int, int]] = ahead(
+            lambda done: self.strategy.finish_into(new, model, lambda start, stop: done((start, stop))),
+            "zfed-new-model",
+        )
+        for start, stop in stretches:
+            yield moving[start:stop]
+
+    def _write_version(
+        self,
+        version: int,
+        buffer: ParameterBuffer,
+        facts: Mapping[str, Any],
+        moving: Iterator[Array] | None = None,
+    ) -> Served:
         """Model, state, then the one line that makes them the current version."""
-        model = self.directory.save_model(version, buffer)
+        model = self.directory.save_model(version, buffer, moving=moving)
         state = self.directory.save_state(version, self.strategy.state)
-        self.directory.commit(version=version, model=model, state=state, facts=facts)
+        self.directory.commit(version=version, model=model.content, state=state, facts=facts)
         self.model = buffer.read_only()
         self._version = version
-
-    def _serve(self, version: int) -> Served:
-        memory = self._current.moving.data.data
+        memory = self.model.moving.data.data
         mapped = map_model(self.directory.model_path(version), moving_only=True).data.data
-        return Served(blob_of(f"model:{version}", memory), memory, mapped)
+        return Served(Blob(id=f"model:{version}", bytes=len(memory), digest=model.moving), memory, mapped)
 
     @property
     def _current(self) -> ParameterBuffer:

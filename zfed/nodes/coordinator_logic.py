@@ -164,6 +164,7 @@ class CoordinatorLogic:
         self._arrived: dict[AssignmentId, Staging] = {}
         self._installing: Staging | None = None
         self._value_range = math.inf
+        self._hold = False
         self._bytes_down = 0
         self._bytes_up = 0
         self._ended: EndRun | None = None
@@ -585,6 +586,7 @@ class CoordinatorLogic:
 
     def _open_round(self, action: OpenRound) -> None:
         self._value_range = action.value_range
+        self._hold = len(action.cohort) <= self._intake.slots  # nobody waits for another's slot
         self._journal(
             "opened",
             round=action.round,
@@ -615,7 +617,8 @@ class CoordinatorLogic:
         broadcast = None
         if action.keep and base is not None:
             broadcast = self._orders.broadcast(staging.update.version, base)
-        self._effects.append(FoldUpdate(action, delta.chunks, delta.encoding, broadcast))
+        hold = self._hold and delta.encoding is None  # decoded, it would take more memory than its slot has
+        self._effects.append(FoldUpdate(action, delta.chunks, delta.encoding, broadcast, hold))
 
     def _drop_update(self, assignment: AssignmentId, now: float) -> None:
         self._intake.drop(assignment)

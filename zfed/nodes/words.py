@@ -166,7 +166,7 @@ class InspectUpdate:
 
 @dataclass(frozen=True)
 class FoldUpdate:
-    """Add an update to the accumulator.
+    """Add an update to the accumulator: at once, or if `hold` when the round ends, which takes less work.
 
     `encoding` is that of its bytes, None if they are the vector itself; `broadcast` is how the model that it
     was trained from had been encoded, if it had.
@@ -176,6 +176,7 @@ class FoldUpdate:
     chunks: Chunks
     encoding: Encoding | None = None
     broadcast: EncodeModel | None = None
+    hold: bool = False
 
 
 @dataclass(frozen=True)

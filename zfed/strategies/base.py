@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
 from zfed.params import ParameterBuffer, ParameterLayout
 from zfed.strategies.pieces import Array, Buffer
+
+Done: TypeAlias = Callable[[int, int], None]
+"""Is told that the bytes from the first number to before the second are as they will stay."""
 
 
 class Strategy(ABC):
     """Makes model versions out of updates.
 
     Pure and owned by one engine: no clock, no I/O, no locks. The order of calls is `start` once, `restore`
-    if a run goes on, then for each round `open_round`, `accumulate` per update, `finish`. A round may be
-    opened again at any time, which forgets its updates; if `accumulate` or `finish` raises, what is kept
-    from round to round is untouched, and so is the model.
+    if a run goes on, then for each round `open_round`, `accumulate` or `hold` per update, `finish`. A round
+    may be opened again at any time, which forgets its updates; if one of these raises, what is kept from
+    round to round is untouched, and so is the model.
 
     Attributes:
         largest_delta: Largest |mean delta| of the last `finish`, before any server optimiser.
@@ -46,11 +50,28 @@ class Strategy(ABC):
         """
 
     @abstractmethod
+    def hold(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+        """As `accumulate`, with the same bits in the end, but the slices are summed only by `finish`.
+
+        All held updates are then summed and finished a block at a time, while the block is in the cache.
+        Until then the slices must not change.
+        """
+
     def finish(self, model: ParameterBuffer) -> ParameterBuffer:
-        """End the round with a new model.
+        """End the round with a new model; see `finish_into`."""
+        new = ParameterBuffer.zeros(model.layout)
+        self.finish_into(new, model, lambda start, stop: None)
+        return new
+
+    @abstractmethod
+    def finish_into(self, new: ParameterBuffer, model: ParameterBuffer, done: Done) -> None:
+        """End the round and write the new model.
 
         Args:
+            new: A buffer of the model's layout; all of it is written.
             model: The version that the updates started from. It may still be on the wire: it is not changed.
+            done: Is told of each stretch of the moving tensors' vector as it is final, from the first byte to
+                the last, so that it can be hashed and written to a file while it is hot.
 
         Raises:
             RunFailedError: If no update had a weight above 0, or the new model would hold a number that is

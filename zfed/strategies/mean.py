@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from zfed.errors import CheckpointError, ConfigError, RunFailedError
 from zfed.params import ParameterBuffer, ParameterLayout, Segment, TensorKind, narrowed, widened
 from zfed.params.dtypes import NUMPY_DTYPES
-from zfed.strategies.base import Strategy
+from zfed.strategies.base import Done, Strategy
 from zfed.strategies.pieces import HALF, Array, Buffer, elements
 from zfed.strategies.update_sum import UpdateSum
 from zfed_kernels import Finish, finish_mean, scan
 
-_BLOCK: Final = 2**16
-"""Elements rounded to half precision at a time; bounds the temporary arrays of rounding."""
+
+class Piece(NamedTuple):
+    """A block of a segment: where it is, its numbers in the old model, and their place in the new one."""
+
+    segment: Segment
+    block: slice
+    base: Array
+    published: Array
 
 
 class FedAvg(Strategy):
@@ -60,34 +66,26 @@ class FedAvg(Strategy):
         """Add one update."""
         self._sum.add(chunks, weight)
 
-    def finish(self, model: ParameterBuffer) -> ParameterBuffer:
-        """End the round with a new model."""
+    def hold(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+        """Add one update at the end of the round."""
+        self._sum.hold(chunks, weight)
+
+    def finish_into(self, new: ParameterBuffer, model: ParameterBuffer, done: Done) -> None:
+        """End the round and write the new model."""
         weight = self._sum.close()
-        new = _successor(model)
-        state: dict[str, Array] = {}
+        new.frozen.data[:] = model.frozen.data
+        new.local.data[:] = model.local.data
+        state = {name: np.empty_like(array) for name, array in self._state.items()}
         largest = 0.0
         for segment in self._sum.layout.segments:
-            total, published = self._sum.total(segment), elements(new, segment)
-            if segment.kind is TensorKind.COUNTER:
-                published[:] = total
-                continue
-            if segment.dtype in HALF:
-                base = self._state[state_key("master", segment)]
-                out = state[state_key("master", segment)] = np.empty_like(base)
-            else:
-                base, out = elements(model, segment), published
-            kept, found = self._step(segment, out, base, total, weight)
-            state |= kept
-            first_bad = found.first_bad
-            if segment.dtype in HALF:
-                _publish(published, out, segment.dtype)
-                first_bad = scan(published).first_bad  # a finite master may be too large for half precision
-            self._refuse(segment, found.first_bad_mean, "the mean update holds")
-            self._refuse(segment, first_bad, "the new model would hold")
-            largest = max(largest, found.largest)
+            width = NUMPY_DTYPES[segment.dtype].itemsize
+            for block, total in self._sum.blocks(segment):
+                piece = Piece(segment, block, elements(model, segment)[block], elements(new, segment)[block])
+                largest = max(largest, self._finish_piece(piece, total, weight, state))
+                done(segment.start + block.start * width, segment.start + block.stop * width)
+        self._sum.release()
         self._state = _immutable(state)
         self.largest_delta = float(largest)  # plain, as it goes into the journal
-        return new
 
     @property
     def state(self) -> dict[str, Array]:
@@ -119,34 +117,53 @@ class FedAvg(Strategy):
         """The arrays kept for a segment from round to round, each of its size."""
         return ("master",) if segment.dtype in HALF else ()
 
-    def _step(
-        self, segment: Segment, out: Array, base: Array, total: Array, weight: float
-    ) -> tuple[dict[str, Array], Finish]:
-        """Write the new numbers of a segment to `out`; returns what is kept of it, and what was found."""
-        rate = self.server_learning_rate if segment.kind is TensorKind.AVERAGE else 1.0
-        return {}, finish_mean(out, base, total, weight, rate)
+    def _finish_piece(self, piece: Piece, total: Array, weight: float, state: dict[str, Array]) -> float:
+        """Write the new numbers of a piece, and what is kept of it to `state`; the largest |mean|."""
+        if piece.segment.kind is TensorKind.COUNTER:
+            piece.published[:] = total
+            return 0.0
+        half = piece.segment.dtype in HALF
+        if half:
+            key = state_key("master", piece.segment)
+            base, out = self._state[key][piece.block], state[key][piece.block]
+        else:
+            base, out = piece.base, piece.published
+        found = self._step(piece, out, base, total, weight, state)
+        first_bad = found.first_bad
+        if half:
+            piece.published[:] = narrowed(out, piece.segment.dtype)
+            first_bad = scan(piece.published).first_bad  # a finite master may be too large for half precision
+        self._refuse(piece, found.first_bad_mean, "the mean update holds")
+        self._refuse(piece, first_bad, "the new model would hold")
+        return found.largest
 
-    def _refuse(self, segment: Segment, first_bad: int, holder: str) -> None:
+    def _step(
+        self,
+        piece: Piece,
+        out: Array,
+        base: Array,
+        total: Array,
+        weight: float,
+        state: dict[str, Array],
+    ) -> Finish:
+        """Write the new numbers of a piece to `out`, what is kept of it to `state`; what it found."""
+        rate = self.server_learning_rate if piece.segment.kind is TensorKind.AVERAGE else 1.0
+        return finish_mean(out, base, total, weight, rate)
+
+    def _refuse(self, piece: Piece, first_bad: int, holder: str) -> None:
         """Raise if the index of the first number that is not finite is one, and not -1.
 
         Raises:
             RunFailedError: Says which tensor it is in.
         """
         if first_bad >= 0:
+            segment = piece.segment
             width = NUMPY_DTYPES[segment.dtype].itemsize
-            tensor = self._sum.layout.tensor_at(segment.start + first_bad * width)
+            tensor = self._sum.layout.tensor_at(segment.start + (piece.block.start + first_bad) * width)
             raise RunFailedError(
                 f"tensor {tensor.name!r}: {holder} a number that is not finite in {segment.dtype}; the last "
                 "version is kept. Lower --server-learning-rate or --value-range"
             )
-
-
-def _successor(model: ParameterBuffer) -> ParameterBuffer:
-    """A new buffer with the tensors that no round changes; the moving ones are still to be written."""
-    new = ParameterBuffer.zeros(model.layout)
-    new.frozen.data[:] = model.frozen.data
-    new.local.data[:] = model.local.data
-    return new
 
 
 def state_key(role: str, segment: Segment) -> str:
@@ -170,9 +187,3 @@ def _immutable(arrays: dict[str, Array]) -> dict[str, Array]:
     for array in arrays.values():
         array.flags.writeable = False
     return arrays
-
-
-def _publish(published: Array, master: Array, dtype: str) -> None:
-    for start in range(0, master.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        published[block] = narrowed(master[block], dtype)

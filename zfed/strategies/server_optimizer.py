@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from zfed.errors import ConfigError
 from zfed.params import Segment, TensorKind
-from zfed.strategies.mean import FedAvg, state_key
+from zfed.strategies.mean import FedAvg, Piece, state_key
 from zfed.strategies.pieces import Array
 from zfed_kernels import Finish, finish_momentum
 
@@ -35,13 +33,17 @@ class FedAvgM(FedAvg):
         return (*super()._roles(segment), *(("velocity",) if segment.kind is TensorKind.AVERAGE else ()))
 
     def _step(
-        self, segment: Segment, out: Array, base: Array, total: Array, weight: float
-    ) -> tuple[dict[str, Array], Finish]:
-        if segment.kind is not TensorKind.AVERAGE:
-            return super()._step(segment, out, base, total, weight)
-        key = state_key("velocity", segment)
-        last_velocity = self.state[key]
-        velocity = np.empty_like(last_velocity)
+        self,
+        piece: Piece,
+        out: Array,
+        base: Array,
+        total: Array,
+        weight: float,
+        state: dict[str, Array],
+    ) -> Finish:
+        if piece.segment.kind is not TensorKind.AVERAGE:
+            return super()._step(piece, out, base, total, weight, state)
+        key = state_key("velocity", piece.segment)
+        last_velocity, velocity = self._state[key][piece.block], state[key][piece.block]
         rate, momentum = self.server_learning_rate, self.server_momentum
-        found = finish_momentum(out, velocity, base, last_velocity, total, weight, rate, momentum)
-        return {key: velocity}, found
+        return finish_momentum(out, velocity, base, last_velocity, total, weight, rate, momentum)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,14 +12,19 @@ from zfed.errors import LayoutError, RunFailedError, UpdateError
 from zfed.params import ParameterLayout, Segment, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.coverage import Coverage
+from zfed.strategies.held_update import HeldUpdate
 from zfed.strategies.pieces import Array, Buffer, pieces
-from zfed_kernels import accumulate_exact
+from zfed_kernels import accumulate_exact, accumulate_exact_many, store_exact
+
+BLOCK: Final = 2**16
+"""Elements summed and finished at a time: with all that belongs to them they fit into a core's cache."""
 
 
 class UpdateSum:
     """Weighted sum of float tensors, exact in float64, and maximum of counters; the same bytes in any order.
 
-    Pure and owned by one strategy.
+    Pure and owned by one strategy. An update is summed as it comes (`add`), or held and summed at the end
+    (`hold`); a round in which all are held needs no memory for a sum.
 
     Args:
         layout: Of the moving tensors.
@@ -27,9 +32,12 @@ class UpdateSum:
 
     def __init__(self, layout: ParameterLayout) -> None:
         self.layout = layout
-        self._totals = {segment: np.zeros(segment.size, _total_dtype(segment)) for segment in layout.segments}
+        self._totals: dict[Segment, Array] = {}
+        self._held: list[HeldUpdate] = []
         self._weights: list[float] = []
         self._grid = 0.0
+        self._open = False
+        self._summed = False
 
     @staticmethod
     def memory(layout: ParameterLayout) -> int:
@@ -38,10 +46,11 @@ class UpdateSum:
 
     def open(self, grid: float) -> None:
         """Forget everything and sum on a new grid."""
-        for segment, total in self._totals.items():
-            total.fill(_least(total.dtype) if segment.kind is TensorKind.COUNTER else 0)
+        self._held.clear()
         self._weights.clear()
         self._grid = grid
+        self._open = True
+        self._summed = False
 
     def add(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
         """Add one update, given as slices of its vector in any order. One of weight 0 adds nothing.
@@ -51,13 +60,13 @@ class UpdateSum:
             LayoutError: If the slices do not cover the vector, each byte once. The sum is spoilt then, as it
                 is if `chunks` raises: it must be opened again.
         """
-        if not self._grid:
-            raise ValueError("no round is open")
-        if not (math.isfinite(weight) and weight >= 0):
-            raise UpdateError(f"weight is {weight}, expected a finite number from 0 on", code="weight")
-        if weight == 0:
+        if not self._wanted(weight):
             return
-        grid, self._grid = self._grid, 0.0
+        self._open = False
+        add = accumulate_exact if self._summed else store_exact
+        if not self._summed:
+            self._begin_sum()
+            self._summed = True
         coverage = Coverage(self.layout.nbytes)
         for offset, data in chunks:
             coverage.add(offset, memoryview(data).nbytes)
@@ -66,11 +75,25 @@ class UpdateSum:
                 if segment.kind is TensorKind.COUNTER:
                     np.maximum(total, values, out=total)
                 else:
-                    accumulate_exact(total, values, weight, grid)
+                    add(total, values, weight, self._grid)
         if fault := coverage.fault():
             raise LayoutError(f"update does not cover its layout: {fault}")
         self._weights.append(weight)
-        self._grid = grid
+        self._open = True
+
+    def hold(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+        """Add one update at the end of the round; until then its slices stay where they are.
+
+        Raises:
+            UpdateError: As `add`.
+            LayoutError: As `add`.
+        """
+        if not self._wanted(weight):
+            return
+        self._open = False
+        self._held.append(HeldUpdate(self.layout, chunks, weight))
+        self._weights.append(weight)
+        self._open = True
 
     def close(self) -> float:
         """End the round; the sum of all weights, the same in any order.
@@ -78,21 +101,61 @@ class UpdateSum:
         Raises:
             RunFailedError: If it is 0: there is no mean of nothing.
         """
-        if not self._grid:
+        if not self._open:
             raise ValueError("no round is open, or an update was added in part")
-        self._grid = 0.0
+        self._open = False
         if not self._weights:
             raise RunFailedError("no update of this round has a weight above 0, so there is no mean")
         return math.fsum(self._weights)
 
-    def total(self, segment: Segment) -> Array:
-        """(n,) float64 sum of a segment, or the maximum if it holds counters; for the strategy to use up."""
-        return self._totals[segment]
+    def blocks(self, segment: Segment) -> Iterator[tuple[slice, Array]]:
+        """Yield (elements, their sum) of a closed round, a block at a time; counters have their maximum.
+
+        A sum is for the strategy to use up before it takes the next one. Once in a round.
+        """
+        space = None if self._summed else np.empty(min(BLOCK, segment.size), _total_dtype(segment))
+        weights = [held.weight for held in self._held]
+        first = 0
+        while first < segment.size:
+            # A block ends where a slice of any update ends, so that each is one array in it
+            stop = min(first + BLOCK, segment.size, *(held.border(segment) for held in self._held))
+            total = self._totals[segment][first:stop] if space is None else space[: stop - first]
+            updates = [held.take(segment, stop) for held in self._held]
+            if segment.kind is TensorKind.COUNTER:
+                if space is not None:
+                    total.fill(_least(segment))
+                for values in updates:
+                    np.maximum(total, values, out=total)
+            else:
+                accumulate_exact_many(total, updates, weights, self._grid, fresh=space is not None)
+            yield slice(first, stop), total
+            first = stop
+
+    def release(self) -> None:
+        """Let go of the held updates."""
+        self._held.clear()
+
+    def _wanted(self, weight: float) -> bool:
+        if not self._open:
+            raise ValueError("no round is open")
+        if not (math.isfinite(weight) and weight >= 0):
+            raise UpdateError(f"weight is {weight}, expected a finite number from 0 on", code="weight")
+        return weight > 0
+
+    def _begin_sum(self) -> None:
+        """Counters start from their least value; sums need no zeros: the first update is stored."""
+        if not self._totals:
+            self._totals = {each: np.empty(each.size, _total_dtype(each)) for each in self.layout.segments}
+        for segment, total in self._totals.items():
+            if segment.kind is TensorKind.COUNTER:
+                total.fill(_least(segment))
 
 
 def _total_dtype(segment: Segment) -> np.dtype[Any]:
     return NUMPY_DTYPES[segment.dtype] if segment.kind is TensorKind.COUNTER else np.dtype(np.float64)
 
 
-def _least(dtype: np.dtype[Any]) -> int | bool:
+def _least(segment: Segment) -> int | bool:
+    """What any counter of a segment is at least."""
+    dtype = _total_dtype(segment)
     return False if dtype == np.bool_ else int(np.iinfo(dtype).min)

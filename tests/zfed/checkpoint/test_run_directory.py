@@ -82,7 +82,7 @@ def test_the_folder_is_owned_until_it_is_closed(tmp_path: Path) -> None:
 def test_a_committed_version_names_the_bytes_of_model_and_state(tmp_path: Path) -> None:
     state = {"momentum": np.ones(6, np.float32), "steps": np.array(3)}
     with RunDirectory.create(tmp_path, "run", "") as run:
-        model_digest, state_digest = run.save_model(1, MODEL), run.save_state(1, state)
+        model_digest, state_digest = run.save_model(1, MODEL).content, run.save_state(1, state)
         run.commit(version=1, model=model_digest, state=state_digest, facts={"round": 1})
     record = read_journal(run.path / "journal.jsonl").records[-1]
     assert (record["event"], record["version"], record["round"]) == ("committed", 1, 1)

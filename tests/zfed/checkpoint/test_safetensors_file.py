@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -6,12 +7,15 @@ import pytest
 import safetensors
 import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.zfed.checkpoint.limits import largest_file
 from tests.zfed.params.strategies import buffers
 from zfed.checkpoint import content_digest, map_model, read_model, write_arrays, write_model
-from zfed.errors import CheckpointError
+from zfed.errors import CheckpointError, RunFailedError
 from zfed.params import ParameterBuffer, TensorKind
+from zfed.wire.digests import digest_of
 
 quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -40,12 +44,44 @@ def model() -> ParameterBuffer:
 @given(buffers())
 def test_models_come_back_exact_with_their_layout(tmp_path: Path, buffer: ParameterBuffer) -> None:
     path = tmp_path / "model.safetensors"
-    digest = write_model(path, buffer)
+    digests = write_model(path, buffer)
+    assert digests.moving == digest_of(buffer.moving.data.data)
     for again in (read_model(path), map_model(path)):
         assert again == buffer.shared
         assert again.layout == buffer.layout.shared
-        assert content_digest(again) == content_digest(buffer) == digest
+        assert content_digest(again) == content_digest(buffer) == digests.content
     assert map_model(path, moving_only=True) == buffer.moving
+
+
+@quick
+@given(buffers(), st.integers(1, 500))
+def test_a_model_written_while_it_is_made_is_the_same_file(
+    tmp_path: Path, buffer: ParameterBuffer, size: int
+) -> None:
+    whole, grown = tmp_path / "whole", tmp_path / "grown"
+    made = ParameterBuffer.zeros(buffer.layout)
+    made.frozen.data[:] = buffer.frozen.data
+
+    def numbers() -> Iterator[NDArray[np.uint8]]:
+        for start in range(0, buffer.moving.data.size, size):
+            made.moving.data[start : start + size] = buffer.moving.data[start : start + size]
+            yield made.moving.data[start : start + size]
+
+    assert write_model(grown, made, moving=numbers()) == write_model(whole, buffer)
+    assert grown.read_bytes() == whole.read_bytes()
+
+
+def test_a_model_that_cannot_be_made_leaves_no_file(tmp_path: Path) -> None:
+    def numbers() -> Iterator[NDArray[np.uint8]]:
+        yield model().moving.data[:8]
+        raise RunFailedError("not finite")
+
+    write_model(tmp_path / "m", model())
+    before = (tmp_path / "m").read_bytes()
+    with pytest.raises(RunFailedError, match="not finite"):
+        write_model(tmp_path / "m", model(), moving=numbers())
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    assert (tmp_path / "m").read_bytes() == before
 
 
 @quick

@@ -121,6 +121,61 @@ class StrategyConformance:
         shifted.accumulate([(0, memoryview(raw)[1:])], 1.0)
         assert moving_bytes(shifted.finish(model)) == moving_bytes(expected)
 
+    @pytest.mark.parametrize("held", [(0, 1, 2, 3), (1, 3), (3, 0)])
+    @pytest.mark.parametrize("size", [8, 64, 1 << 20])
+    def test_bytes_do_not_depend_on_whether_updates_are_held(self, model, updates, held, size):
+        weights = [3.0, 0.0, 1000.0, 17.25]
+        expected = self.make()
+        expected.start(model)
+        new = run_round(expected, model, updates, weights)
+        strategy = self.make()
+        strategy.start(model)
+        strategy.open_round(choose_grid([3.0, 1000.0, 17.25], VALUE_RANGE))
+        for index, (update, weight) in enumerate(zip(updates, weights, strict=True)):
+            add = strategy.hold if index in held else strategy.accumulate
+            add(list(reversed(chunks(update, size))), weight)
+        assert moving_bytes(strategy.finish(model)) == moving_bytes(new)
+        assert state_bytes(strategy) == state_bytes(expected)
+        assert strategy.largest_delta == expected.largest_delta
+
+    def test_held_updates_longer_than_a_block_are_summed_right(self):
+        model = make_model(size=100_000)
+        updates = [make_update(model, seed) for seed in (1, 2)]
+        results = set()
+        for size, hold in ((1 << 20, False), (1 << 20, True), (104, True), (1 << 30, True)):
+            strategy = self.make()
+            strategy.start(model)
+            strategy.open_round(choose_grid([1.0, 2.0], VALUE_RANGE))
+            for update, weight in zip(updates, (1.0, 2.0), strict=True):
+                (strategy.hold if hold else strategy.accumulate)(chunks(update, size), weight)
+            results.add((moving_bytes(strategy.finish(model)), str(state_bytes(strategy))))
+        assert len(results) == 1
+
+    def test_stretches_of_the_new_model_are_told_in_order_and_do_not_change_after(self, updates):
+        model = make_model(size=100_000)
+        strategy = self.make()
+        strategy.start(model)
+        strategy.open_round(choose_grid([1.0], VALUE_RANGE))
+        strategy.accumulate(chunks(make_update(model, 1), 1 << 20), 1.0)
+        new = ParameterBuffer(model.layout, np.full(model.layout.nbytes, 255, np.uint8))
+        told = []
+        strategy.finish_into(
+            new, model, lambda start, stop: told.append((start, stop, new.data[start:stop].tobytes()))
+        )
+        borders = [0, *(stop for _, stop, _ in told)]
+        assert [start for start, _, _ in told] == borders[:-1]
+        assert borders[-1] == model.layout.moving.nbytes
+        assert b"".join(data for _, _, data in told) == moving_bytes(new)
+        for name in ("frozen", "own"):
+            assert new[name].tobytes() == model[name].tobytes()
+
+    def test_an_update_in_part_cannot_be_held(self, model, updates, strategy):
+        strategy.open_round(2.0**-40)
+        with pytest.raises(LayoutError, match="are missing"):
+            strategy.hold(chunks(updates[0])[1:], 1.0)
+        with pytest.raises(ValueError, match="in part"):
+            strategy.finish(model)
+
     def test_an_update_of_weight_zero_changes_nothing(self, model, updates):
         results = []
         for weights in ([2.0, 3.0], [2.0, 3.0, 0.0, 0.0]):
