@@ -114,13 +114,21 @@ class UploadsPlanned(Fact, frozen=True):
     """What the memory budget means for the run's model; `origin` says in words where the budget comes from.
 
     `reserved` bytes are kept for the model and what becomes of it; `in_memory` updates can be received at the
-    same time.
+    same time, and if those take long `on_disk` more into files.
     """
 
     budget: int
     origin: str
     reserved: int
     in_memory: int
+    on_disk: int
+
+
+class NoRoomToSpill(Fact, frozen=True):
+    """Updates that wait for memory cannot be received into files; `reason` says where, how much, and why."""
+
+    reason: str
+    retry_s: float
 
 
 class RoundOpened(Fact, frozen=True):
@@ -264,6 +272,7 @@ AnyFact: TypeAlias = (
     | NodeRefused
     | Waiting
     | UploadsPlanned
+    | NoRoomToSpill
     | ModelReady
     | RoundOpened
     | Progress

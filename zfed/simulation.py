@@ -30,6 +30,7 @@ from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.introduction import introduction
 from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.task_host import TaskHost, WorkEvent
 from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import (
@@ -46,6 +47,7 @@ from zfed.nodes.words import (
     RenameState,
     RouteGone,
     SendFrames,
+    SpillJob,
     StartWork,
     StopRequested,
     StopWork,
@@ -291,10 +293,19 @@ class _Coordinator(_Driven):
         super().__init__(simulation, COORDINATOR, logic)
         listener = simulation.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close
-        self._perform = {kind: self._job for kind in get_args(Job)}
+        self._spills = SpillJobs(directory.path)
+        self._perform = {
+            **{kind: self._job for kind in get_args(Job)},
+            **{kind: self._spill for kind in get_args(SpillJob)},
+        }
 
     def _job(self, job: Job) -> None:
         result = self.aggregation.perform(job)
+        if result is not None:
+            self.post(result)
+
+    def _spill(self, job: SpillJob) -> None:
+        result = self._spills.perform(job)
         if result is not None:
             self.post(result)
 

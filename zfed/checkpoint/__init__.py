@@ -4,12 +4,15 @@ from zfed.checkpoint.digest import Digests, content_digest
 from zfed.checkpoint.journal import Journal, JournalContents, read_journal
 from zfed.checkpoint.run_directory import RunDirectory
 from zfed.checkpoint.safetensors_file import map_model, read_model, write_arrays, write_model
+from zfed.checkpoint.spill_file import SpilledPart, SpillFile
 
 __all__ = [
     "Digests",
     "Journal",
     "JournalContents",
     "RunDirectory",
+    "SpillFile",
+    "SpilledPart",
     "content_digest",
     "map_model",
     "read_journal",

@@ -109,7 +109,9 @@ class RunConfig:
         "none", "level of the models sent to workers: none, bf16, fp16 or int8", metavar="LEVEL"
     )
     compress_except: list[str] = setting([], "tensors kept exact: names or shell patterns", metavar="LIST")
-    upload_slots: int = setting(8, "most updates received at the same time", metavar="N", limits=AT_LEAST_ONE)
+    upload_slots: int = setting(
+        8, "updates received at the same time, in memory or on disk", metavar="N", limits=AT_LEAST_ONE
+    )
     memory_budget: str = setting(
         "", "memory for models and updates; default: half of what is free", metavar="SIZE", size=True
     )

@@ -125,7 +125,6 @@ class Aggregation:
         add = self.strategy.hold if job.hold else self.strategy.accumulate
         add(slices(job.chunks, job.encoding), fold.weight)
         own = self._own_model(job) if fold.keep else None
-        job.chunks.clear()  # free at once: what staged them refers to itself, so it waits for the collector
         return UpdateFolded(fold, own)
 
     def _own_model(self, job: FoldUpdate) -> Served:

@@ -37,6 +37,7 @@ class Background:
         while (step := self._steps.get()) is not None:
             try:
                 step()
+                del step  # what it refers to, an update perhaps, shall not wait for the next step
             except BaseException as error:
                 self.failure = error
                 self._on_failure()

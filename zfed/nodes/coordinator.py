@@ -22,9 +22,10 @@ from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.free_memory import free_memory
 from zfed.nodes.link_compression import RunCompression
 from zfed.nodes.pump import Pump
+from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
-from zfed.nodes.words import Finish, Job, JobFailed, StopRequested, TellFact
+from zfed.nodes.words import Finish, Job, JobFailed, SpillJob, StopRequested, TellFact
 from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
 from zfed.transport import SocketListener, is_loopback
@@ -99,7 +100,10 @@ class Coordinator:
             protected=protected,
         )
         perform_job = aggregation.perform if self._trace is None else self._trace.timed(aggregation.perform)
-        background = Background("zfed-numbers", lambda: pump.post(JobFailed("an internal error")))
+        broken = JobFailed("an internal error")
+        background = Background("zfed-numbers", lambda: pump.post(broken))
+        spilling = Background("zfed-spill", lambda: pump.post(broken))
+        spills = SpillJobs(directory.path)
 
         def do(job: Job) -> None:
             result = perform_job(job)
@@ -117,7 +121,15 @@ class Coordinator:
                 self._trace.queued(job)
             background.add(lambda: do(job))
 
-        perform: dict[type, Callable[[Any], None]] = {kind: queue for kind in get_args(Job)}
+        def do_spill(job: SpillJob) -> None:
+            result = spills.perform(job)
+            if result is not None:
+                pump.post(result)
+
+        perform: dict[type, Callable[[Any], None]] = {
+            **{kind: queue for kind in get_args(Job)},
+            **{kind: lambda job: spilling.add(lambda: do_spill(job)) for kind in get_args(SpillJob)},
+        }
         pump = self._pump = Pump(logic, listener, {**perform, TellFact: tell})
         started = CoordinatorStarted(
             run=directory.run_id,
@@ -133,9 +145,11 @@ class Coordinator:
             finish = pump.run()
         finally:
             background.close()
+            spilling.close()
             pump.close()
-        if background.failure is not None:
-            raise background.failure
+        for thread in (background, spilling):
+            if thread.failure is not None:
+                raise thread.failure
         ended = self._ended(finish, aggregation, protected)
         self._tell(ended)
         return ended

@@ -44,17 +44,35 @@ from zfed.engine import (
     WorkFailed,
 )
 from zfed.errors import ConfigError, LocalProtocolError, RemoteProtocolError
-from zfed.facts import Fact, ModelReady, NodeJoined, NodeLeft, NodeRefused, Progress, UploadsPlanned
+from zfed.facts import (
+    Fact,
+    ModelReady,
+    NodeJoined,
+    NodeLeft,
+    NodeRefused,
+    NoRoomToSpill,
+    Progress,
+    UploadsPlanned,
+)
 from zfed.nodes.admission import Objection, PartsHeld, RunLayout, name_objection, partition_of
 from zfed.nodes.link_compression import LinkEncodings, RunCompression
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.orders import Orders
 from zfed.nodes.staging import Staging
-from zfed.nodes.update_intake import RESUME_S, Arrived, IntakeEvent, Unfit, UpdateIntake, Wanted
+from zfed.nodes.update_intake import (
+    RESUME_S,
+    SPILL_RETRY_S,
+    Arrived,
+    IntakeEvent,
+    NoRoom,
+    Unfit,
+    Unstored,
+    UpdateIntake,
+    Wanted,
+)
 from zfed.nodes.upload_plan import WINDOW_BYTES, PlanUploads
 from zfed.nodes.words import (
     BeginRound,
-    Chunks,
     CommitVersion,
     CoordinatorEffect,
     CoordinatorInput,
@@ -72,6 +90,9 @@ from zfed.nodes.words import (
     ReadFirstModel,
     RouteGone,
     SendFrames,
+    SpillFailed,
+    SpillOpened,
+    SpillWritten,
     StopRequested,
     TellFact,
     TimePassed,
@@ -122,7 +143,7 @@ class _Peer:
     admitted: bool = False
     encodings: LinkEncodings = field(default_factory=LinkEncodings)
     progress: Pong | None = None
-    layout: Chunks = field(default_factory=list)
+    layout: list[tuple[int, Buffer]] = field(default_factory=list)
 
     def write_layout(self, offset: int, data: Buffer) -> None:
         self.layout.append((offset, data))
@@ -160,7 +181,7 @@ class CoordinatorLogic:
         self._models = ModelShelf()
         self._orders = Orders(self.config, self._models)
         self._window = Window(WINDOW_BYTES)
-        self._intake = UpdateIntake()
+        self._intake = UpdateIntake(lambda job: self._effects.append(job))
         self._arrived: dict[AssignmentId, Staging] = {}
         self._installing: Staging | None = None
         self._value_range = math.inf
@@ -202,7 +223,7 @@ class CoordinatorLogic:
             case FirstModelReady():
                 self._first_model_ready(event, now)
             case FirstModelFailed():
-                self._installing = None
+                self._installed()
                 self._tell_engine(ModelUnusable(node=event.node, reason=event.reason), now)
             case ModelEncoded():
                 for ask in self._orders.ready(event):
@@ -211,6 +232,8 @@ class CoordinatorLogic:
                 self._intake_events(self._intake.inspected(event), now)
             case UpdateFolded():
                 self._update_folded(event, now)
+            case SpillOpened() | SpillWritten() | SpillFailed():
+                self._intake_events(self._intake.spilled(event, now), now)
             case VersionReady():
                 self._version_ready(event, now)
             case JobFailed():
@@ -319,10 +342,14 @@ class CoordinatorLogic:
         except ConfigError as error:
             self._tell_engine(CannotRun(reason=str(error)), now)
             return False
-        self._intake.slots = plan.in_memory
+        self._intake.slots, self._intake.disk_slots = plan.in_memory, plan.on_disk
         budget = plan.budget
         planned = UploadsPlanned(
-            budget=budget.bytes, origin=budget.origin, reserved=plan.reserved, in_memory=plan.in_memory
+            budget=budget.bytes,
+            origin=budget.origin,
+            reserved=plan.reserved,
+            in_memory=plan.in_memory,
+            on_disk=plan.on_disk,
         )
         self._tell(planned)
         return True
@@ -504,6 +531,11 @@ class CoordinatorLogic:
                     self._arrived_whole(staging, now)
                 case InspectUpdate():
                     self._effects.append(event)
+                case NoRoom(reason):
+                    self._tell(NoRoomToSpill(reason=reason, retry_s=SPILL_RETRY_S))
+                case Unstored(node, update):
+                    if node in self._peers:
+                        self._offered(self._peers[node], update, now)
                 case Unfit(node, assignment, code, reason):
                     unfit = UpdateUnfit(node=node, assignment=assignment, code=code, reason=reason)
                     self._tell_engine(unfit, now)
@@ -526,14 +558,17 @@ class CoordinatorLogic:
             metrics=update.metrics,
         )
         self._tell_engine(staged, now)
-        self._arrived.pop(update.assignment, None)
+        if self._arrived.pop(update.assignment, None) is not None:  # nobody wanted it any more
+            staging.discard()
 
     def _install(self, staging: Staging) -> None:
         """Make version 0 of a model that has arrived; of the first one, should a second be on its way."""
         layout = self._layout.layout
         if layout is None or self._installing is not None:
+            staging.discard()
             return
         self._installing = staging
+        self._intake.folding(staging)
         chunks = {name: staged.chunks for name, staged in staging.vectors.items()}
         install = InstallFirstModel(layout, staging.node, chunks.get("model", []), chunks.get("frozen", []))
         self._effects.append(install)
@@ -611,8 +646,8 @@ class CoordinatorLogic:
 
     def _fold(self, action: Fold) -> None:
         self._journal("accepted", round=action.round, node=action.node, assignment=action.assignment)
-        self._intake.folding(action.assignment)
-        staging = self._arrived[action.assignment]
+        staging = self._arrived.pop(action.assignment)
+        self._intake.folding(staging)
         delta, base = staging.vectors["delta"], staging.trained_from
         broadcast = None
         if action.keep and base is not None:
@@ -675,7 +710,7 @@ class CoordinatorLogic:
         if self._installing is not None:
             committed = Committed(assignment=self._installing.assignment, version=0)
             self._send(self._installing.node, committed)
-            self._installing = None
+            self._installed()
         self._bytes_up = 0
         self._models.describe(layout)
         self._models.serve_version(0, event.model)
@@ -690,6 +725,12 @@ class CoordinatorLogic:
         )
         self._tell(ready)
         self._tell_engine(ModelLoaded(source=event.source), now)
+
+    def _installed(self) -> None:
+        """A first model has become version 0 or was no good: its slot is free."""
+        if self._installing is not None:
+            self._intake.folded(self._installing.assignment)
+            self._installing = None
 
     def _update_folded(self, event: UpdateFolded, now: float) -> None:
         fold = event.fold

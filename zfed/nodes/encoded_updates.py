@@ -39,7 +39,8 @@ def slices(chunks: Chunks, encoding: Encoding | None) -> Iterator[tuple[int, mem
 def joined(chunks: Chunks, encoding: Encoding) -> Bytes:
     """The encoded form in one piece; not copied if it came in one."""
     if len(chunks) == 1:
-        return np.frombuffer(chunks[0][1], np.uint8)
+        [(_, data)] = chunks
+        return np.frombuffer(data, np.uint8)
     whole = np.empty(encoding.nbytes, np.uint8)
     for offset, data in chunks:
         whole[offset : offset + len(data)] = np.frombuffer(data, np.uint8)

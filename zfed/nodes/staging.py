@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from zfed.checkpoint import SpillFile
 from zfed.compression import Encoding
+from zfed.nodes.spill import InMemory, OnDisk, Spill
 from zfed.nodes.words import Chunks, InspectUpdate
 from zfed.strategies import UpdateInspector
 from zfed.wire.codec import Buffer
@@ -13,31 +15,38 @@ from zfed.wire.messages import AssignmentId, Update, Vector
 from zfed.wire.transfer import Intake, Puller
 
 
-@dataclass
+@dataclass(eq=False)
 class StagedVector:
-    """One vector of an update: its slices as they came, not copied, and their running check.
+    """One vector of an update: its slices, in memory as they came or on disk, and their running check.
 
     What is encoded has no numbers to look at before it is whole: that is done beside the pump.
     """
 
     vector: Vector
     inspector: UpdateInspector
+    place: InMemory | OnDisk
     encoding: Encoding | None = None
-    chunks: Chunks = field(default_factory=list)
     intake: Intake = field(init=False)
 
     def __post_init__(self) -> None:
-        self.intake = Intake(self.vector.data, self._write)
+        inspector, place, plain = self.inspector, self.place, self.encoding is None
 
-    def _write(self, offset: int, data: Buffer) -> None:
-        if self.encoding is None:
-            self.inspector.feed(offset, data)
-        self.chunks.append((offset, data))
+        def write(offset: int, data: Buffer) -> None:  # without self: no cycle keeps a dropped update alive
+            if plain:
+                inspector.feed(offset, data)
+            place.put(offset, data)
+
+        self.intake = Intake(self.vector.data, write)
+
+    @property
+    def chunks(self) -> Chunks:
+        """All slices of a complete vector."""
+        return self.place.chunks
 
 
 @dataclass
 class Staging:
-    """One update: from its offer until it is folded or dropped.
+    """One update: from its offer until it is folded or dropped. `spill` is its file, if it has one.
 
     `trained_from` is how the model had been encoded. `parked_until` is set while its worker is away: a worker
     that is back in time goes on where it stopped.
@@ -48,6 +57,7 @@ class Staging:
     vectors: dict[str, StagedVector]
     value_range: float = math.inf
     trained_from: Encoding | None = None
+    spill: Spill | None = None
     parked_until: float | None = None
     _puller: Puller | None = None
 
@@ -55,14 +65,36 @@ class Staging:
         """Fetch what is missing, from the session that this puller belongs to."""
         self.parked_until = None
         self._puller = puller
+        if self.spill is not None:
+            self.spill.puller = puller
+            if not self.spill.is_open:
+                return
         for staged in self.vectors.values():
             if not staged.intake.complete:
                 puller.start(staged.intake, now)
 
+    def opened(self, file: SpillFile, now: float) -> None:
+        """There is room for the update on disk: fetch it, unless its worker is away."""
+        if self.spill is not None:
+            self.spill.opened(file)
+        if self._puller is not None and self.parked_until is None:
+            self.pull(self._puller, now)
+
+    def written(self, now: float) -> None:
+        """Some of it has been written to its file."""
+        if self.spill is not None:
+            self.spill.written(now)
+
+    def spills(self, number: int) -> bool:
+        """True if this is the number of its file."""
+        return self.spill is not None and self.spill.number == number
+
     def discard(self) -> None:
         """Fetch no more, and let go of what is here."""
         for staged in self.vectors.values():
-            staged.chunks.clear()
+            staged.place.clear()
+        if self.spill is not None:
+            self.spill.release()
         if self._puller is not None:
             for staged in self.vectors.values():
                 self._puller.stop(staged.vector.data.id)
@@ -81,9 +113,8 @@ class Staging:
         delta = self.vectors.get("delta")
         if delta is None or delta.encoding is None:
             return None
-        chunks = list(delta.chunks)  # ours may be cleared while a thread looks at them
         digest = delta.vector.data.digest
-        return InspectUpdate(self.assignment, digest, chunks, delta.encoding, self.value_range)
+        return InspectUpdate(self.assignment, digest, delta.chunks, delta.encoding, self.value_range)
 
     @property
     def assignment(self) -> AssignmentId:
@@ -92,8 +123,10 @@ class Staging:
 
     @property
     def complete(self) -> bool:
-        """True once every byte of every vector is here."""
-        return all(staged.intake.complete for staged in self.vectors.values())
+        """True once every byte of every vector is here, and where it is to lie."""
+        return (self.spill is None or self.spill.is_written) and all(
+            staged.intake.complete for staged in self.vectors.values()
+        )
 
     @property
     def nbytes(self) -> int:

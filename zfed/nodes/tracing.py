@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from zfed.checkpoint import SpilledPart
 from zfed.facts import Fact, RoundCommitted, RoundRetried, RunEnded, UpdateAccepted
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.words import (
     BeginRound,
+    Chunks,
     CommitVersion,
     FoldUpdate,
     InstallFirstModel,
@@ -133,12 +135,16 @@ def _described(job: Job) -> tuple[str, dict[str, Any]] | None:
     match job:
         case FoldUpdate(fold, chunks):
             facts = {"round": fold.round, "worker": fold.node, "assignment": _number(fold.assignment)}
-            return "accumulate", {**facts, "bytes": sum(len(data) for _, data in chunks)}
+            return "accumulate", {**facts, "bytes": _size(chunks)}
         case CommitVersion():
             return "commit", {"round": job.round, "version": job.version}
         case InstallFirstModel():
             return "install", {"from": job.node}
     return None
+
+
+def _size(chunks: Chunks) -> int:
+    return chunks.nbytes if isinstance(chunks, SpilledPart) else sum(len(data) for _, data in chunks)
 
 
 def _number(assignment: AssignmentId) -> str:

@@ -3,25 +3,40 @@
 An offer waits until a slot is free. Its bytes are then pulled, checked while hot and, once all are here, as
 a whole; the slot is free again when the update is folded into the sum, or dropped. A worker that goes away in
 the middle keeps its slot for a while, so that it can go on where it stopped.
+
+Slots in memory are given first. If none has come free for `SPILL_AFTER_S`, the links of those who have them
+are slow, and who waits is received into a file meanwhile. Between fast links the wait would be shorter than
+the way over the disk.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from zfed.compression import Encoding
 from zfed.errors import RemoteProtocolError, UpdateError
+from zfed.nodes.spill import InMemory, OnDisk, Spill
 from zfed.nodes.staging import StagedVector, Staging
-from zfed.nodes.words import InspectUpdate, UpdateInspected
+from zfed.nodes.words import (
+    InspectUpdate,
+    SpillFailed,
+    SpillJob,
+    SpillOpened,
+    SpillResult,
+    SpillWritten,
+    UpdateInspected,
+)
 from zfed.params import ParameterLayout
 from zfed.strategies import UpdateInspector
 from zfed.wire.messages import AssignmentId, Update, Vector
 from zfed.wire.transfer import Intake, Puller
 
 RESUME_S = 30.0
+SPILL_AFTER_S = 5.0
+SPILL_RETRY_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +77,22 @@ class Unfit:
     reason: str
 
 
-IntakeEvent: TypeAlias = Arrived | InspectUpdate | Unfit
+@dataclass(frozen=True)
+class NoRoom:
+    """The disk has no room for an update; said once until it has again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unstored:
+    """An update could not be stored and was dropped; its worker still has it, so offer it again."""
+
+    node: str
+    update: Update
+
+
+IntakeEvent: TypeAlias = Arrived | InspectUpdate | Unfit | NoRoom | Unstored
 """`InspectUpdate`: an update is here whole, but its numbers are encoded; `inspected` takes the answer."""
 
 
@@ -79,13 +109,22 @@ class UpdateIntake:
     """All updates on their way in.
 
     Args:
-        slots: How many may be under way at the same time; may be raised later.
+        order_spill: Takes jobs on files; `spilled` is told what became of them.
+
+    Attributes:
+        slots: How many may be in memory at the same time.
+        disk_slots: How many may be in files beside those.
     """
 
+    order_spill: Callable[[SpillJob], None]
     slots: int = 0
+    disk_slots: int = 0
     _offers: OrderedDict[AssignmentId, _Offer] = field(default_factory=OrderedDict)  # oldest first
     _staged: dict[AssignmentId, Staging] = field(default_factory=dict)
-    _folding: set[AssignmentId] = field(default_factory=set)
+    _folding: dict[AssignmentId, Staging] = field(default_factory=dict)
+    _spills: int = 0
+    _spill_from: float = 0.0
+    _disk_failed: bool = False
 
     def offer(
         self, node: str, update: Update, wanted: Wanted, puller: Puller, now: float
@@ -105,23 +144,73 @@ class UpdateIntake:
     def fill(self, now: float) -> list[IntakeEvent]:
         """Begin with offers as long as slots are free."""
         events: list[IntakeEvent] = []
-        while self._offers and len(self._staged) + len(self._folding) < self.slots:
+        while self._offers and (self._memory_is_free or self._disk_may_do(now)):
             _, offer = self._offers.popitem(last=False)
             try:
-                staging = _staging(offer.node, offer.update, offer.wanted)
+                fitting = _fitting(offer.update, offer.wanted)
             except UpdateError as error:
                 events.append(Unfit(offer.node, offer.update.assignment, error.code, str(error)))
                 continue
+            staging = self._staging(offer, fitting, now)
             self._staged[offer.update.assignment] = staging
             staging.pull(offer.puller, now)
         return events
+
+    @property
+    def _memory_is_free(self) -> bool:
+        return self._held(on_disk=False) < self.slots
+
+    def _disk_may_do(self, now: float) -> bool:
+        return now >= self._spill_from and self._held(on_disk=True) < self.disk_slots
+
+    def _held(self, *, on_disk: bool) -> int:
+        held = (*self._staged.values(), *self._folding.values())
+        return sum((staging.spill is not None) == on_disk for staging in held)
+
+    def _staging(self, offer: _Offer, fitting: Mapping[str, Vector], now: float) -> Staging:
+        """A place for an update whose vectors are as wanted: in memory if it is free, else on disk."""
+        spill, wanted = None, offer.wanted
+        if self._memory_is_free:
+            self._spill_from = max(self._spill_from, now + SPILL_AFTER_S)
+        else:
+            self._spills += 1
+            nbytes = sum(vector.data.bytes for vector in fitting.values())
+            spill = Spill(self._spills, nbytes, self.order_spill)
+        vectors: dict[str, StagedVector] = {}
+        start = 0
+        for name, vector in fitting.items():
+            place = InMemory() if spill is None else OnDisk(spill, start, vector.data.bytes)
+            inspector = UpdateInspector(wanted.layouts[name], wanted.value_range)
+            encoding = wanted.encoding if name == "delta" else None
+            vectors[name] = StagedVector(vector, inspector, place, encoding)
+            start += vector.data.bytes
+        return Staging(offer.node, offer.update, vectors, wanted.value_range, wanted.trained_from, spill)
 
     def received(self, node: str, intake: Intake) -> list[IntakeEvent]:
         """A chunk has come for an intake of this node; it may have been an update's last."""
         staging = next(
             (each for each in self._staged.values() if each.node == node and each.has(intake)), None
         )
-        if staging is None or not staging.complete:
+        return [] if staging is None else self._arrived(staging)
+
+    def spilled(self, result: SpillResult, now: float) -> list[IntakeEvent]:
+        """A job on a file is done; what it was for may have been dropped since."""
+        staging = next((each for each in self._staged.values() if each.spills(result.number)), None)
+        if staging is None:
+            return []
+        match result:
+            case SpillOpened():
+                self._disk_failed = False
+                staging.opened(result.file, now)
+                return []
+            case SpillWritten():
+                staging.written(now)
+                return self._arrived(staging)
+            case SpillFailed():
+                return self._unstored(staging, result.reason, now)
+
+    def _arrived(self, staging: Staging) -> list[IntakeEvent]:
+        if not staging.complete:
             return []
         try:
             staging.check()
@@ -149,13 +238,22 @@ class UpdateIntake:
         staging.discard()
         return [Unfit(staging.node, staging.assignment, code, reason)]
 
-    def folding(self, assignment: AssignmentId) -> None:
+    def _unstored(self, staging: Staging, reason: str, now: float) -> list[IntakeEvent]:
+        self.drop(staging.assignment)
+        self._spill_from = now + SPILL_RETRY_S
+        told: list[IntakeEvent] = [] if self._disk_failed else [NoRoom(reason)]
+        self._disk_failed = True
+        return [*told, Unstored(staging.node, staging.update)]
+
+    def folding(self, staging: Staging) -> None:
         """An arrived update keeps its slot until it is folded."""
-        self._folding.add(assignment)
+        self._folding[staging.assignment] = staging
 
     def folded(self, assignment: AssignmentId) -> None:
         """The update is in the sum: its slot is free. Call `fill` next."""
-        self._folding.discard(assignment)
+        staging = self._folding.pop(assignment, None)
+        if staging is not None:
+            staging.discard()
 
     def unavailable(self, node: str, blob_id: str) -> AssignmentId | None:
         """A node cannot send a blob any more; returns the assignment that is dropped for it."""
@@ -180,16 +278,18 @@ class UpdateIntake:
                 self.drop(staging.assignment)
 
     def drop(self, assignment: AssignmentId) -> None:
-        """Forget an update, wherever it is. Call `fill` next."""
+        """Forget an update, unless it is being folded: then its slot is free when that is done.
+
+        Call `fill` next.
+        """
         self._offers.pop(assignment, None)
-        self._folding.discard(assignment)
         staging = self._staged.pop(assignment, None)
         if staging is not None:
             staging.discard()
 
 
-def _staging(node: str, update: Update, wanted: Wanted) -> Staging:
-    """Check an offer against what is wanted, before a byte of it is received."""
+def _fitting(update: Update, wanted: Wanted) -> dict[str, Vector]:
+    """The vectors that are wanted of an offer, checked before a byte is received or room for it is taken."""
     if wanted.max_examples and not 1 <= update.examples <= wanted.max_examples:
         seen = (
             f"claims {update.examples} examples, allowed are 1 to {wanted.max_examples}, as declared in HELLO"
@@ -199,16 +299,17 @@ def _staging(node: str, update: Update, wanted: Wanted) -> Staging:
         seen = f"starts from version {update.version}, the round from {wanted.version}"
         raise UpdateError(seen, code="version")
     offered = {vector.name: vector for vector in update.vectors}
-    vectors: dict[str, StagedVector] = {}
+    vectors = {}
     for name, layout in wanted.layouts.items():
         if layout.nbytes:
             encoding = wanted.encoding if name == "delta" else None
-            vector = _fitting(offered.get(name), name, layout, encoding)
-            vectors[name] = StagedVector(vector, UpdateInspector(layout, wanted.value_range), encoding)
-    return Staging(node, update, vectors, wanted.value_range, wanted.trained_from)
+            vectors[name] = _fitting_vector(offered.get(name), name, layout, encoding)
+    return vectors
 
 
-def _fitting(vector: Vector | None, name: str, layout: ParameterLayout, encoding: Encoding | None) -> Vector:
+def _fitting_vector(
+    vector: Vector | None, name: str, layout: ParameterLayout, encoding: Encoding | None
+) -> Vector:
     """The offered vector, if it has the layout, encoding and size that are wanted."""
     if vector is None:
         raise UpdateError(f"has no vector {name!r}", code="layout")

@@ -36,11 +36,13 @@ class UploadPlan:
     Attributes:
         reserved: Bytes kept for the model and what becomes of it.
         in_memory: Updates that may be received into memory at the same time.
+        on_disk: Updates that may be received into files beside those.
     """
 
     budget: MemoryBudget
     reserved: int
     in_memory: int
+    on_disk: int
 
 
 PlanUploads: TypeAlias = Callable[[ParameterLayout], UploadPlan]
@@ -89,7 +91,8 @@ def plan_uploads(
 
     Reserved first is what stays for the whole run: the version that is served; the sum, the strategy's state
     and the next version (`strategy_bytes`); a worker's own model and its delta if those are evaluated; what
-    is under way. What is left is for updates, up to `slots` of them.
+    is under way. What is left is for updates, up to `slots` of them;
+    those that do not fit may go to disk.
 
     Raises:
         ConfigError: If not one update fits. It says how much is needed.
@@ -106,4 +109,4 @@ def plan_uploads(
             f"model, its sum and what is under way, {update_bytes / 1e6:,.1f} MB for each update that is "
             f"received at the same time. If this machine has as much, say --memory-budget {needed}MB"
         )
-    return UploadPlan(budget=budget, reserved=reserved, in_memory=in_memory)
+    return UploadPlan(budget=budget, reserved=reserved, in_memory=in_memory, on_disk=slots - in_memory)

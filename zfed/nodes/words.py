@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from zfed.checkpoint import SpilledPart, SpillFile
 from zfed.compression import Encoding
 from zfed.engine import Fold, OpenRound, Status
 from zfed.facts import Fact
@@ -18,8 +19,8 @@ from zfed.params import ParameterBuffer, ParameterLayout
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import AssignmentId, Blob
 
-Chunks: TypeAlias = list[tuple[int, Buffer]]
-"""(byte offset, bytes) slices that cover one vector, each byte once."""
+Chunks: TypeAlias = "list[tuple[int, Buffer]] | SpilledPart"
+"""(byte offset, bytes) slices that cover one vector, each byte once; may be gone through more than once."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,65 @@ Job: TypeAlias = (
 )
 
 
+# ---- the coordinator's work on updates that are received into files, done in this order beside both -------
+
+
+@dataclass(frozen=True)
+class OpenSpill:
+    """Make a file for an update."""
+
+    number: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class WriteSpill:
+    """Write bytes that have come."""
+
+    number: int
+    file: SpillFile
+    offset: int
+    data: Buffer
+
+
+@dataclass(frozen=True)
+class ReleaseSpill:
+    """Let go of a file."""
+
+    file: SpillFile
+
+
+SpillJob: TypeAlias = OpenSpill | WriteSpill | ReleaseSpill
+
+
+@dataclass(frozen=True)
+class SpillOpened:
+    """The file is there, with all its room."""
+
+    number: int
+    file: SpillFile
+
+
+@dataclass(frozen=True)
+class SpillWritten:
+    """One `WriteSpill` is done."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class SpillFailed:
+    """The disk is full or broken."""
+
+    number: int
+    reason: str
+
+
+SpillResult: TypeAlias = SpillOpened | SpillWritten | SpillFailed
+
+# ---- what became of jobs ----------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class FirstModelReady:
     """Version 0 is on disk. `frozen` is None if the layout has no frozen tensors."""
@@ -278,8 +338,8 @@ JobResult: TypeAlias = (
     | JobFailed
 )
 
-CoordinatorInput: TypeAlias = FramesArrived | RouteGone | StopRequested | TimePassed | JobResult
-CoordinatorEffect: TypeAlias = SendFrames | TellFact | Finish | Job
+CoordinatorInput: TypeAlias = FramesArrived | RouteGone | StopRequested | TimePassed | JobResult | SpillResult
+CoordinatorEffect: TypeAlias = SendFrames | TellFact | Finish | Job | SpillJob
 
 # ---- a worker's or evaluator's work, done by its task beside the pump -------------------------------
 

@@ -18,6 +18,7 @@ from zfed.facts import (
     NodeLeft,
     NodeRefused,
     NodeStarted,
+    NoRoomToSpill,
     Progress,
     RoundCommitted,
     RoundOpened,
@@ -126,6 +127,15 @@ def _uploads_planned(fact: UploadsPlanned) -> list[str]:
     return [
         f"memory budget {megabytes(fact.budget)} ({fact.origin}): {megabytes(fact.reserved)} for the model, "
         f"up to {plural(fact.in_memory, 'update')} received at the same time"
+        + (f", and {count(fact.on_disk)} more to disk" if fact.on_disk else "")
+    ]
+
+
+@describe.register
+def _no_room_to_spill(fact: NoRoomToSpill) -> list[str]:
+    return [
+        f"updates that memory has no room for now wait for it: {fact.reason}; "
+        f"the disk is tried again every {duration(fact.retry_s, digits=0)}"
     ]
 
 

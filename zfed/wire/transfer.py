@@ -216,6 +216,16 @@ class Puller:
         self.advance(now)
         return pulled.intake
 
+    def retain(self, size: int) -> None:
+        """Count bytes that have come as under way until `release`: they are not stored yet."""
+        self.held += size
+        self.window.used += size
+
+    def release(self, size: int) -> None:
+        """Bytes that were retained are stored. Call `advance` next."""
+        self.held -= size
+        self.window.used -= size
+
     def advance(self, now: float) -> None:
         """Send as many pulls as credit and window allow."""
         for intake in list(self._intakes.values()):

@@ -1,6 +1,7 @@
 """A coordinator's logic with real numbers and files, and nodes that say what a test tells them to."""
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 
@@ -8,8 +9,9 @@ from zfed.nodes.admission import claim_of
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_logic import CoordinatorLogic
+from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.upload_plan import planner_of
-from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, TellFact, TimePassed
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, SpillJob, TellFact, TimePassed
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.simulation import FREE_MEMORY
@@ -97,6 +99,7 @@ class Table:
         plan_uploads = planner_of(config, strategy, FREE_MEMORY)
         self.logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation())
         self.aggregation = Aggregation(directory, strategy)
+        self.spills = SpillJobs(directory.path)
         self.nodes = {}
         self.later = []
         self.facts = []
@@ -122,7 +125,8 @@ class Table:
             elif isinstance(effect, Finish):
                 self.finish = effect
             else:
-                result = self.aggregation.perform(effect)
+                performer = self.spills if isinstance(effect, get_args(SpillJob)) else self.aggregation
+                result = performer.perform(effect)
                 if result is not None:
                     self.later.append(lambda result=result: self.handle(result))
 

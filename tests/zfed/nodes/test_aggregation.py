@@ -88,14 +88,6 @@ def test_first_model_is_version_0_on_disk_in_memory_and_as_offered(opened):
     assert on_disk["fixed"] == 7.0
 
 
-def test_folded_update_takes_no_memory_any_more(opened):
-    opened.open([1.0])
-    chunks = whole(delta(4, 0, -4))
-    fold = Fold(node="alice", assignment=(1, 1), round=1, weight=1.0, keep=True)
-    assert isinstance(opened.aggregation.perform(FoldUpdate(fold, chunks)), UpdateFolded)
-    assert chunks == []  # whoever else holds the list holds no bytes
-
-
 def test_commit_adds_the_weighted_mean_and_publishes_what_is_on_disk(opened):
     opened.open([1.0, 3.0])
     assert isinstance(opened.fold("alice", delta(4, 0, -4), 1.0), UpdateFolded)

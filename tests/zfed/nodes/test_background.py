@@ -1,4 +1,5 @@
 import threading
+import weakref
 
 from zfed.nodes.background import Background
 
@@ -22,3 +23,17 @@ def test_step_that_raises_is_told_and_nothing_after_it_is_done():
     background.close()
     assert isinstance(background.failure, ZeroDivisionError)
     assert done == []
+
+
+def test_finished_step_is_not_kept_until_the_next_one():
+    class Update:
+        pass
+
+    background = Background("test", lambda: None)
+    update = Update()
+    freed = threading.Event()
+    weakref.finalize(update, freed.set)
+    background.add(lambda held=update: None)
+    del update
+    assert freed.wait(5.0)
+    background.close()

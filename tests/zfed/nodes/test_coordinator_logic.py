@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from zfed.facts import (
     NodeJoined,
     NodeLeft,
     NodeRefused,
+    NoRoomToSpill,
     Progress,
     RoundCommitted,
     UpdateRefused,
@@ -16,7 +19,8 @@ from zfed.facts import (
 )
 from zfed.nodes.coordinator_logic import GOODBYE_S
 from zfed.nodes.orders import work_seed
-from zfed.nodes.update_intake import RESUME_S
+from zfed.nodes.spill_jobs import SpillJobs
+from zfed.nodes.update_intake import RESUME_S, SPILL_AFTER_S
 from zfed.nodes.words import FramesArrived, JobFailed, StopRequested
 from zfed.wire.messages import (
     Accepted,
@@ -316,6 +320,42 @@ def test_worker_that_is_silent_is_lost_and_its_order_cancelled_at_the_deadline(t
     assert [fact.node for fact in table.told(NodeLeft)] == ["alice"]
     assert table.told(RoundCommitted)[0].workers == ["bob"]
     assert not bob.of(Cancel)
+
+
+ONE_IN_MEMORY = {"wait_for": "2", "memory_budget": "312"}
+"""The model has 24 bytes: served, sum, next and 8 updates under way are 12 of them, and one is left."""
+
+
+def test_worker_that_waits_for_a_slow_one_is_received_to_disk_and_counts_as_any(make_table):
+    table = make_table(**ONE_IN_MEMORY)
+    alice, bob = table.connect("alice"), table.connect("bob")
+    first, second = table.with_first_model(alice, bob)
+    alice.mute = True
+    alice.offer(first, buffer(1.0))
+    bob.offer(second, buffer(2.0))
+    table.wait(SPILL_AFTER_S)
+    assert bob.of(Accepted)
+    assert not alice.of(Accepted)
+    alice.answer(alice.last(Pull))
+    table.wait(0.5)
+    assert table.told(RoundCommitted)[0].workers == ["alice", "bob"]
+    np.testing.assert_array_equal(table.aggregation.model["w"], np.float32(1.5))
+
+
+def test_round_ends_although_the_disk_has_no_room_for_who_waits(make_table):
+    table = make_table(**ONE_IN_MEMORY)
+    table.spills = SpillJobs(Path("/nowhere"))
+    alice, bob = table.connect("alice"), table.connect("bob")
+    first, second = table.with_first_model(alice, bob)
+    alice.mute = True
+    alice.offer(first, buffer(1.0))
+    bob.offer(second, buffer(2.0))
+    table.wait(SPILL_AFTER_S + 1.0)
+    [told] = table.told(NoRoomToSpill)
+    assert "/nowhere" in told.reason
+    alice.answer(alice.last(Pull))
+    table.wait(0.5)
+    assert table.told(RoundCommitted)[0].workers == ["alice", "bob"]
 
 
 # ---- evaluation and the end -----------------------------------------------------------------------

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +15,10 @@ from zfed.wire.transfer import Puller
 DELTA = ParameterBuffer.from_arrays({"w": np.arange(32, dtype=np.float32)})
 WANTED = Wanted(layouts={"delta": DELTA.layout}, version=3, value_range=64.0, max_examples=10)
 CHUNK = 64
+
+
+def memory_only(slots):
+    return UpdateIntake(lambda job: pytest.fail(f"{job} was ordered"), slots=slots)
 
 
 class Worker:
@@ -48,7 +55,7 @@ class Worker:
 
 
 def test_update_arrives_whole_once_its_last_byte_is_here():
-    worker = Worker("alice", UpdateIntake(1), 1)
+    worker = Worker("alice", memory_only(1), 1)
     assert worker.offer() == []
     assert worker.answer() == []
     [arrived] = worker.finish()
@@ -57,13 +64,13 @@ def test_update_arrives_whole_once_its_last_byte_is_here():
 
 
 def test_slot_is_held_from_the_first_pull_until_the_update_is_folded():
-    intake = UpdateIntake(1)
+    intake = memory_only(1)
     alice, bob = Worker("alice", intake, 1), Worker("bob", intake, 2)
     alice.offer()
     bob.offer()
     assert bob.pulls == []
-    alice.finish()
-    intake.folding((1, 1))
+    [arrived] = alice.finish()
+    intake.folding(arrived.staging)
     intake.fill(0.0)
     assert bob.pulls == []
     intake.folded((1, 1))
@@ -72,7 +79,7 @@ def test_slot_is_held_from_the_first_pull_until_the_update_is_folded():
 
 
 def test_offer_that_comes_twice_takes_one_slot():
-    intake = UpdateIntake(2)
+    intake = memory_only(2)
     worker = Worker("alice", intake, 1)
     worker.offer()
     worker.offer()
@@ -81,7 +88,7 @@ def test_offer_that_comes_twice_takes_one_slot():
 
 
 def test_offer_of_other_bytes_replaces_the_one_before():
-    intake = UpdateIntake(1)
+    intake = memory_only(1)
     worker = Worker("alice", intake, 1)
     worker.offer()
     worker.answer()
@@ -97,7 +104,7 @@ def test_offer_of_other_bytes_replaces_the_one_before():
 
 
 def test_worker_that_is_back_pulls_only_what_is_missing():
-    intake = UpdateIntake(1)
+    intake = memory_only(1)
     worker = Worker("alice", intake, 1)
     worker.offer()
     worker.answer()
@@ -110,7 +117,7 @@ def test_worker_that_is_back_pulls_only_what_is_missing():
 
 
 def test_what_is_not_resumed_in_time_frees_its_slot():
-    intake = UpdateIntake(1)
+    intake = memory_only(1)
     alice, bob = Worker("alice", intake, 1), Worker("bob", intake, 2)
     alice.offer()
     intake.gone("alice", resume_until=30.0)
@@ -124,7 +131,7 @@ def test_what_is_not_resumed_in_time_frees_its_slot():
 
 
 def test_dropped_update_is_pulled_no_further():
-    intake = UpdateIntake(1)
+    intake = memory_only(1)
     worker = Worker("alice", intake, 1)
     worker.offer()
     intake.drop((1, 1))
@@ -133,7 +140,7 @@ def test_dropped_update_is_pulled_no_further():
 
 
 def test_blob_that_is_gone_drops_its_update():
-    intake = UpdateIntake(1)
+    intake = memory_only(1)
     worker = Worker("alice", intake, 1)
     worker.offer()
     assert intake.unavailable("bob", "d1") is None
@@ -146,7 +153,7 @@ def test_blob_that_is_gone_drops_its_update():
     [({"examples": 11}, "examples"), ({"examples": 0}, "examples"), ({"version": 2}, "version")],
 )
 def test_claim_that_does_not_fit_is_refused_unread(changes, code):
-    worker = Worker("alice", UpdateIntake(1), 1, **changes)
+    worker = Worker("alice", memory_only(1), 1, **changes)
     [unfit] = worker.offer()
     assert (type(unfit), unfit.code) == (Unfit, code)
     assert worker.pulls == []
@@ -159,7 +166,7 @@ def test_claim_that_does_not_fit_is_refused_unread(changes, code):
 def test_bad_numbers_and_other_bytes_are_found_when_all_is_here(value, code):
     bad = DELTA.copy()
     bad["w"][20] = value
-    worker = Worker("alice", UpdateIntake(1), 1, data=bad.data.tobytes())
+    worker = Worker("alice", memory_only(1), 1, data=bad.data.tobytes())
     if code != "digest":
         blob = blob_of("bad", bad.data.data)
         layout = worker.update.vectors[0].layout
@@ -170,12 +177,39 @@ def test_bad_numbers_and_other_bytes_are_found_when_all_is_here(value, code):
     assert (type(unfit), unfit.code) == (Unfit, code)
 
 
+def test_folded_update_keeps_no_bytes_whoever_else_refers_to_it():
+    intake = memory_only(1)
+    worker = Worker("alice", intake, 1)
+    worker.offer()
+    [arrived] = worker.finish()
+    delta = arrived.staging.vectors["delta"]
+    intake.folding(arrived.staging)
+    read = iter(delta.chunks)
+    intake.folded((1, 1))
+    assert delta.chunks == []
+    assert sum(len(data) for _, data in read) == len(worker.data)  # but who was reading is not disturbed
+
+
+def test_dropped_update_is_freed_at_once_not_when_cycles_are_collected():
+    intake = memory_only(1)
+    worker = Worker("alice", intake, 1)
+    worker.offer()
+    worker.answer()
+    vector = weakref.ref(intake._staged[1, 1].vectors["delta"])
+    gc.disable()
+    try:
+        intake.drop((1, 1))
+        assert vector() is None
+    finally:
+        gc.enable()
+
+
 STEPS = st.lists(st.tuples(st.sampled_from(["offer", "answer", "drop", "gone", "fold"]), st.integers(0, 3)))
 
 
 @given(st.integers(1, 3), STEPS)
 def test_no_more_updates_are_under_way_than_there_are_slots(slots, steps):
-    intake = UpdateIntake(slots)
+    intake = memory_only(slots)
     workers = [Worker(f"w{number}", intake, number) for number in range(4)]
     folding = set()
     for step, number in steps:
@@ -183,11 +217,10 @@ def test_no_more_updates_are_under_way_than_there_are_slots(slots, steps):
         if step == "offer" and assignment not in folding:
             worker.offer()
         elif step == "answer" and worker.pulls:
-            if any(isinstance(event, Arrived) for event in worker.answer()):
+            for event in worker.answer():
                 folding.add(assignment)
-                intake.folding(assignment)
+                intake.folding(event.staging)
         elif step == "drop":
-            folding.discard(assignment)
             intake.drop(assignment)
             intake.fill(0.0)
         elif step == "gone":

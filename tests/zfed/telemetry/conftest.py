@@ -108,7 +108,9 @@ def run_facts() -> list[Fact]:
             run="mnist-1", directory="runs/mnist-1", address="tcp://0.0.0.0:8777", rounds=2, protected=False
         ),
         Waiting(missing="alice, bob, charlie", remaining_s=3600.0),
-        UploadsPlanned(budget=4_000_000_000, origin="half of what is free", reserved=20_691_840, in_memory=8),
+        UploadsPlanned(
+            budget=4_000_000_000, origin="half of what is free", reserved=20_691_840, in_memory=8, on_disk=0
+        ),
         joined("alice"),
         NodeRefused(node="alice", code="name_taken", reason="alice is connected from another machine"),
         NodeJoined(
