@@ -30,8 +30,11 @@ from zfed_cli.plan import plan_processes
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
 
-_OVERRIDES = ("run", "rounds", "seed", "trace")
+_OVERRIDES = ("run", "rounds", "seed", "compress", "compress_model", "trace")
 """Settings of [run] that are flags here too."""
+
+_PASSED_ON = ("rounds", "seed", "compress", "compress_model")
+"""Those among them that only the coordinator is told."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -94,7 +97,9 @@ def run(args: argparse.Namespace) -> int:
     config = _placed(resolved.config, Path(document.name).stem, free_address(resolved.config.run.bind))
     with nullcontext(args.config) if args.config else recipe_file(recipe) as file:
         words = [*("--config", str(file)), *("--run", config.run.run), *("--bind", config.run.bind)]
-        words += ["--rounds", str(config.run.rounds), "--seed", str(config.run.seed)]
+        for setting in RUN.settings:
+            if setting.key in _PASSED_ON:
+                words += setting.arguments(getattr(config.run, setting.field))
         if config.run.trace:
             words += ["--trace", config.run.trace]
             entries = _traced(entries, config.run.trace)

@@ -56,3 +56,11 @@ def test_a_trace_that_cannot_be_written_is_said_before_anything_starts(capsys, t
     assert main(["demo", "--trace", "gone/trace.json"]) == 2
     assert "--trace gone/trace.json: cannot be written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_levels_of_compression_are_flags_here_too(capsys):
+    words = ["demo", "--compress", "int8", "--compress-model", "bf16", "--print-config"]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith('compress = "int8" ') and line.endswith("# --compress") for line in lines)
+    assert any(line.startswith('compress_model = "bf16"') for line in lines)

@@ -338,6 +338,7 @@ class CoordinatorLogic:
         if self._intake.slots or self._layout.layout is None:
             return True
         try:
+            self._compression.lay_out(self._layout.layout)
             plan = self.plan_uploads(self._layout.layout)
         except ConfigError as error:
             self._tell_engine(CannotRun(reason=str(error)), now)
@@ -356,7 +357,7 @@ class CoordinatorLogic:
 
     def _admit(self, peer: _Peer, now: float) -> None:
         hello = peer.session.hello
-        encodings = self._compression.encodings(hello, self._run_layout)
+        encodings = self._compression.encodings(hello)
         if isinstance(encodings, Objection):
             self._turn_away(peer.session, encodings)
             return

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from zfed.compression import COMPRESSION, Encoding, Encodings, checked_level, checked_model_level, family
+from zfed.compression import (
+    COMPRESSION,
+    Encoding,
+    Encodings,
+    checked_level,
+    checked_model_level,
+    family,
+    matched,
+)
 from zfed.config import NodeConfig, RunConfig
-from zfed.errors import ConfigError, LayoutError
+from zfed.errors import ConfigError, LayoutError, LocalProtocolError
 from zfed.nodes.admission import Objection
 from zfed.params import ParameterLayout
 from zfed.wire.messages import Hello
@@ -67,22 +75,26 @@ class RunCompression:
                 )
         return levels
 
-    def encodings(self, hello: Hello, layout: ParameterLayout) -> LinkEncodings | Objection:
-        """How the vectors of a node's link are encoded, if its task allows that.
+    def lay_out(self, layout: ParameterLayout) -> None:
+        """Take the run's layout, which the first node tells.
 
-        Args:
-            hello: The node's.
-            layout: The run's, which is the node's, too.
+        Raises:
+            ConfigError: If something is to stay exact that is not there.
         """
+        try:
+            matched(layout.moving, self.exact)
+        except LayoutError as error:
+            raise ConfigError(f"--compress-except: {error}") from None
+        self._encodings = Encodings(layout, self.exact)
+
+    def encodings(self, hello: Hello) -> LinkEncodings | Objection:
+        """How the vectors of a node's link are encoded, if its task allows that; the layout is known."""
         levels = self.agree(hello)
         if isinstance(levels, Objection):
             return levels
         if self._encodings is None:
-            self._encodings = Encodings(layout, self.exact)
-        try:
-            link = LinkEncodings(*map(self._encodings.at, levels))
-        except LayoutError as error:
-            return Objection("compression", f"--compress-except of the coordinator: {error}")
+            raise LocalProtocolError("a node is admitted before the run has a layout")
+        link = LinkEncodings(*map(self._encodings.at, levels))
         for what, flag, encoding in (
             ("updates", "--compress", link.updates),
             ("models", "--compress-model", link.model),

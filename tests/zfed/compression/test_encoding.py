@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from zfed.compression import Encoding, create_codec
 from zfed.errors import LayoutError, UpdateError
-from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
+from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies import UpdateInspector
 from zfed.strategies.update_sum import UpdateSum
 
@@ -132,17 +133,26 @@ def test_feedback_keeps_small_values_alive():
 def test_sums_have_the_bits_of_the_decoded_updates(name):
     e, grid = encoding(name), 2.0**-40
     encoded = [e.encode(update(seed), None, key=seed).data for seed in range(4)]
-    plain, sliced, fused = UpdateSum(e.layout), UpdateSum(e.layout), UpdateSum(e.layout)
-    for each in (plain, sliced, fused):
+    plain, sliced = UpdateSum(e.layout), UpdateSum(e.layout)
+    for each in (plain, sliced):
         each.open(grid)
+    fused = {segment: _zeros(segment) for segment in e.layout.segments}
     for weight, data in enumerate(encoded, 3):
         plain.add([(0, e.decode(data).data)], weight)
     for weight, data in reversed(list(enumerate(encoded, 3))):  # in another order
         sliced.add(e.slices(data), weight)
-        e.accumulate(fused.total, data, weight, grid)
+        e.accumulate(fused.__getitem__, data, weight, grid)
+    plain.close()
+    sliced.close()
     for segment in e.layout.segments:
-        assert sliced.total(segment).tobytes() == plain.total(segment).tobytes()
-        assert fused.total(segment).tobytes() == plain.total(segment).tobytes()
+        wanted = b"".join(total.tobytes() for _, total in plain.blocks(segment))
+        assert b"".join(total.tobytes() for _, total in sliced.blocks(segment)) == wanted
+        assert fused[segment].tobytes() == wanted
+
+
+def _zeros(segment):
+    counts = segment.kind is TensorKind.COUNTER
+    return np.zeros(segment.size, NUMPY_DTYPES[segment.dtype] if counts else np.float64)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -300,3 +310,29 @@ def test_a_part_beyond_four_gigabytes_is_decoded_from_a_mapping(tmp_path):
     assert last.start == 2**34
     assert last.at > 2**32
     np.testing.assert_array_equal(e.decode_part(mapped, last).view(np.float32), [0, 0, 0, 0, 50])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_encoded_once_has_the_bytes_of_a_first_update(name):
+    e = encoding(name)
+    assert e.encode_once(update(3), key=9).tobytes() == e.encode(update(3), None, key=9).data.tobytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_decoding_into_a_buffer_changes_nothing_but_that(name):
+    e = encoding(name)
+    data = e.encode_once(update(3), key=9)
+    model = ParameterBuffer.zeros(LAYOUT)
+    assert e.decode(data, model.moving) == e.decode(data)
+    assert model.moving == e.decode(data)
+    assert not model["mine"].any()
+
+
+def test_touched_names_the_first_tensor_that_loses_something():
+    e = encoding("int8")
+    assert e.touched(["bias", "weight"]) == "weight"
+    assert e.touched(["b*"]) == "bias"
+    assert e.touched(["head", "mean", "half", "count"]) == ""
+    assert encoding("none").touched(["*"]) == ""
+    with pytest.raises(LayoutError, match="'wieght' is to be exact, but fits no tensor"):
+        e.touched(["wieght"])

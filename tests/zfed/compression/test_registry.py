@@ -1,6 +1,6 @@
 import pytest
 
-from zfed.compression import create_codec
+from zfed.compression import FAMILIES, checked_level, checked_model_level, create_codec, family
 from zfed.errors import ConfigError
 
 
@@ -26,3 +26,19 @@ def test_another_name_is_refused_with_the_nearest():
 def test_a_ratio_out_of_range_is_refused(ratio):
     with pytest.raises(ConfigError, match=r"expected a ratio above 0 and at most 1, for instance topk:0\.01"):
         create_codec(f"topk:{ratio}")
+
+
+@pytest.mark.parametrize("name", ["none", "bf16", "fp16", "int8", "topk:0.5"])
+def test_a_level_is_of_one_family(name):
+    assert family(name) in FAMILIES
+    assert checked_level(name) == name
+
+
+def test_equal_levels_have_one_spelling():
+    assert checked_level("topk:0.0100") == checked_level("topk:1e-2") == "topk:0.01"
+
+
+def test_top_k_is_no_level_of_a_model():
+    assert checked_model_level("int8") == "int8"
+    with pytest.raises(ConfigError, match=r'"topk:0\.01" makes no sense for a model: .* choose none, bf16'):
+        checked_model_level("topk:0.01")
