@@ -17,13 +17,14 @@ from zfed_kernels.reference import FINISH_LANES, Finish, Floats
 @kernel(
     reference.finish_mean,
     ("out float32", "in float32", "in float64", "float64", "float64"),
+    ("out float32", "in float32", "in float32", "float64", "float64"),
     ("out float64", "in float64", "in float64", "float64", "float64"),
 )
 def finish_mean(out: Floats, base: Floats, total: Floats, weight: float, rate: float) -> Finish:
     """Write base + rate * total / weight to out.
 
-    out, base (p,) of one dtype, base finite; total (p,); weight > 0, the sum of weights; rate > 0: server
-    learning rate.
+    out, base (p,) of one dtype, base finite; total (p,) of that or float64; weight > 0, the sum of weights;
+    rate > 0: server learning rate.
     """
     largest = np.zeros(FINISH_LANES, total.dtype)
     finite = True
@@ -53,6 +54,7 @@ def finish_mean(out: Floats, base: Floats, total: Floats, weight: float, rate: f
 @kernel(
     reference.finish_momentum,
     ("out float32", "out float32", "in float32", "in float32", "in float64") + ("float64",) * 3,
+    ("out float32", "out float32", "in float32", "in float32", "in float32") + ("float64",) * 3,
     ("out float64", "out float64", "in float64", "in float64", "in float64") + ("float64",) * 3,
 )
 def finish_momentum(
@@ -67,9 +69,9 @@ def finish_momentum(
 ) -> Finish:
     """Write v = momentum * last_velocity + total / weight to velocity and base + rate * v to out.
 
-    out, velocity, base, last_velocity (p,) of one dtype, the last two finite; total (p,); weight > 0, the sum
-    of weights; rate > 0. The step uses v as rounded to its dtype, so that a run restored from v goes on with
-    the same bits. Where out is finite, so is velocity.
+    out, velocity, base, last_velocity (p,) of one dtype, the last two finite; total (p,) of that or float64;
+    weight > 0, the sum of weights; rate > 0. The step uses v as rounded to its dtype, so that a run restored
+    from v goes on with the same bits. Where out is finite, so is velocity.
     """
     largest = np.zeros(FINISH_LANES, total.dtype)
     finite = True

@@ -76,6 +76,13 @@ def test_run_ends_with_the_exact_mean_of_every_update():
     check_run(simulation, config, ended)
 
 
+def test_run_with_a_sum_in_float32_ends_with_the_mean():
+    simulation, config = three(), configured(wait_for="3", accumulator="float32", memory_budget="1GB")
+    ended = run_once(simulation, config)
+    assert ended.finish.version == 5
+    check_run(simulation, config, ended)
+
+
 def test_every_worker_ends_with_the_run():
     simulation = three()
     run_once(simulation, configured(wait_for="3"))

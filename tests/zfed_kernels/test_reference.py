@@ -97,18 +97,18 @@ PAIRS: list[tuple[Any, Any, Any, tuple[float, ...], int]] = [
         for d in ("float64", "float32", "float16", "bfloat16")
     ),
     *(
-        (zfed_kernels.finish_mean, reference.finish_mean, arrays(dtype, dtype, "float64"), (7.0, 0.3), 1)
-        for dtype in ("float32", "float64")
+        (zfed_kernels.finish_mean, reference.finish_mean, arrays(dtype, dtype, total), (7.0, 0.3), 1)
+        for dtype, total in (("float32", "float32"), ("float32", "float64"), ("float64", "float64"))
     ),
     *(
         (
             zfed_kernels.finish_momentum,
             reference.finish_momentum,
-            arrays(dtype, dtype, dtype, dtype, "float64"),
+            arrays(dtype, dtype, dtype, dtype, total),
             (7.0, 0.3, 0.9),
             2,
         )
-        for dtype in ("float32", "float64")
+        for dtype, total in (("float32", "float32"), ("float32", "float64"), ("float64", "float64"))
     ),
     (noise.radius, reference.radius, words(1, 1), (), 1),
     (noise.cosine_and_sine, reference.cosine_and_sine, words(2, 1), (), 2),

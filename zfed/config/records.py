@@ -99,6 +99,12 @@ class RunConfig:
     )
     server_learning_rate: float = setting(1.0, "factor on the mean update", metavar="X", limits=POSITIVE)
     server_momentum: float = setting(0.9, "momentum of fedavgm", metavar="X", limits=MOMENTUM)
+    accumulator: str = setting(
+        "exact",
+        "sum of updates: exact, or float32 with half the memory and not order-free",
+        metavar="KIND",
+        choices=("exact", "float32"),
+    )
     value_range: float = setting(
         0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=VALUE_RANGE
     )

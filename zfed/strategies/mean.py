@@ -15,6 +15,7 @@ import numpy as np
 from zfed.errors import CheckpointError, ConfigError, RunFailedError
 from zfed.params import ParameterBuffer, ParameterLayout, Segment, TensorKind, narrowed, widened
 from zfed.params.dtypes import NUMPY_DTYPES
+from zfed.strategies.accumulator import named_accumulator
 from zfed.strategies.base import Done, Strategy
 from zfed.strategies.pieces import HALF, Array, Buffer, elements
 from zfed.strategies.update_sum import UpdateSum
@@ -39,18 +40,20 @@ class FedAvg(Strategy):
 
     Args:
         server_learning_rate: Greater than 0.
+        accumulator: How updates are summed, see `zfed.strategies.accumulator`.
     """
 
-    def __init__(self, *, server_learning_rate: float = 1.0) -> None:
+    def __init__(self, *, server_learning_rate: float = 1.0, accumulator: str = "exact") -> None:
         if not (math.isfinite(server_learning_rate) and server_learning_rate > 0):
             raise ConfigError(f"server learning rate is {server_learning_rate}, expected a number above 0")
         self.server_learning_rate = server_learning_rate
+        self._accumulator = named_accumulator(accumulator)
         self._state: dict[str, Array] = {}
         self._sum: UpdateSum
 
     def start(self, model: ParameterBuffer) -> None:
         """Begin from a model."""
-        self._sum = UpdateSum(model.layout.moving)
+        self._sum = UpdateSum(model.layout.moving, self._accumulator)
         kept = {
             state_key(role, segment): _first_value(role, segment, elements(model, segment))
             for segment in self._sum.layout.segments
@@ -111,7 +114,7 @@ class FedAvg(Strategy):
             len(self._roles(segment)) * segment.size * _compute_dtype(segment).itemsize
             for segment in layout.moving.segments
         )
-        return UpdateSum.memory(layout.moving) + 2 * kept + layout.nbytes
+        return UpdateSum.memory(layout.moving, self._accumulator) + 2 * kept + layout.nbytes
 
     def _roles(self, segment: Segment) -> tuple[str, ...]:
         """The arrays kept for a segment from round to round, each of its size."""

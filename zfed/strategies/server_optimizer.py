@@ -21,10 +21,13 @@ class FedAvgM(FedAvg):
         server_learning_rate: Greater than 0. A steady mean update moves the model by
             server_learning_rate / (1 - server_momentum) of itself each round.
         server_momentum: From 0, which is `FedAvg`, to below 1.
+        accumulator: As in `FedAvg`.
     """
 
-    def __init__(self, *, server_learning_rate: float = 1.0, server_momentum: float = 0.9) -> None:
-        super().__init__(server_learning_rate=server_learning_rate)
+    def __init__(
+        self, *, server_learning_rate: float = 1.0, server_momentum: float = 0.9, accumulator: str = "exact"
+    ) -> None:
+        super().__init__(server_learning_rate=server_learning_rate, accumulator=accumulator)
         if not 0 <= server_momentum < 1:
             raise ConfigError(f"server momentum is {server_momentum}, expected a number from 0 to below 1")
         self.server_momentum = server_momentum

@@ -11,27 +11,29 @@ import numpy as np
 from zfed.errors import LayoutError, RunFailedError, UpdateError
 from zfed.params import ParameterLayout, Segment, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
+from zfed.strategies.accumulator import Accumulator
 from zfed.strategies.coverage import Coverage
 from zfed.strategies.held_update import HeldUpdate
 from zfed.strategies.pieces import Array, Buffer, pieces
-from zfed_kernels import accumulate_exact, accumulate_exact_many, store_exact
 
 BLOCK: Final = 2**16
 """Elements summed and finished at a time: with all that belongs to them they fit into a core's cache."""
 
 
 class UpdateSum:
-    """Weighted sum of float tensors, exact in float64, and maximum of counters; the same bytes in any order.
+    """Weighted sum of float tensors and maximum of counters; if exact, the same bytes in any order.
 
     Pure and owned by one strategy. An update is summed as it comes (`add`), or held and summed at the end
     (`hold`); a round in which all are held needs no memory for a sum.
 
     Args:
         layout: Of the moving tensors.
+        accumulator: How floats are summed.
     """
 
-    def __init__(self, layout: ParameterLayout) -> None:
+    def __init__(self, layout: ParameterLayout, accumulator: Accumulator) -> None:
         self.layout = layout
+        self._accumulator = accumulator
         self._totals: dict[Segment, Array] = {}
         self._held: list[HeldUpdate] = []
         self._weights: list[float] = []
@@ -40,9 +42,9 @@ class UpdateSum:
         self._summed = False
 
     @staticmethod
-    def memory(layout: ParameterLayout) -> int:
+    def memory(layout: ParameterLayout, accumulator: Accumulator) -> int:
         """Bytes needed for such a layout."""
-        return sum(segment.size * _total_dtype(segment).itemsize for segment in layout.segments)
+        return sum(each.size * _total_dtype(each, accumulator).itemsize for each in layout.segments)
 
     def open(self, grid: float) -> None:
         """Forget everything and sum on a new grid."""
@@ -63,8 +65,8 @@ class UpdateSum:
         if not self._wanted(weight):
             return
         self._open = False
-        add = accumulate_exact if self._summed else store_exact
-        if not self._summed:
+        fresh = not self._summed
+        if fresh:
             self._begin_sum()
             self._summed = True
         coverage = Coverage(self.layout.nbytes)
@@ -75,7 +77,7 @@ class UpdateSum:
                 if segment.kind is TensorKind.COUNTER:
                     np.maximum(total, values, out=total)
                 else:
-                    add(total, values, weight, self._grid)
+                    self._accumulator.add(total, [values], [weight], self._grid, fresh)
         if fault := coverage.fault():
             raise LayoutError(f"update does not cover its layout: {fault}")
         self._weights.append(weight)
@@ -113,7 +115,7 @@ class UpdateSum:
 
         A sum is for the strategy to use up before it takes the next one. Once in a round.
         """
-        space = None if self._summed else np.empty(min(BLOCK, segment.size), _total_dtype(segment))
+        space = None if self._summed else np.empty(min(BLOCK, segment.size), self._dtype(segment))
         weights = [held.weight for held in self._held]
         first = 0
         while first < segment.size:
@@ -127,7 +129,7 @@ class UpdateSum:
                 for values in updates:
                     np.maximum(total, values, out=total)
             else:
-                accumulate_exact_many(total, updates, weights, self._grid, fresh=space is not None)
+                self._accumulator.add(total, updates, weights, self._grid, space is not None)
             yield slice(first, stop), total
             first = stop
 
@@ -142,20 +144,24 @@ class UpdateSum:
             raise UpdateError(f"weight is {weight}, expected a finite number from 0 on", code="weight")
         return weight > 0
 
+    def _dtype(self, segment: Segment) -> np.dtype[Any]:
+        return _total_dtype(segment, self._accumulator)
+
     def _begin_sum(self) -> None:
         """Counters start from their least value; sums need no zeros: the first update is stored."""
         if not self._totals:
-            self._totals = {each: np.empty(each.size, _total_dtype(each)) for each in self.layout.segments}
+            self._totals = {each: np.empty(each.size, self._dtype(each)) for each in self.layout.segments}
         for segment, total in self._totals.items():
             if segment.kind is TensorKind.COUNTER:
                 total.fill(_least(segment))
 
 
-def _total_dtype(segment: Segment) -> np.dtype[Any]:
-    return NUMPY_DTYPES[segment.dtype] if segment.kind is TensorKind.COUNTER else np.dtype(np.float64)
+def _total_dtype(segment: Segment, accumulator: Accumulator) -> np.dtype[Any]:
+    dtypes = NUMPY_DTYPES if segment.kind is TensorKind.COUNTER else accumulator.dtypes
+    return dtypes[segment.dtype]
 
 
 def _least(segment: Segment) -> int | bool:
     """What any counter of a segment is at least."""
-    dtype = _total_dtype(segment)
+    dtype = NUMPY_DTYPES[segment.dtype]
     return False if dtype == np.bool_ else int(np.iinfo(dtype).min)

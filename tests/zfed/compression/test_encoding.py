@@ -10,6 +10,7 @@ from zfed.errors import LayoutError, UpdateError
 from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies import UpdateInspector
+from zfed.strategies.accumulator import named_accumulator
 from zfed.strategies.update_sum import UpdateSum
 
 NAMES = ["none", "bf16", "fp16", "int8", "topk:0.1"]
@@ -133,7 +134,7 @@ def test_feedback_keeps_small_values_alive():
 def test_sums_have_the_bits_of_the_decoded_updates(name):
     e, grid = encoding(name), 2.0**-40
     encoded = [e.encode(update(seed), None, key=seed).data for seed in range(4)]
-    plain, sliced = UpdateSum(e.layout), UpdateSum(e.layout)
+    plain, sliced = (UpdateSum(e.layout, named_accumulator("exact")) for _ in range(2))
     for each in (plain, sliced):
         each.open(grid)
     fused = {segment: _zeros(segment) for segment in e.layout.segments}

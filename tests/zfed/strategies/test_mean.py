@@ -24,6 +24,17 @@ class TestFedAvgWithSlowServer(StrategyConformance):
         return FedAvg()
 
 
+class TestFedAvgInFloat32(StrategyConformance):
+    """Promises all but bytes that are the same in any order of updates."""
+
+    rounding = 2.0**-22
+    test_bytes_do_not_depend_on_the_order_of_updates = None
+    test_bytes_do_not_depend_on_whether_updates_are_held = None  # these are summed last
+
+    def make(self):
+        return FedAvg(accumulator="float32")
+
+
 @st.composite
 def weighted_updates(draw):
     count, size = draw(st.integers(1, 6)), draw(st.integers(1, 20))
@@ -51,6 +62,32 @@ def test_mean_lies_within_the_bound_of_the_true_one(drawn):
         true = math.fsum(w * float(u[i]) for w, u in zip(weights, updates, strict=True)) / math.fsum(weights)
         ulp = float(np.spacing(np.abs(value)))
         assert abs(float(value) - true) <= len(updates) * grid / (2 * sum(weights)) + 0.5001 * ulp
+
+
+@given(weighted_updates())
+@settings(deadline=None)
+def test_mean_in_float32_is_off_by_a_rounding_per_addition(drawn):
+    """|mean - true| <= (K + 2) 2^-24 of the sum of weighted magnitudes, over W; docs/adr/0013."""
+    updates, weights = drawn
+    model = ParameterBuffer.from_arrays({"w": np.zeros_like(updates[0])})
+    strategy = FedAvg(accumulator="float32")
+    strategy.start(model)
+    buffers = [ParameterBuffer.from_arrays({"w": update}) for update in updates]
+    mean = run_round(strategy, model, buffers, weights, 1.0)["w"]
+    for i, value in enumerate(mean):
+        terms = [w * float(u[i]) for w, u in zip(weights, updates, strict=True)]
+        allowed = (len(terms) + 2) * 2.0**-24 * math.fsum(map(abs, terms)) / math.fsum(weights)
+        assert abs(float(value) - math.fsum(terms) / math.fsum(weights)) <= allowed
+
+
+def test_a_sum_in_float32_takes_a_model_less():
+    layout = ParameterBuffer.from_arrays({"w": np.zeros(1000, np.float32), "d": np.zeros(10)}).layout
+    assert FedAvg().memory(layout) - FedAvg(accumulator="float32").memory(layout) == 4000
+
+
+def test_an_accumulator_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match=r'accumulator "float" is unknown.*float32'):
+        FedAvg(accumulator="float")
 
 
 def test_learning_rate_scales_learned_tensors_only():
