@@ -1,12 +1,8 @@
 """Moving blobs: the receiver pulls, so it alone knows what is missing and how much may be under way.
 
 A `Shelf` holds what this node offers. A `Puller` fetches from one peer: every PULL asks for at most one chunk
-and is answered by exactly one CHUNK, so the pulls under way *are* the credit.
-
-Credit aims at a time, not at a rate: what is under way should be here within a second, because a PING or PONG
-waits behind it. It starts at one small chunk. A chunk that came quickly doubles the size of the next, up to
-1 MiB, and after that adds a chunk of credit; one that came slowly halves the size and leaves a credit of one.
-So a long round trip does not look like a narrow link, and a narrow link does not look like a dead node.
+and is answered by exactly one CHUNK, so the pulls under way *are* the credit; `zfed.wire.credit` says how
+many.
 """
 
 from __future__ import annotations
@@ -18,13 +14,10 @@ from typing import TypeAlias
 
 from zfed.errors import RemoteProtocolError
 from zfed.wire.codec import Buffer
+from zfed.wire.credit import Credit
 from zfed.wire.digests import hasher_for
 from zfed.wire.messages import MAX_CHUNK_BYTES, Blob, Chunk, Pull
 
-MAX_CREDIT = 8
-SMALL_CHUNK_BYTES = 64 << 10
-QUICK_S = 0.5
-SLOW_S = 1.0
 REVOKE_S = 5.0
 MAX_PATIENCE_S = 60.0
 
@@ -142,6 +135,7 @@ class Intake:
 class _Pulled:
     intake: Intake
     size: int
+    under_way: int
     sent_at: float
 
 
@@ -151,12 +145,17 @@ class Puller:
 
     A pull that is not answered within `patience_s` is taken back and sent again. Each time that happens
     patience doubles: on a very slow link the answer is only late, and every new pull makes it later.
+
+    Args:
+        send: Where PULLs go.
+        window: What all pullers of this node may have under way together.
+        largest: Most bytes that one PULL may ask for.
     """
 
     send: Callable[[Pull], None]
     window: Window = field(default_factory=Window)
-    credit: int = 1
-    chunk_bytes: int = SMALL_CHUNK_BYTES
+    largest: int = MAX_CHUNK_BYTES
+    credit: Credit = field(default_factory=Credit)
     patience_s: float = REVOKE_S
     held: int = 0
     _intakes: dict[str, Intake] = field(default_factory=dict)
@@ -208,8 +207,9 @@ class Puller:
             raise RemoteProtocolError(
                 f"CHUNK of {len(data)} bytes of {chunk.blob!r}, {pulled.size} were pulled"
             )
+        if key not in self._taken_back:  # else nobody knows which pull this answers
+            self._learn(pulled.under_way, now - pulled.sent_at)
         self._forget(key)
-        self._adapt(now - pulled.sent_at)
         pulled.intake.take(chunk.offset, data)
         if pulled.intake.complete:
             self.stop(chunk.blob)
@@ -228,16 +228,19 @@ class Puller:
 
     def advance(self, now: float) -> None:
         """Send as many pulls as credit and window allow."""
+        chunks, size = self.credit.chunks, min(self.credit.chunk_bytes, self.largest)
         for intake in list(self._intakes.values()):
-            while len(self._under_way) < self.credit and self.window.admits(self.chunk_bytes, self.held):
-                wanted = intake.next_range(self.chunk_bytes)
+            while len(self._under_way) < chunks and self.window.admits(size, self.held):
+                wanted = intake.next_range(size)
                 if wanted is None:
                     break
-                offset, size = wanted
-                self.held += size
-                self._under_way[intake.blob.id, offset] = _Pulled(intake, size, now)
-                self.window.used += size
-                self.send(Pull(blob=intake.blob.id, offset=offset, bytes=size))
+                self._pull(intake, *wanted, now)
+
+    def _pull(self, intake: Intake, offset: int, size: int, now: float) -> None:
+        self.held += size
+        self._under_way[intake.blob.id, offset] = _Pulled(intake, size, self.held, now)
+        self.window.used += size
+        self.send(Pull(blob=intake.blob.id, offset=offset, bytes=size))
 
     def tick(self, now: float) -> None:
         """Take back pulls that were not answered in time, and pull what is missing again."""
@@ -248,7 +251,7 @@ class Puller:
             self._taken_back.add(key)
             pulled.intake.give_back(key[1], pulled.size)
         if late:
-            self.credit, self.chunk_bytes = 1, SMALL_CHUNK_BYTES
+            self.credit.lost()
             self.patience_s = min(2 * self.patience_s, MAX_PATIENCE_S)
         self.advance(now)
 
@@ -257,13 +260,7 @@ class Puller:
         self.held -= pulled.size
         self.window.used -= pulled.size
 
-    def _adapt(self, took_s: float) -> None:
-        if took_s > SLOW_S:
-            self.credit = 1
-            self.chunk_bytes = max(self.chunk_bytes // 2, SMALL_CHUNK_BYTES)
-        elif took_s <= QUICK_S:
+    def _learn(self, under_way: int, took_s: float) -> None:
+        self.credit.answered(took_s, under_way)
+        if took_s <= REVOKE_S / 2:
             self.patience_s = REVOKE_S
-            if self.chunk_bytes < MAX_CHUNK_BYTES:
-                self.chunk_bytes *= 2
-            else:
-                self.credit = min(self.credit + 1, MAX_CREDIT)

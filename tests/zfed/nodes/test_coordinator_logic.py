@@ -272,7 +272,6 @@ def test_worker_that_comes_back_in_time_goes_on_where_its_upload_stopped(make_ta
     alice.mute = True
     update = alice.offer(train, buffer(1.0, size=BIG))
     last = alice.last(Pull)
-    assert last.offset + last.bytes == update.vectors[0].data.bytes
     alice.answer(last)
     table.wait(0.5)
     alice.go()
@@ -280,7 +279,7 @@ def test_worker_that_comes_back_in_time_goes_on_where_its_upload_stopped(make_ta
     again = table.connect("alice", values=buffer(size=BIG), instance=1)
     again.blobs.update(alice.blobs)
     again.say(update)
-    assert max(pulled(again, last.blob)) < last.offset
+    assert not set(pulled(again, last.blob)) & set(range(last.offset, last.offset + last.bytes))
     assert table.told(RoundCommitted)
     np.testing.assert_array_equal(table.aggregation.model["w"], np.float32(1.0))
 

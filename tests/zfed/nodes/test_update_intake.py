@@ -35,7 +35,7 @@ class Worker:
 
     def connect(self):
         self.pulls = []
-        self.puller = Puller(self.pulls.append, chunk_bytes=CHUNK)
+        self.puller = Puller(self.pulls.append, largest=CHUNK)
 
     def offer(self, now=0.0):
         return self.intake.offer(self.name, self.update, WANTED, self.puller, now)

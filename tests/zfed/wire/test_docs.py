@@ -10,7 +10,7 @@ from msgspec import inspect
 from zfed.nodes import coordinator_logic, update_intake
 from zfed.params import ParameterLayout
 from zfed.transport import sockets
-from zfed.wire import codec, link, messages, session, transfer
+from zfed.wire import codec, credit, link, messages, session, transfer
 from zfed.wire.messages import FROM_COORDINATOR, FROM_NODE, Blob, PartitionClaim, Vector
 
 ROOT = Path(__file__).parents[3]
@@ -29,10 +29,9 @@ NUMBERS = {
     "FIRST_PAUSE_S": link.FIRST_PAUSE_S,
     "BACK_OFF_CAP_S": link.BACK_OFF_CAP_S,
     "SHORT_PAUSE_S": link.SHORT_PAUSE_S,
-    "SMALL_CHUNK_BYTES": transfer.SMALL_CHUNK_BYTES,
-    "MAX_CREDIT": transfer.MAX_CREDIT,
-    "QUICK_S": transfer.QUICK_S,
-    "SLOW_S": transfer.SLOW_S,
+    "SMALL_CHUNK_BYTES": credit.SMALL_CHUNK_BYTES,
+    "MAX_CREDIT": credit.MAX_CREDIT,
+    "QUEUE_S": credit.QUEUE_S,
     "REVOKE_S": transfer.REVOKE_S,
     "MAX_PATIENCE_S": transfer.MAX_PATIENCE_S,
     "window": transfer.Window().limit,

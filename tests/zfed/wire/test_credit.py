@@ -1,0 +1,78 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zfed.wire.credit import MAX_CREDIT, QUEUE_S, SMALL_CHUNK_BYTES, Credit
+from zfed.wire.messages import MAX_CHUNK_BYTES
+
+MOST = MAX_CREDIT * MAX_CHUNK_BYTES
+
+
+def answered(credit, empty_s, rate, chunks=1):
+    """Chunks over a link that is kept as full as credit says."""
+    for _ in range(chunks):
+        under_way = int(credit.limit)
+        credit.answered(max(empty_s, under_way / rate), under_way)
+    return credit
+
+
+def test_the_first_pull_asks_for_one_small_chunk():
+    assert (Credit().chunks, Credit().chunk_bytes) == (1, SMALL_CHUNK_BYTES)
+
+
+def test_what_is_under_way_doubles_while_there_is_no_queue():
+    credit, seen = Credit(), []
+    for _ in range(13):
+        seen.append((credit.chunks, credit.chunk_bytes >> 10))
+        answered(credit, empty_s=0.1, rate=1e12)
+    assert seen[:6] == [(1, 4), (2, 4), (4, 4), (4, 8), (4, 16), (4, 32)]
+    assert seen[-3:] == [(4, 1024), (8, 1024), (8, 1024)]
+
+
+@pytest.mark.parametrize("empty_s", [0.001, 0.02, 0.1, 0.3])
+@pytest.mark.parametrize("rate", [125e3, 1.25e6, 12.5e6])
+def test_a_link_is_full_and_its_queue_is_as_long_as_allowed(rate, empty_s):
+    credit = answered(Credit(), empty_s, rate, chunks=100)
+    longest = rate * (empty_s + QUEUE_S) + SMALL_CHUNK_BYTES
+    assert min(rate * empty_s, MOST) <= credit.limit <= min(longest, MOST)
+
+
+@pytest.mark.parametrize("slower", [2, 10, 100])
+def test_a_link_that_became_slower_has_a_short_queue_again_after_some_dozen_chunks(slower):
+    credit = answered(Credit(), 0.02, 12.5e6, chunks=100)
+    answered(credit, 0.02, 12.5e6 / slower, chunks=50)
+    assert credit.limit <= 12.5e6 / slower * (0.02 + QUEUE_S)
+
+
+def test_a_route_that_became_longer_is_learned_anew():
+    """Every chunk seems to queue, until but one small chunk is under way and takes as long all the same."""
+    credit = answered(Credit(), 0.01, 12.5e6, chunks=100)
+    answered(credit, 0.3, 12.5e6, chunks=300)
+    assert credit.empty_s == pytest.approx(0.3)
+    assert credit.limit >= 0.3 * 12.5e6
+
+
+def test_a_busy_machine_that_looks_away_now_and_then_loses_no_credit():
+    """A chunk may lie in a socket for long before a process gets the processor."""
+    credit = answered(Credit(), 0.001, 500e6, chunks=100)
+    before = credit.limit
+    for took_s in [0.2, 0.3, 0.2, 0.4, 0.02] * 10:
+        credit.answered(took_s, int(credit.limit))
+    assert credit.limit == before == MOST
+
+
+def test_credit_begins_anew_after_a_loss():
+    credit = answered(Credit(), 0.001, 1e9, chunks=100)
+    credit.lost()
+    assert credit.limit == SMALL_CHUNK_BYTES
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(1, MOST)), max_size=40))
+def test_whatever_chunks_take_one_small_one_may_be_pulled_and_never_more_than_the_most(samples):
+    credit = Credit()
+    for took_s, under_way in samples:
+        credit.answered(took_s, under_way)
+        assert SMALL_CHUNK_BYTES <= credit.limit <= MOST
+        assert 1 <= credit.chunks <= MAX_CREDIT
+        assert SMALL_CHUNK_BYTES <= credit.chunk_bytes <= MAX_CHUNK_BYTES
+        assert credit.chunk_bytes * (credit.chunks - 1) < credit.limit

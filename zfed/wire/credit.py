@@ -1,0 +1,76 @@
+"""How much one peer may be asked for at a time: as much as keeps its link busy, and little more.
+
+What is under way beyond what an empty link carries lies in a queue, and a PING or PONG waits behind it. So
+credit aims at a *time in the queue*, whatever the link: how long a chunk took tells how long the bytes before
+it waited. On 1 Mbit/s that comes to three chunks of 4 KiB, on a long and wide link to all that fits between
+its two ends. Why these numbers: docs/adr/0013-credit-aims-at-a-short-queue.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from zfed.wire.messages import MAX_CHUNK_BYTES
+
+MAX_CREDIT: Final = 8
+SMALL_CHUNK_BYTES: Final = 4 << 10
+QUEUE_S: Final = 0.06
+FORGETTING: Final = 7 / 8
+SHORTEST_S: Final = 1e-6
+
+
+@dataclass
+class Credit:
+    """The credit of one peer, learned from the time its chunks took.
+
+    A small chunk with nothing before it takes as long as an empty link makes it take, `empty_s`; what another
+    takes longer it spent in the queue. While there is hardly a queue, what is under way doubles with each
+    round trip; else it is what the link carries in `empty_s` and the time that is allowed in the queue.
+
+    Attributes:
+        limit: Bytes that may be under way, from one small chunk to `MAX_CREDIT` of the largest.
+        empty_s: Seconds from a PULL to its CHUNK where nothing is in the way.
+        rate: Bytes a second that the link carries.
+    """
+
+    limit: float = SMALL_CHUNK_BYTES
+    empty_s: float = math.inf
+    rate: float = 0.0
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of one PULL: a power of two, at most a quarter of what may be under way.
+
+        Quarters, because a link with but one chunk in it is idle until the next is asked for, and large ones
+        come in bursts that look like a queue; not less, because each costs a header and two wake-ups.
+        """
+        quarter = 1 << max(int(self.limit).bit_length() - 3, 0)
+        return min(max(quarter, SMALL_CHUNK_BYTES), MAX_CHUNK_BYTES)
+
+    @property
+    def chunks(self) -> int:
+        """PULLs that may be under way."""
+        return min(math.ceil(self.limit / self.chunk_bytes), MAX_CREDIT)
+
+    def answered(self, took_s: float, under_way: int) -> None:
+        """A chunk has come.
+
+        Args:
+            took_s: Seconds since it was pulled.
+            under_way: Bytes that were under way then, its own included.
+        """
+        alone = under_way <= SMALL_CHUNK_BYTES
+        self.empty_s = took_s if alone else min(self.empty_s, took_s)
+        # Never more than the link's rate, and less where it was not full or a busy machine looked away: so
+        # the largest counts. It is forgotten within some dozen chunks, for a link that became slower.
+        self.rate = max(under_way / max(took_s, SHORTEST_S), self.rate * FORGETTING)
+        limit = max(self.limit, 2 * under_way)
+        if took_s - self.empty_s > QUEUE_S / 4:
+            limit = min(limit, self.rate * (self.empty_s + QUEUE_S))
+        self.limit = min(max(limit, SMALL_CHUNK_BYTES), MAX_CREDIT * MAX_CHUNK_BYTES)
+
+    def lost(self) -> None:
+        """A pull was not answered at all: begin anew, with little."""
+        self.limit = SMALL_CHUNK_BYTES
