@@ -20,6 +20,7 @@ MAX_PORT = 65_535
 MAX_FRAME_BYTES = (2 << 20) + (64 << 10)
 SMALL_FRAME_BYTES = 8 << 10
 LINGER_MS = 1000
+BACKLOG = 4096
 HANDSHAKE_MS = 5000
 RECEIVE_HWM = 64
 HEARTBEAT_MS = 10_000
@@ -40,6 +41,7 @@ class SocketListener:
         self._socket = _socket(self._context, zmq.ROUTER)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 0)
+        self._socket.setsockopt(zmq.BACKLOG, BACKLOG)  # a thousand workers come back at once
         try:
             self._socket.bind(address)
         except zmq.ZMQError as error:
@@ -83,6 +85,7 @@ class SocketConnector:
         self._owns_context = context is None
         self._context = context or zmq.Context()
         self._socket: zmq.Socket[bytes] | None = None
+        self._answered = False
 
     @property
     def pollable(self) -> zmq.Socket[bytes] | None:
@@ -105,6 +108,7 @@ class SocketConnector:
         """
         self._drop()
         _check_port(address)
+        self._answered = False
         self._socket = _socket(self._context, zmq.DEALER)
         self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
         try:
@@ -116,14 +120,21 @@ class SocketConnector:
     def receive(self) -> tuple[bytes, list[Buffer]] | None:
         """The next message as (empty route, frames), or None if there is none now."""
         frames = None if self._socket is None else _receive(self._socket)
-        return None if frames is None else (b"", frames)
+        if frames is None:
+            return None
+        self._answered = True
+        return b"", frames
 
     def send(self, route: bytes, frames: Sequence[Buffer]) -> bool:
         """Queue a message; False if there is no connection to queue it on."""
         return self._socket is not None and _send(self._socket, frames)
 
     def disconnect(self) -> None:
-        """Drop the connection; what is queued is still sent for a short while."""
+        """Drop the connection; what is queued is still sent for a short while.
+
+        Not so if nothing ever came on it: a HELLO that arrived after that of the next attempt would take
+        its session away.
+        """
         self._drop()
 
     def close(self) -> None:
@@ -134,7 +145,7 @@ class SocketConnector:
 
     def _drop(self) -> None:
         if self._socket is not None:
-            self._socket.close()
+            self._socket.close(linger=LINGER_MS if self._answered else 0)
             self._socket = None
 
 

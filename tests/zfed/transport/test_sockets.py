@@ -1,4 +1,5 @@
 import resource
+import socket
 import time
 from contextlib import closing
 
@@ -8,7 +9,7 @@ import zmq
 from zfed.errors import ConnectError, UsageError
 from zfed.transport import SocketConnector, SocketListener, is_loopback
 from zfed.transport.base import MAX_FRAMES
-from zfed.transport.sockets import MAX_FRAME_BYTES
+from zfed.transport.sockets import LINGER_MS, MAX_FRAME_BYTES
 
 PATIENCE_S = 5.0
 
@@ -110,6 +111,16 @@ def test_connectors_of_one_process_may_share_a_context_and_each_is_closed_alone(
         assert second.send(b"", [b"still here"])
         assert plain(awaited(listener.receive)[1]) == [b"still here"]
         second.close()
+
+
+def test_what_was_sent_on_a_connection_that_never_answered_is_not_sent_after_it_was_dropped():
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        connector = SocketConnector()
+        connector.open(f"tcp://127.0.0.1:{mute.getsockname()[1]}")
+        assert connector.send(b"", [b"hello"])
+        started = time.monotonic()
+        connector.close()
+        assert time.monotonic() - started < LINGER_MS / 2000
 
 
 def test_connection_that_the_coordinator_closed_is_broken_at_once():

@@ -103,6 +103,7 @@ def test_the_socket_options_are_those_in_the_code():
     assert table["RECONNECT_IVL"][2] == "-1"
     assert table["RCVHWM"][1] == str(sockets.RECEIVE_HWM)
     assert table["MAXMSGSIZE"][1].replace(",", "") == str(sockets.MAX_FRAME_BYTES)
+    assert table["BACKLOG"][1] == str(sockets.BACKLOG)
     assert table["LINGER"][1] == f"{sockets.LINGER_MS // 1000} s"
     assert table["HANDSHAKE_IVL"][1] == f"{sockets.HANDSHAKE_MS // 1000} s"
 
