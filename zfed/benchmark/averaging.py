@@ -10,7 +10,14 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zfed_kernels import accumulate_exact, finish_mean, warm_up
+from zfed_kernels import (
+    accumulate_exact,
+    accumulate_exact_four,
+    accumulate_exact_many,
+    finish_mean,
+    store_exact,
+    warm_up,
+)
 
 Floats: TypeAlias = NDArray[np.float32]
 Average: TypeAlias = Callable[[Sequence[Floats]], Floats]
@@ -33,7 +40,7 @@ def measure_averaging(length: int, updates: int) -> dict[str, float]:
     generator = np.random.default_rng(0)
     length = min(length, LARGEST_UPDATE)
     given = [generator.random(length, np.float32) for _ in range(min(updates, MOST_UPDATES))]
-    warm_up(accumulate_exact, finish_mean)
+    warm_up(store_exact, accumulate_exact, accumulate_exact_four, finish_mean)
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
     for _ in range(REPEATS):
         for name, average in WAYS.items():
@@ -45,9 +52,8 @@ def measure_averaging(length: int, updates: int) -> dict[str, float]:
 
 def with_kernels(updates: Sequence[Floats]) -> Floats:
     """As zfed does: an exact sum in float64, the same bits in any order."""
-    total = np.zeros(updates[0].size)
-    for update in updates:
-        accumulate_exact(total, update, 1.0, GRID)
+    total = np.empty(updates[0].size)
+    accumulate_exact_many(total, updates, [1.0] * len(updates), GRID, fresh=True)
     mean = np.empty_like(updates[0])
     finish_mean(mean, np.zeros_like(mean), total, float(len(updates)), 1.0)
     return mean
