@@ -191,14 +191,14 @@ class Encoding:
             rest = whole[border:]
 
     def accumulate(
-        self, total: Callable[[Segment], Array], data: Buffer, weight: float, grid: float | None
+        self, data: Buffer, total: Callable[[Segment], Array], weight: float, grid: float | None
     ) -> None:
         """Add an update to a sum without decoding it first: the bits are those of adding what was decoded.
 
         Args:
+            data: What has passed `check`.
             total: Gives the sum of a segment: float64 for floats (float32 will do without a grid), the
                 segment's dtype for counters, of which the maximum is taken.
-            data: What has passed `check`.
             weight: At least 0.
             grid: As in `zfed_kernels.accumulate_exact`; None to round no term.
         """

@@ -7,6 +7,7 @@ from whichever thread drives it; nothing here knows of sockets or of time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from zfed.checkpoint import RunDirectory, map_model, read_model
 from zfed.compression.codec import Bytes
 from zfed.errors import CheckpointError, LayoutError, ZfedError
 from zfed.nodes.ahead import ahead
-from zfed.nodes.encoded_updates import inspect, slices
+from zfed.nodes.encoded_updates import inspect, joined
 from zfed.nodes.words import (
     BeginRound,
     CommitVersion,
@@ -122,8 +123,12 @@ class Aggregation:
 
     def _fold(self, job: FoldUpdate) -> UpdateFolded:
         fold = job.fold
-        add = self.strategy.hold if job.hold else self.strategy.accumulate
-        add(slices(job.chunks, job.encoding), fold.weight)
+        if job.encoding is not None:
+            data = joined(job.chunks, job.encoding)
+            self.strategy.accumulate_encoded(partial(job.encoding.accumulate, data), fold.weight)
+        else:
+            add = self.strategy.hold if job.hold else self.strategy.accumulate
+            add(job.chunks, fold.weight)
         own = self._own_model(job) if fold.keep else None
         return UpdateFolded(fold, own)
 
@@ -133,9 +138,7 @@ class Aggregation:
         if job.broadcast is not None:
             base = base.copy()
             job.broadcast.encoding.decode(self._encoded(job.broadcast), base.moving)
-        delta = ParameterBuffer.zeros(base.layout.moving)
-        _copy(slices(job.chunks, job.encoding), delta)
-        own = apply_delta(base, delta)
+        own = apply_delta(base, _delta(job, base.layout.moving))
         path = self.directory.save_update(fold.round, fold.node, own)
         mapped = map_model(path, moving_only=True).data.data
         return Served(blob_of(f"update:{fold.round}:{fold.node}", mapped), mapped, mapped)
@@ -203,6 +206,14 @@ class Aggregation:
     def _drop_updates(self, round_number: int) -> None:
         for path in self.directory.update_path(round_number, "x").parent.glob(f"r{round_number:05d}-*"):
             path.unlink(missing_ok=True)
+
+
+def _delta(job: FoldUpdate, layout: ParameterLayout) -> ParameterBuffer:
+    if job.encoding is not None:
+        return job.encoding.decode(joined(job.chunks, job.encoding))
+    delta = ParameterBuffer.zeros(layout)
+    _copy(job.chunks, delta)
+    return delta
 
 
 def _copy(chunks: Iterable[tuple[int, Buffer]], part: ParameterBuffer) -> None:

@@ -1,8 +1,6 @@
-"""An encoded update at the coordinator: put together, looked at, and made slices that a strategy sums."""
+"""An encoded update at the coordinator: put together and looked at."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -25,15 +23,6 @@ def inspect(job: InspectUpdate) -> UpdateInspected:
     except UpdateError as error:
         return UpdateInspected(job.assignment, job.digest, error.code, str(error))
     return UpdateInspected(job.assignment, job.digest)
-
-
-def slices(chunks: Chunks, encoding: Encoding | None) -> Iterator[tuple[int, memoryview]]:
-    """(offset, bytes) of an update's vector, in whatever form it came; an encoded one has been inspected."""
-    if encoding is None:
-        yield from ((offset, memoryview(data)) for offset, data in chunks)
-        return
-    for offset, values in encoding.slices(joined(chunks, encoding)):
-        yield offset, values.data
 
 
 def joined(chunks: Chunks, encoding: Encoding) -> Bytes:

@@ -22,10 +22,12 @@ class Accumulator(NamedTuple):
         dtypes: Of the sum of a float tensor, by the tensor's dtype.
         add: Called with (total, updates, weights, grid, fresh): adds weighted updates of one dtype to the
             total, or to zeros where `fresh` says that the total's values do not count.
+        exact: True if terms are rounded to the grid.
     """
 
     dtypes: Mapping[str, np.dtype[Any]]
     add: Callable[[Array, Sequence[Array], Sequence[float], float, bool], None]
+    exact: bool
 
 
 def named_accumulator(name: str) -> Accumulator:
@@ -56,8 +58,8 @@ def _add_rounded(
 
 
 ACCUMULATORS: Final[dict[str, Accumulator]] = {
-    "exact": Accumulator(dict.fromkeys(("F64", "F32", "F16", "BF16"), _FLOAT64), _add_exactly),
+    "exact": Accumulator(dict.fromkeys(("F64", "F32", "F16", "BF16"), _FLOAT64), _add_exactly, True),
     "float32": Accumulator(
-        {"F64": _FLOAT64, **dict.fromkeys(("F32", "F16", "BF16"), _FLOAT32)}, _add_rounded
+        {"F64": _FLOAT64, **dict.fromkeys(("F32", "F16", "BF16"), _FLOAT32)}, _add_rounded, False
     ),
 }

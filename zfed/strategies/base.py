@@ -6,11 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.params import ParameterBuffer, ParameterLayout, Segment
 from zfed.strategies.pieces import Array, Buffer
 
 Done: TypeAlias = Callable[[int, int], None]
 """Is told that the bytes from the first number to before the second are as they will stay."""
+
+
+AddTo: TypeAlias = Callable[[Callable[[Segment], Array], float, "float | None"], None]
+"""Adds one update to the sum of each segment, given its weight and what to round terms to a multiple of."""
 
 
 class Strategy(ABC):
@@ -55,6 +59,18 @@ class Strategy(ABC):
 
         All held updates are then summed and finished a block at a time, while the block is in the cache.
         Until then the slices must not change.
+        """
+
+    @abstractmethod
+    def accumulate_encoded(self, add: AddTo, weight: float) -> None:
+        """As `accumulate`, with the same bits if the sum is exact, for an update that is not decoded first.
+
+        Args:
+            add: As `zfed.compression.Encoding.accumulate` does; covers the whole vector.
+            weight: As there.
+
+        Raises:
+            UpdateError: As `accumulate`.
         """
 
     def finish(self, model: ParameterBuffer) -> ParameterBuffer:

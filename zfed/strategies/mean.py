@@ -16,7 +16,7 @@ from zfed.errors import CheckpointError, ConfigError, RunFailedError
 from zfed.params import ParameterBuffer, ParameterLayout, Segment, TensorKind, narrowed, widened
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.accumulator import named_accumulator
-from zfed.strategies.base import Done, Strategy
+from zfed.strategies.base import AddTo, Done, Strategy
 from zfed.strategies.pieces import HALF, Array, Buffer, elements
 from zfed.strategies.update_sum import UpdateSum
 from zfed_kernels import Finish, finish_mean, scan
@@ -68,6 +68,10 @@ class FedAvg(Strategy):
     def accumulate(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
         """Add one update."""
         self._sum.add(chunks, weight)
+
+    def accumulate_encoded(self, add: AddTo, weight: float) -> None:
+        """Add one update in encoded form."""
+        self._sum.add_encoded(add, weight)
 
     def hold(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
         """Add one update at the end of the round."""

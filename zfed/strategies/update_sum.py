@@ -12,6 +12,7 @@ from zfed.errors import LayoutError, RunFailedError, UpdateError
 from zfed.params import ParameterLayout, Segment, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.accumulator import Accumulator
+from zfed.strategies.base import AddTo
 from zfed.strategies.coverage import Coverage
 from zfed.strategies.held_update import HeldUpdate
 from zfed.strategies.pieces import Array, Buffer, pieces
@@ -80,6 +81,25 @@ class UpdateSum:
                     self._accumulator.add(total, [values], [weight], self._grid, fresh)
         if fault := coverage.fault():
             raise LayoutError(f"update does not cover its layout: {fault}")
+        self._weights.append(weight)
+        self._open = True
+
+    def add_encoded(self, add: AddTo, weight: float) -> None:
+        """Add one update that can add itself to the sums of segments. One of weight 0 adds nothing.
+
+        Raises:
+            UpdateError: As `add`.
+        """
+        if not self._wanted(weight):
+            return
+        self._open = False
+        if not self._summed:
+            self._begin_sum()
+            for segment, total in self._totals.items():
+                if segment.kind is not TensorKind.COUNTER:
+                    total.fill(0)
+            self._summed = True
+        add(self._totals.__getitem__, weight, self._grid if self._accumulator.exact else None)
         self._weights.append(weight)
         self._open = True
 

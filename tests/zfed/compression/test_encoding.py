@@ -142,7 +142,7 @@ def test_sums_have_the_bits_of_the_decoded_updates(name):
         plain.add([(0, e.decode(data).data)], weight)
     for weight, data in reversed(list(enumerate(encoded, 3))):  # in another order
         sliced.add(e.slices(data), weight)
-        e.accumulate(fused.__getitem__, data, weight, grid)
+        e.accumulate(data, fused.__getitem__, weight, grid)
     plain.close()
     sliced.close()
     for segment in e.layout.segments:
@@ -164,7 +164,7 @@ def test_a_plain_sum_in_float32_works_without_a_grid(name):
         values[...] = np.random.default_rng(0).standard_normal(values.shape)
     data = e.encode(delta, None, key=3).data
     totals = {segment: np.zeros(segment.size, np.float32) for segment in layout.segments}
-    e.accumulate(totals.__getitem__, data, 2.0, None)
+    e.accumulate(data, totals.__getitem__, 2.0, None)
     decoded = e.decode(data)
     for segment, total in totals.items():
         np.testing.assert_array_equal(total, 2 * decoded.data[segment.start : segment.stop].view(np.float32))

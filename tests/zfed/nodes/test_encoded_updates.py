@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zfed.compression import Encodings
-from zfed.nodes.encoded_updates import inspect, joined, slices
+from zfed.nodes.encoded_updates import inspect, joined
 from zfed.nodes.words import InspectUpdate, UpdateInspected
 from zfed.params import ParameterBuffer
 
@@ -39,18 +39,6 @@ def test_encoded_form_is_put_together_whatever_the_order_of_its_chunks(level, bo
     chunks = cut(data, borders)
     random.shuffle(chunks)
     assert joined(chunks, encoding).tobytes() == data
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_slices_are_those_of_the_decoded_vector(level):
-    encoding, data = encoded(level)
-    whole = b"".join(bytes(values) for _, values in slices(cut(data, [100]), encoding))
-    assert whole == encoding.decode(data).data.tobytes()
-
-
-def test_slices_of_what_is_not_encoded_are_its_chunks():
-    chunks = cut(DELTA.data.tobytes(), [64, 128])
-    assert [(offset, bytes(data)) for offset, data in slices(chunks, None)] == chunks
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -3,10 +3,12 @@
 import itertools
 import os
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
 
+from zfed.compression import Encodings
 from zfed.errors import CheckpointError, LayoutError, RunFailedError, UpdateError
 from zfed.params import ParameterBuffer, TensorKind, widened
 from zfed.strategies import choose_grid, encode_delta
@@ -59,6 +61,11 @@ def run_round(strategy, model, updates, weights, grid=None, size=64):
     return strategy.finish(model)
 
 
+def as_numbers(buffer, name):
+    dtype = buffer.layout.tensor(name).dtype
+    return widened(buffer[name], dtype) if dtype in FLOATS else buffer[name]
+
+
 def moving_bytes(buffer):
     return buffer.moving.data.tobytes()
 
@@ -106,6 +113,26 @@ class StrategyConformance:
             new = run_round(strategy, model, [updates[i] for i in order], [weights[i] for i in order])
             results.add((moving_bytes(new), strategy.largest_delta, str(state_bytes(strategy))))
         assert len(results) == 1
+
+    @pytest.mark.parametrize("level", ["bf16", "int8", "topk:0.3"])
+    def test_encoded_updates_count_as_what_they_stand_for(self, model, updates, level):
+        encoding, weights = Encodings(model.layout).at(level), [3.0, 0.0, 1000.0, 17.25]
+        encoded = [encoding.encode_once(update.moving, key=number) for number, update in enumerate(updates)]
+        decoded, direct = self.make(), self.make()
+        decoded.start(model)
+        wanted = run_round(decoded, model, [encoding.decode(data) for data in encoded], weights)
+        direct.start(model)
+        direct.open_round(choose_grid(weights, VALUE_RANGE))
+        for data, weight in reversed(list(zip(encoded, weights, strict=True))):
+            direct.accumulate_encoded(partial(encoding.accumulate, data), weight)
+        new = direct.finish(model)
+        if self.rounding:
+            for name in new:
+                np.testing.assert_allclose(
+                    as_numbers(new, name), as_numbers(wanted, name), rtol=1e-2, atol=1e-4
+                )
+        else:
+            assert (moving_bytes(new), state_bytes(direct)) == (moving_bytes(wanted), state_bytes(decoded))
 
     def test_bytes_do_not_depend_on_slices_or_their_order(self, model, updates):
         results = set()
