@@ -19,8 +19,8 @@ from zfed_kernels.quantise import (
 from zfed_kernels.reduction import (
     accumulate,
     accumulate_exact,
-    accumulate_exact_four,
     accumulate_exact_many,
+    accumulate_up_to_four,
     scale,
     store_exact,
 )
@@ -34,12 +34,12 @@ __all__ = [
     "accumulate_bfloat16",
     "accumulate_bfloat16_exact",
     "accumulate_exact",
-    "accumulate_exact_four",
     "accumulate_exact_many",
     "accumulate_float16",
     "accumulate_float16_exact",
     "accumulate_int8",
     "accumulate_int8_exact",
+    "accumulate_up_to_four",
     "add_gaussian_noise",
     "finish_mean",
     "finish_momentum",

@@ -74,20 +74,19 @@ def accumulate_exact_many(
         if len(some) == 1:
             (store_exact if fresh else accumulate_exact)(total, some[0], factors[0], grid)
         else:
-            while len(some) < _TOGETHER:  # an update again, in the L1 cache by then; weight 0 adds nothing
-                some.append(some[-1])
-                factors.append(0.0)
-            (u0, u1, u2, u3), (w0, w1, w2, w3) = some, factors
-            accumulate_exact_four(total, u0, u1, u2, u3, w0, w1, w2, w3, grid, fresh)
+            spare = _TOGETHER - len(some)
+            u0, u1, u2, u3 = some + some[:1] * spare
+            w0, w1, w2, w3 = factors + [0.0] * spare
+            accumulate_up_to_four(total, u0, u1, u2, u3, w0, w1, w2, w3, len(some), grid, fresh)
         fresh = False
 
 
 @kernel(
-    reference.accumulate_exact_four,
-    ("out float64", *("in float32",) * 4, *("float64",) * 5, "boolean"),
-    ("out float64", *("in float64",) * 4, *("float64",) * 5, "boolean"),
+    reference.accumulate_up_to_four,
+    ("out float64", *("in float32",) * 4, *("float64",) * 4, "int64", "float64", "boolean"),
+    ("out float64", *("in float64",) * 4, *("float64",) * 4, "int64", "float64", "boolean"),
 )
-def accumulate_exact_four(
+def accumulate_up_to_four(
     total: Float64s,
     update_0: Floats,
     update_1: Floats,
@@ -97,17 +96,23 @@ def accumulate_exact_four(
     weight_1: float,
     weight_2: float,
     weight_3: float,
+    count: int,
     grid: float,
     fresh: bool,
 ) -> None:
-    """Add four updates in one pass; see `accumulate_exact_many`."""
+    """Add the first `count` updates, 2 to 4, in one pass; see `accumulate_exact_many`.
+
+    What is asked in the loop is the same each time: the compiler makes a loop for each answer.
+    """
     magic = 1.5 * 2.0**52 * grid
     for i in range(total.size):
         so_far = 0.0 if fresh else total[i]
         so_far += (weight_0 * np.float64(update_0[i]) + magic) - magic
         so_far += (weight_1 * np.float64(update_1[i]) + magic) - magic
-        so_far += (weight_2 * np.float64(update_2[i]) + magic) - magic
-        so_far += (weight_3 * np.float64(update_3[i]) + magic) - magic
+        if count > 2:
+            so_far += (weight_2 * np.float64(update_2[i]) + magic) - magic
+        if count > 3:
+            so_far += (weight_3 * np.float64(update_3[i]) + magic) - magic
         total[i] = so_far
 
 

@@ -118,7 +118,7 @@ def store_exact(total: Float64s, update: AnyFloats, weight: float, grid: float) 
     accumulate_exact(total, update, weight, grid)
 
 
-def accumulate_exact_four(
+def accumulate_up_to_four(
     total: Float64s,
     update_0: AnyFloats,
     update_1: AnyFloats,
@@ -128,16 +128,19 @@ def accumulate_exact_four(
     weight_1: float,
     weight_2: float,
     weight_3: float,
+    count: int,
     grid: float,
     fresh: bool,
 ) -> None:
-    """Add four updates, one after another, to total or, if that is fresh, to zeros."""
+    """Add the first updates, one after another, to total or, if that is fresh, to zeros."""
     if fresh:
         total.fill(0)
     accumulate_exact(total, update_0, weight_0, grid)
     accumulate_exact(total, update_1, weight_1, grid)
-    accumulate_exact(total, update_2, weight_2, grid)
-    accumulate_exact(total, update_3, weight_3, grid)
+    if count > 2:
+        accumulate_exact(total, update_2, weight_2, grid)
+    if count > 3:
+        accumulate_exact(total, update_3, weight_3, grid)
 
 
 def accumulate(total: Floats, update: AnyFloats, weight: float) -> None:

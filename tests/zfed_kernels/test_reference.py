@@ -76,14 +76,14 @@ PAIRS: list[tuple[Any, Any, Any, tuple[float, ...], int]] = [
     ),
     *(
         (
-            zfed_kernels.accumulate_exact_four,
-            reference.accumulate_exact_four,
+            zfed_kernels.accumulate_up_to_four,
+            reference.accumulate_up_to_four,
             arrays("float64", *[update] * 4),
-            (3.7, 1.0, 0.0, 2.5, GRID, fresh),
+            (3.7, 1.0, 0.0, 2.5, count, GRID, fresh),
             1,
         )
         for update in ("float64", "float32", "float16", "bfloat16")
-        for fresh in (False, True)
+        for count, fresh in ((2, False), (3, True), (4, False), (4, True))
     ),
     *(
         (zfed_kernels.accumulate, reference.accumulate, arrays(total, update), (3.7,), 1)

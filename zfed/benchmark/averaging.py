@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from zfed_kernels import (
     accumulate_exact,
-    accumulate_exact_four,
     accumulate_exact_many,
+    accumulate_up_to_four,
     finish_mean,
     store_exact,
     warm_up,
@@ -40,7 +40,7 @@ def measure_averaging(length: int, updates: int) -> dict[str, float]:
     generator = np.random.default_rng(0)
     length = min(length, LARGEST_UPDATE)
     given = [generator.random(length, np.float32) for _ in range(min(updates, MOST_UPDATES))]
-    warm_up(store_exact, accumulate_exact, accumulate_exact_four, finish_mean)
+    warm_up(store_exact, accumulate_exact, accumulate_up_to_four, finish_mean)
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
     for _ in range(REPEATS):
         for name, average in WAYS.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zfed_kernels
-from zfed_kernels import accumulate_exact, accumulate_exact_four, finish_mean, scan, store_exact
+from zfed_kernels import accumulate_exact, accumulate_up_to_four, finish_mean, scan, store_exact
 
 
 def warm_up() -> None:
@@ -12,4 +12,4 @@ def warm_up() -> None:
     Those of compression, noise, momentum and float64 are compiled by whoever uses them; together they take
     far longer.
     """
-    zfed_kernels.warm_up(scan, accumulate_exact, store_exact, accumulate_exact_four, finish_mean)
+    zfed_kernels.warm_up(scan, accumulate_exact, store_exact, accumulate_up_to_four, finish_mean)
