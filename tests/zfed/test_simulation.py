@@ -300,6 +300,37 @@ def test_run_without_an_evaluator_goes_on_and_says_so():
     assert {fact.reason for fact in simulation.told(EvaluationSkipped)} >= {"no evaluator took part"}
 
 
+# ---- what stays on disk -------------------------------------------------------------------------
+
+
+def versions_on_disk(directory):
+    return [int(path.name[1:6]) for path in sorted((directory.path / "models").iterdir())]
+
+
+@pytest.mark.parametrize(
+    ("keep", "left"), [(1, [5]), (3, [3, 4, 5]), (6, [0, 1, 2, 3, 4, 5]), (0, [0, 1, 2, 3, 4, 5])]
+)
+def test_newest_versions_stay_on_disk(keep, left):
+    with run_directory() as directory:
+        three().run(configured(wait_for="3", keep_models=keep), directory)
+        assert versions_on_disk(directory) == left
+
+
+def test_version_that_waits_for_its_evaluation_stays_until_that_is_done():
+    simulation, seen = three(), []
+    simulation.add("examiner", Steps, kind="evaluator")
+    simulation.at(3.6, lambda: simulation.crash("examiner"))  # while it evaluates version 1
+    simulation.at(7.0, lambda: simulation.restart("examiner"))
+    config = configured(rounds=30, wait_for="3", keep_models=1, evaluate={**EVALUATED, "every": 0})
+    with run_directory() as directory:
+        for second in (4.5, 9.5):
+            simulation.at(second, lambda: seen.append(versions_on_disk(directory)))
+        simulation.run(config, directory)
+    assert seen[0] == [1, 2]
+    assert len(seen[1]) == 1
+    assert [fact.round for fact in simulation.told(Evaluated)] == [1, 30]
+
+
 # ---- who may take part --------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -64,6 +65,7 @@ class RunDirectory:
         self.path = path
         self.run_id = path.name
         self._incarnation = 0
+        self._oldest = 0
         with ExitStack() as opened:
             opened.callback(FolderLock(path).close)
             self.journal = Journal(path / "journal.jsonl")
@@ -174,6 +176,17 @@ class RunDirectory:
         path = self.update_path(round, worker)
         write_model(path, buffer, {"run": self.run_id, "round": str(round), "worker": worker})
         return path
+
+    def drop_versions(self, before: int) -> None:
+        """Delete the model and state files of all versions before one.
+
+        Who has mapped such a file can go on reading it. A file that cannot be deleted stays.
+        """
+        for version in range(self._oldest, before):
+            for path in (self.model_path(version), self.state_path(version)):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        self._oldest = max(self._oldest, before)
 
     def publish_final_model(self, version: int) -> Path:
         """Put the version that the run ends with where its owner finds it.

@@ -121,6 +121,9 @@ class RunConfig:
     memory_budget: str = setting(
         "", "memory for models and updates; default: half of what is free", metavar="SIZE", size=True
     )
+    keep_models: int = setting(
+        3, "newest model versions that stay in the run directory; 0: all", metavar="N", limits=NOT_NEGATIVE
+    )
     trace: str = setting("", "file to which to add where the time went, for Perfetto", metavar="FILE")
 
 

@@ -22,6 +22,7 @@ from zfed.nodes.words import (
     BeginRound,
     CommitVersion,
     DropUpdates,
+    DropVersions,
     EncodeModel,
     FirstModelFailed,
     FirstModelReady,
@@ -88,6 +89,8 @@ class Aggregation:
                     return self._commit(job)
                 case DropUpdates():
                     self._drop_updates(job.round)
+                case DropVersions():
+                    self.directory.drop_versions(job.before)
         except ZfedError as error:
             return JobFailed(str(error))
         return None

@@ -77,6 +77,7 @@ from zfed.nodes.words import (
     CoordinatorEffect,
     CoordinatorInput,
     DropUpdates,
+    DropVersions,
     EncodeModel,
     Finish,
     FirstModelFailed,
@@ -762,5 +763,10 @@ class CoordinatorLogic:
             self._effects.append(DropUpdates(round))
 
     def _drop_old_versions(self) -> None:
-        owed = {owed.version for owed in self._rounds.desk.owed.values()}
-        self._models.keep_versions({self._rounds.version, *owed})
+        """Serve only versions that somebody may still want; of others keep the newest few on disk."""
+        version = self._rounds.version
+        wanted = {version, *(owed.version for owed in self._rounds.desk.owed.values())}
+        self._models.keep_versions(wanted)
+        keep = self.config.run.keep_models
+        if keep and version >= keep:
+            self._effects.append(DropVersions(min(version - keep + 1, *wanted)))

@@ -190,6 +190,13 @@ class CommitVersion:
 
 
 @dataclass(frozen=True)
+class DropVersions:
+    """Delete the files of all versions before this one: nobody reads them any more."""
+
+    before: int
+
+
+@dataclass(frozen=True)
 class DropUpdates:
     """Remove the files of workers' own models of this round."""
 
@@ -206,6 +213,7 @@ Job: TypeAlias = (
     | FoldUpdate
     | CommitVersion
     | DropUpdates
+    | DropVersions
 )
 
 

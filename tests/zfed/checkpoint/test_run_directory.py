@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.zfed.checkpoint.limits import largest_file
-from zfed.checkpoint import RunDirectory, content_digest, read_journal, read_model
+from zfed.checkpoint import RunDirectory, content_digest, map_model, read_journal, read_model
 from zfed.checkpoint.lock import FolderLock
 from zfed.errors import CheckpointError, UsageError
 from zfed.params import ParameterBuffer
@@ -111,6 +111,21 @@ def test_final_model_is_a_second_name_of_its_version_and_replaces_an_older_one(t
             assert run.final_model_path.samefile(run.model_path(version))
         assert sorted(path.name for path in run.path.glob("*.safetensors*")) == ["model.safetensors"]
         assert not list(run.path.glob(".*.tmp"))
+
+
+def test_dropped_versions_are_gone_from_disk_but_not_for_who_has_mapped_them(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        for version in range(5):
+            run.save_model(version, MODEL)
+            run.save_state(version, {})
+        mapped = map_model(run.model_path(1))
+        run.model_path(0).unlink()  # by somebody else
+        run.drop_versions(3)
+        run.drop_versions(2)
+        for folder in ("models", "state"):
+            names = sorted(path.name for path in (run.path / folder).iterdir())
+            assert names == ["v00003.safetensors", "v00004.safetensors"]
+        assert mapped == MODEL
 
 
 def test_final_model_without_links_is_the_version_itself(tmp_path, monkeypatch) -> None:
