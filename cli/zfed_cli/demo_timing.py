@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 
-from zfed.facts import Fact, RoundCommitted, RoundOpened
+from zfed.facts import Evaluated, Fact, RoundCommitted, RoundOpened
 from zfed.processes import cpu_seconds
 
 
@@ -21,13 +21,16 @@ class RoundsTiming:
         self._sessions = sessions
         self._start: tuple[float, float | None] | None = None
         self._end: tuple[float, float | None] | None = None
+        self._evaluated_s: float | None = None
 
     def __call__(self, fact: Fact) -> None:
-        """Take the time at the first round's start and at each round's end."""
+        """Take the time at the first round's start, at each round's end and after each evaluation."""
         if isinstance(fact, RoundOpened) and self._start is None:
             self._start = self._now()
         elif isinstance(fact, RoundCommitted):
             self._end = self._now()
+        elif isinstance(fact, Evaluated):
+            self._evaluated_s = time.monotonic()
 
     def summary(self) -> list[str]:
         """What was measured, in lines; none if no round ended."""
@@ -42,6 +45,8 @@ class RoundsTiming:
             ratio = wall_s * cores / cpu_s
             lines.append(f"CPU:     {cpu_s:.1f} s by workers and evaluator meanwhile")
             lines.append(f"         wall / (CPU / {cores} cores) = {ratio:.2f}")
+        if self._evaluated_s is not None:
+            lines.append(f"with the last evaluation: {self._evaluated_s - start_s:.1f} s")
         return lines
 
     def _now(self) -> tuple[float, float | None]:
