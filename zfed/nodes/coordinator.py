@@ -26,9 +26,10 @@ from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
 from zfed.nodes.words import Finish, Job, JobFailed, SpillJob, StopRequested, TellFact
+from zfed.rounds import WaitFor
 from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
-from zfed.transport import SocketListener, is_loopback
+from zfed.transport import SocketListener, is_loopback, raise_descriptor_limit
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Coordinator:
         config = self._config
         keep_freed_chunks()
         threading.Thread(target=warm_up, name="zfed-warm-up", daemon=True).start()
+        raise_descriptor_limit(WaitFor.parse(config.run.wait_for).nodes)
         plan_uploads = planner_of(config, self._strategy, free_memory())
         listener = SocketListener(config.run.bind)
         try:

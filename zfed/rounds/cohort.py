@@ -37,6 +37,11 @@ class WaitFor:
                 raise ConfigError(f"--wait-for {text}: no node can have the name {name!r}")
         return cls(count=0, names=names)
 
+    @property
+    def nodes(self) -> int:
+        """How many nodes are awaited."""
+        return max(self.count, len(self.names))
+
     def missing(self, roster: Roster) -> str:
         """Who is still awaited, in words; empty if nobody. A run without any worker always waits for one."""
         absent = [name for name in self.names if name not in roster]

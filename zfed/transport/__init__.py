@@ -1,6 +1,7 @@
 """Carrying frames between nodes; what they mean is not known here."""
 
 from zfed.transport.base import Transport
+from zfed.transport.descriptors import raise_descriptor_limit
 from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
 from zfed.transport.sockets import SocketConnector, SocketListener, is_loopback
 
@@ -12,4 +13,5 @@ __all__ = [
     "Transport",
     "VirtualClock",
     "is_loopback",
+    "raise_descriptor_limit",
 ]

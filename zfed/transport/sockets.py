@@ -15,12 +15,12 @@ import zmq
 
 from zfed.errors import ConnectError, UsageError
 from zfed.transport.base import MAX_FRAMES, Buffer
+from zfed.transport.descriptors import Doorkeeper, waiting_allowed
 
 MAX_PORT = 65_535
 MAX_FRAME_BYTES = (2 << 20) + (64 << 10)
 SMALL_FRAME_BYTES = 8 << 10
 LINGER_MS = 1000
-BACKLOG = 4096
 HANDSHAKE_MS = 5000
 RECEIVE_HWM = 64
 HEARTBEAT_MS = 10_000
@@ -41,13 +41,15 @@ class SocketListener:
         self._socket = _socket(self._context, zmq.ROUTER)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 0)
-        self._socket.setsockopt(zmq.BACKLOG, BACKLOG)  # a thousand workers come back at once
+        self._socket.setsockopt(zmq.BACKLOG, waiting_allowed())
         try:
             self._socket.bind(address)
         except zmq.ZMQError as error:
-            self.close()
+            self._drop()
             raise _bind_error(address, error) from error
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        port = self.address.rpartition(":")[2]
+        self._door = Doorkeeper(int(port) if port.isdecimal() else 0)
 
     @property
     def pollable(self) -> zmq.Socket[bytes]:
@@ -62,7 +64,10 @@ class SocketListener:
     def receive(self) -> tuple[bytes, list[Buffer]] | None:
         """The next message as (route, frames), or None if there is none now."""
         frames = _receive(self._socket)
-        return None if frames is None else (bytes(frames[0]), frames[1:])  # ROUTER puts the route first
+        if frames is None:
+            self._door.look()
+            return None
+        return bytes(frames[0]), frames[1:]  # ROUTER puts the route first
 
     def send(self, route: bytes, frames: Sequence[Buffer]) -> bool:
         """Queue a message; False if nothing is connected behind this route (any more)."""
@@ -70,6 +75,10 @@ class SocketListener:
 
     def close(self) -> None:
         """Stop listening; what is queued is still sent for a short while."""
+        self._door.close()
+        self._drop()
+
+    def _drop(self) -> None:
         self._socket.close()
         self._context.term()
 

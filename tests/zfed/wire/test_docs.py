@@ -9,7 +9,7 @@ from msgspec import inspect
 
 from zfed.nodes import coordinator_logic, update_intake
 from zfed.params import ParameterLayout
-from zfed.transport import sockets
+from zfed.transport import descriptors, sockets
 from zfed.wire import codec, credit, link, messages, session, transfer
 from zfed.wire.messages import FROM_COORDINATOR, FROM_NODE, Blob, PartitionClaim, Vector
 
@@ -103,7 +103,7 @@ def test_the_socket_options_are_those_in_the_code():
     assert table["RECONNECT_IVL"][2] == "-1"
     assert table["RCVHWM"][1] == str(sockets.RECEIVE_HWM)
     assert table["MAXMSGSIZE"][1].replace(",", "") == str(sockets.MAX_FRAME_BYTES)
-    assert table["BACKLOG"][1] == str(sockets.BACKLOG)
+    assert table["BACKLOG"][1] == str(descriptors.MOST_WAITING)
     assert table["LINGER"][1] == f"{sockets.LINGER_MS // 1000} s"
     assert table["HANDSHAKE_IVL"][1] == f"{sockets.HANDSHAKE_MS // 1000} s"
 
