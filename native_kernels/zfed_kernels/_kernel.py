@@ -95,7 +95,9 @@ class Kernel(Generic[P, R]):
         if dtypes not in self._signatures:
             seen, expected = ", ".join(map(str, dtypes)), list(self._signatures.values())
             raise TypeError(f"{self.__name__} of ({seen}) arrays: expected {expected}")
-        run = compiled(self._loop, self._signatures[dtypes]) or _as_silent(self._reference)
+        run = compiled(self._loop, self._signatures[dtypes]) or self._reference
+        if run in (self._loop, self._reference):  # interpreted: without numba, or with NUMBA_DISABLE_JIT
+            run = _silent(run)
         return self._compiled.setdefault(dtypes, run)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -142,11 +144,11 @@ def _array_dtypes(signature: Signature) -> Dtypes:
     return tuple(np.dtype(word.rpartition(" ")[2]) for word in signature if " " in word)
 
 
-def _as_silent(reference: Callable[..., R]) -> Callable[..., R]:
-    """Compiled code never warns of overflow or NaN, so numpy in its place must not either."""
+def _silent(interpreted: Callable[..., R]) -> Callable[..., R]:
+    """Compiled code never warns of overflow or NaN, so what runs in its place must not either."""
 
     def run(*args: Any) -> R:
         with np.errstate(all="ignore"):
-            return reference(*args)
+            return interpreted(*args)
 
     return run

@@ -81,6 +81,13 @@ def test_loops_give_the_same_bits_when_run_by_the_interpreter():
     assert run_python(code, NUMBA_DISABLE_JIT="1").stdout.strip() == "True"
 
 
+@pytest.mark.parametrize("block", ["", "import sys; sys.modules['numba'] = None"], ids=["loop", "numpy"])
+def test_what_runs_in_the_place_of_compiled_code_is_as_silent(block):
+    code = "import numpy as np, zfed_kernels; zfed_kernels.scale(np.array([1e308, np.nan]), 10.0)"
+    said = run_python("\n".join([block, code]), NUMBA_DISABLE_JIT="1").stderr
+    assert "encountered" not in said, said
+
+
 @pytest.fixture
 def loop(tmp_path, monkeypatch):
     """A loop in a module of its own, whose caches can all be spoilt without touching the real ones."""
