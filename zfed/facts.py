@@ -18,13 +18,18 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag=True
 
 
 class CoordinatorStarted(Fact, frozen=True):
-    """A coordinator listens. `protected` is False when traffic is neither encrypted nor authenticated."""
+    """A coordinator listens. `protected` is False when traffic is neither encrypted nor authenticated.
+
+    Updates travel at the level `compress`, models at `compress_model`, unless a node wishes otherwise.
+    """
 
     run: str
     directory: str
     address: str
     rounds: int
     protected: bool
+    compress: str = "none"
+    compress_model: str = "none"
 
 
 class NodeStarted(Fact, frozen=True):
@@ -53,11 +58,16 @@ class Connecting(Fact, frozen=True):
 
 
 class Connected(Fact, frozen=True):
-    """A coordinator has welcomed this node; `announcements` are sentences for the node's owner."""
+    """A coordinator has welcomed this node; `announcements` are sentences for the node's owner.
+
+    This node's updates travel at the level `compress`, models at `compress_model`.
+    """
 
     run: str
     address: str
     announcements: list[str]
+    compress: str = "none"
+    compress_model: str = "none"
 
 
 class Disconnected(Fact, frozen=True):

@@ -5,7 +5,7 @@ import pytest
 
 from tests.zfed.simulated import configured, run_once
 from zfed.compression import Encoding, create_codec
-from zfed.facts import NodeLeft, RoundCommitted
+from zfed.facts import Connected, NodeLeft, RoundCommitted
 from zfed.params import ParameterLayout
 from zfed.simulation import Simulation
 from zfed.task import DataSummary, EvaluateResult, Task, TrainResult
@@ -92,3 +92,33 @@ def test_rounding_follows_the_runs_seed():
     models = [run_once(world(), config(rounds=3, seed=seed, compress="int8")).model for seed in (1, 1, 2)]
     first, again, other = (model["w"].tobytes() for model in models)
     assert first == again != other
+
+
+def test_links_of_different_levels_take_part_in_one_run():
+    simulation = world(
+        alice={"compress": "none", "compress_model": "none"},
+        bob={"compress": "topk:0.5", "compress_model": "bf16"},
+        carol={"compress_model": "fp16"},
+    )
+    ended = run_once(simulation, config(compress="int8"))
+    assert distance(ended) < 5e-3
+    joined = {name: simulation.told(Connected, name)[0] for name in NAMES}
+    assert [joined[name].compress for name in NAMES] == ["none", "topk:0.5", "int8"]
+    assert [joined[name].compress_model for name in NAMES] == ["none", "bf16", "fp16"]
+
+
+def test_tensor_that_the_run_excepts_arrives_as_it_was():
+    plain, excepted = (
+        run_once(world(), config(rounds=3, **run)).model["w"]
+        for run in ({}, {"compress": "int8", "compress_model": "int8", "compress_except": ["w"]})
+    )
+    assert excepted.tobytes() == plain.tobytes()
+
+
+def test_worker_that_was_restarted_begins_without_what_it_had_lost():
+    simulation = world(nodes=("alice",))
+    simulation.at(4.5, lambda: simulation.crash("alice"))
+    simulation.at(4.6, lambda: simulation.restart("alice"))
+    ended = run_once(simulation, config(wait_for="1", rounds=40, round_retries=50, compress="topk:0.1"))
+    assert ended.finish.status == "completed"
+    assert np.linalg.norm(ended.model["w"] - GOALS["alice"]) < 0.03 * np.linalg.norm(GOALS["alice"])

@@ -12,6 +12,7 @@ from zfed.compression.registry import (
     create_codec,
     family,
 )
+from zfed.compression.warming import warm_up
 
 __all__ = [
     "COMPRESSION",
@@ -27,4 +28,5 @@ __all__ = [
     "create_codec",
     "family",
     "matched",
+    "warm_up",
 ]

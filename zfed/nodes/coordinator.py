@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from zfed.checkpoint import RunDirectory
+from zfed.compression import warm_up as warm_up_levels
 from zfed.config import CoordinatorConfig
 from zfed.errors import ConfigError, UsageError
 from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded
@@ -52,6 +53,7 @@ class Coordinator:
         self, config: CoordinatorConfig, *, observer: Observer | None = None, config_text: str = ""
     ) -> None:
         _check(config)
+        self._levels = RunCompression(config.run).levels  # refuses what cannot be before anything is opened
         self._config = config
         self._observer = observer or (lambda fact: None)
         self._config_text = config_text
@@ -74,7 +76,7 @@ class Coordinator:
         """
         config = self._config
         keep_freed_chunks()
-        threading.Thread(target=warm_up, name="zfed-warm-up", daemon=True).start()
+        threading.Thread(target=self._warm_up, name="zfed-warm-up", daemon=True).start()
         raise_descriptor_limit(WaitFor.parse(config.run.wait_for).nodes)
         plan_uploads = planner_of(config, self._strategy, free_memory())
         listener = SocketListener(config.run.bind)
@@ -139,6 +141,8 @@ class Coordinator:
             address=listener.address,
             rounds=config.run.rounds,
             protected=protected,
+            compress=self._levels.updates,
+            compress_model=self._levels.model,
         )
         self._tell(started)
         if self._stop_reason is not None:
@@ -155,6 +159,10 @@ class Coordinator:
         ended = self._ended(finish, aggregation, protected)
         self._tell(ended)
         return ended
+
+    def _warm_up(self) -> None:
+        warm_up()
+        warm_up_levels(self._levels)
 
     def _tell(self, fact: Fact) -> None:
         if self._trace is not None:
@@ -186,7 +194,6 @@ def _new_run_path() -> str:
 
 def _check(config: CoordinatorConfig) -> None:
     run = config.run
-    RunCompression(run)  # refuses levels that cannot be, before anything is opened
     if run.weighting not in WEIGHTINGS:
         raise ConfigError(f"weighting is {run.weighting!r}, allowed are: {', '.join(WEIGHTINGS)}")
     if not is_loopback(run.bind) and not run.insecure:

@@ -270,7 +270,14 @@ class MemberLogic:
             self._run = welcome.run
             self._encodings = Encodings(self.layout, welcome.exact)
         self._level = welcome.compress
-        self._tell(Connected(run=welcome.run, address=self.address, announcements=welcome.announcements))
+        connected = Connected(
+            run=welcome.run,
+            address=self.address,
+            announcements=welcome.announcements,
+            compress=welcome.compress,
+            compress_model=welcome.compress_model,
+        )
+        self._tell(connected)
         for update in self._held:
             self._send_update(update)  # what is not settled: the coordinator may not know of it
 

@@ -16,7 +16,9 @@ from zfed.nodes.words import (
     BeginRound,
     Chunks,
     CommitVersion,
+    EncodeModel,
     FoldUpdate,
+    InspectUpdate,
     InstallFirstModel,
     Job,
     JobFailed,
@@ -136,6 +138,10 @@ def _described(job: Job) -> tuple[str, dict[str, Any]] | None:
         case FoldUpdate(fold, chunks):
             facts = {"round": fold.round, "worker": fold.node, "assignment": _number(fold.assignment)}
             return "accumulate", {**facts, "bytes": _size(chunks)}
+        case InspectUpdate():
+            return "inspect", {"assignment": _number(job.assignment), "bytes": _size(job.chunks)}
+        case EncodeModel():
+            return "encode", {"version": job.version, "level": job.encoding.level}
         case CommitVersion():
             return "commit", {"round": job.round, "version": job.version}
         case InstallFirstModel():

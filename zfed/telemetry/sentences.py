@@ -59,6 +59,7 @@ def _coordinator_started(fact: CoordinatorStarted) -> list[str]:
     return [
         f"run {fact.run}: {plural(fact.rounds, 'round')}, listening on {fact.address}",
         f"run directory: {fact.directory}",
+        *_level_words(fact.compress, fact.compress_model),
         *insecure_words(fact.protected),
     ]
 
@@ -89,7 +90,8 @@ def _connecting(fact: Connecting) -> list[str]:
 
 @describe.register
 def _connected(fact: Connected) -> list[str]:
-    return [f"connected to {fact.address}, run {fact.run}", *(f"  {line}" for line in fact.announcements)]
+    notes = [*fact.announcements, *_level_words(fact.compress, fact.compress_model)]
+    return [f"connected to {fact.address}, run {fact.run}", *(f"  {line}" for line in notes)]
 
 
 @describe.register
@@ -277,6 +279,14 @@ def evaluation_words(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> st
 def insecure_words(protected: bool) -> list[str]:
     """The sentence that must be seen if the traffic is not protected, else nothing."""
     return [] if protected else [f"*** {INSECURE}; anybody on the network can read or forge it"]
+
+
+def _level_words(updates: str, model: str) -> list[str]:
+    """What is compressed on the way; nothing if nothing is."""
+    levels = [
+        f"{what} as {level}" for what, level in (("updates", updates), ("models", model)) if level != "none"
+    ]
+    return [f"in fewer bytes: {', '.join(levels)}"] if levels else []
 
 
 def _part(partition: str) -> str:

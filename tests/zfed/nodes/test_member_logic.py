@@ -115,9 +115,9 @@ class Bench:
             self.handle(TimePassed())
         self.now = end
 
-    def welcome(self, run="run"):
+    def welcome(self, run="run", **changes):
         self.epoch += 1
-        self.say(Welcome(run=run, ping_s=2, lost_s=10, protected=False, announcements=["beware"]))
+        self.say(Welcome(run=run, ping_s=2, lost_s=10, protected=False, announcements=["beware"], **changes))
         return self
 
     def of(self, kind):
@@ -145,11 +145,12 @@ class Bench:
                     Chunk(blob=pull.blob, offset=pull.offset), data[pull.offset : pull.offset + pull.bytes]
                 )
 
-    def finished(self, number):
+    def finished(self, number, encoding="none"):
         """The task is done with an assignment: its delta is all ones."""
         delta = ParameterBuffer.filled(MODEL.layout.moving, {"w": np.ones(4, np.float32)})
         layout, data = memoryview(delta.layout.to_bytes()), delta.data.data
-        vector = ResultVector("delta", layout, layout_blob("", layout).digest, data, blob_of("", data).digest)
+        digests = layout_blob("", layout).digest, blob_of("", data).digest
+        vector = ResultVector("delta", layout, digests[0], data, digests[1], encoding)
         done = WorkDone(
             assignment=(1, number), vectors=(vector,), examples=10, steps=5, seconds=0.5, metrics={}
         )
@@ -530,12 +531,12 @@ def test_vector_with_a_layout_of_its_own_comes_with_the_order():
 # ---- broken connections ---------------------------------------------------------------------------
 
 
-def again(bench, run="run"):
+def again(bench, run="run", **changes):
     """The connection breaks, and the coordinator welcomes the node on the next one."""
     bench.handle(RouteGone(b""))
     bench.wait(1.0)
     bench.forget()
-    return bench.welcome(run)
+    return bench.welcome(run, **changes)
 
 
 def test_work_goes_on_while_the_connection_is_away_and_is_offered_when_it_is_back():

@@ -5,23 +5,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zfed.compression import Encodings
 from zfed.engine import Fold, OpenRound
 from zfed.facts import RoundCommitted, RoundRetried, RunEnded, UpdateAccepted
 from zfed.nodes.tracing import CoordinatorTrace, TracedMember
 from zfed.nodes.words import (
     BeginRound,
     CommitVersion,
+    EncodeModel,
     FoldUpdate,
+    InspectUpdate,
     JobFailed,
+    ModelEncoded,
     Phase,
     Served,
     TimePassed,
     UpdateFolded,
+    UpdateInspected,
     VersionReady,
 )
+from zfed.params import ParameterLayout
 from zfed.telemetry import Trace
 from zfed.wire.messages import Blob
 
+INT8 = Encodings(ParameterLayout.build([("w", "F32", (2,), "average")])).at("int8")
 NUMBERS = st.tuples(st.just(1), st.integers(1, 3))
 
 
@@ -190,6 +197,8 @@ def test_jobs_that_take_time_are_spans_and_their_results_are_passed_on(path, tra
     fold = Fold(node="bob", assignment=(1, 2), round=1, weight=5.0, keep=False)
     served = Served(Blob(id="model:1", bytes=24, digest="sha256:0"), memoryview(b""), memoryview(b""))
     results = {
+        InspectUpdate: UpdateInspected((1, 2), "xxh3-128:0"),
+        EncodeModel: ModelEncoded(0, "int8", served),
         FoldUpdate: UpdateFolded(fold, None),
         CommitVersion: VersionReady(1, 0.5, served),
         BeginRound: None,
@@ -197,13 +206,17 @@ def test_jobs_that_take_time_are_spans_and_their_results_are_passed_on(path, tra
     perform = CoordinatorTrace(trace).timed(lambda job: results[type(job)])
     for job in (
         begin(1),
+        EncodeModel(0, INT8, 7),
+        InspectUpdate((1, 2), "xxh3-128:0", [(0, b"abcd"), (4, b"ef")], INT8, 1.0),
         FoldUpdate(fold, [(0, b"abcd"), (4, b"ef")]),
         CommitVersion(1, 1, ("bob",)),
     ):
         assert perform(job) is results[type(job)]
     assert spans_of(path) == [
-        ("numbers", "accumulate", 0, 1, {"round": 1, "worker": "bob", "assignment": "1.2", "bytes": 6}),
-        ("numbers", "commit", 2, 3, {"round": 1, "version": 1, "bytes": 24}),
+        ("numbers", "encode", 0, 1, {"version": 0, "level": "int8"}),
+        ("numbers", "inspect", 2, 3, {"assignment": "1.2", "bytes": 6}),
+        ("numbers", "accumulate", 4, 5, {"round": 1, "worker": "bob", "assignment": "1.2", "bytes": 6}),
+        ("numbers", "commit", 6, 7, {"round": 1, "version": 1, "bytes": 24}),
     ]
 
 

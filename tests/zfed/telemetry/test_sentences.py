@@ -82,6 +82,10 @@ def test_a_searching_node_says_how_long_it_will_go_on() -> None:
 def test_announcements_follow_the_welcome() -> None:
     welcome = Connected(run="m", address="tcp://h:1", announcements=["your own model will be evaluated"])
     assert describe(welcome) == ["connected to tcp://h:1, run m", "  your own model will be evaluated"]
+    smaller = Connected(
+        run="m", address="tcp://h:1", announcements=[], compress="int8", compress_model="bf16"
+    )
+    assert describe(smaller)[1:] == ["  in fewer bytes: updates as int8, models as bf16"]
     assert describe(Disconnected(reason="no answer for 10 s")) == [
         "coordinator lost: no answer for 10 s; trying to reach it again"
     ]
