@@ -53,6 +53,15 @@ class RunCompression:
         self.exact = tuple(config.compress_except)
         self._encodings: Encodings | None = None
 
+    def memory(self, layout: ParameterLayout) -> int:
+        """Bytes of models in encoded form: of a version, and of the one before while it is still read.
+
+        Raises:
+            LayoutError: If something is to stay exact that is not there.
+        """
+        encoding = Encodings(layout, self.exact).at(self.levels.model)
+        return 2 * encoding.nbytes if encoding is not None else 0
+
     def agree(self, hello: Hello) -> Levels | Objection:
         """The levels of a node's link: its own wish goes before the run's.
 

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from zfed.config import CoordinatorConfig
 from zfed.config.sizes import parse_size
 from zfed.errors import ConfigError
+from zfed.nodes.link_compression import RunCompression
 from zfed.params import ParameterLayout
 from zfed.strategies import Strategy
 
@@ -59,11 +60,12 @@ def planner_of(config: CoordinatorConfig, strategy: Strategy, free: int | None) 
     Raises:
         ConfigError: If no budget was given and nothing is known, or what was given is no size.
     """
+    compression = RunCompression(config.run)
     budget = budget_of(config.run.memory_budget, free)
     return lambda layout: plan_uploads(
         budget,
         layout,
-        strategy_bytes=strategy.memory(layout),
+        strategy_bytes=strategy.memory(layout) + compression.memory(layout),
         slots=config.run.upload_slots,
         own_models=config.evaluate.workers,
     )

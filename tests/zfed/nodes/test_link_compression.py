@@ -63,6 +63,12 @@ def test_level_has_one_spelling():
     assert compression(compress="topk:0.010").levels.updates == "topk:0.01"
 
 
+def test_models_in_encoded_form_take_memory_for_two_versions():
+    assert compression(compress="int8").memory(LAYOUT) == 0
+    encoded = 4 + 1 + 3 + 4 + 8 + 4 * 8  # a scale and a byte a value, padded; "mean" as it is
+    assert compression(compress_model="int8").memory(LAYOUT) == 2 * encoded
+
+
 # ---- what is agreed on ----------------------------------------------------------------------------
 
 
