@@ -3,7 +3,7 @@
 What is under way beyond what an empty link carries lies in a queue, and a PING or PONG waits behind it. So
 credit aims at a *time in the queue*, whatever the link: how long a chunk took tells how long the bytes before
 it waited. On 1 Mbit/s that comes to three chunks of 4 KiB, on a long and wide link to all that fits between
-its two ends. Why these numbers: docs/adr/0013-credit-aims-at-a-short-queue.md.
+its two ends. Why these numbers: docs/adr/0014-credit-aims-at-a-short-queue.md.
 """
 
 from __future__ import annotations
