@@ -2,7 +2,8 @@
 
 A kernel works on blocks that stay in the L1 cache, a short loop for each question: a loop that asks two does
 not vectorise. The sum is only read. Its largest |mean| is the largest |sum| divided once, as division by a
-positive weight keeps the order; and where the new values are finite, the means are too.
+positive weight keeps the order; and where the new values are finite, the means are too. Loops take the place
+of np.zeros and of an array's max(), which take longer to compile than all the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def finish_mean(out: Floats, base: Floats, total: Floats, weight: float, rate: f
     out, base (p,) of one dtype, base finite; total (p,) of that or float64; weight > 0, the sum of weights;
     rate > 0: server learning rate.
     """
-    largest = np.zeros(FINISH_LANES, total.dtype)
+    largest = np.empty(FINISH_LANES, total.dtype)
+    for j in range(FINISH_LANES):
+        largest[j] = 0.0
     finite = True
     for start in range(0, total.size, FINISH_LANES):
         sums, values = total[start : start + FINISH_LANES], out[start : start + FINISH_LANES]
@@ -73,7 +76,9 @@ def finish_momentum(
     weight > 0, the sum of weights; rate > 0. The step uses v as rounded to its dtype, so that a run restored
     from v goes on with the same bits. Where out is finite, so is velocity.
     """
-    largest = np.zeros(FINISH_LANES, total.dtype)
+    largest = np.empty(FINISH_LANES, total.dtype)
+    for j in range(FINISH_LANES):
+        largest[j] = 0.0
     finite = True
     for start in range(0, total.size, FINISH_LANES):
         sums, values = total[start : start + FINISH_LANES], out[start : start + FINISH_LANES]

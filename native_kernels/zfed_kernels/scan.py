@@ -17,8 +17,11 @@ def scan(values: Floats) -> Scan:
     order. Whether all is finite is read off the sum of squares, which keeps every NaN and infinity it met;
     a maximum of floats would lose them.
     """
-    squares = np.zeros(SCAN_LANES)
-    largest = np.zeros(SCAN_LANES, values.dtype)
+    # Loops in place of np.zeros and an array's max(), which take longer to compile than all the rest
+    squares = np.empty(SCAN_LANES)
+    largest = np.empty(SCAN_LANES, values.dtype)
+    for lane in range(SCAN_LANES):
+        squares[lane], largest[lane] = 0.0, 0.0
     for start in range(0, values.size, SCAN_LANES):
         block = values[start : start + SCAN_LANES]
         for lane in range(block.size):
@@ -26,7 +29,7 @@ def scan(values: Floats) -> Scan:
             squares[lane] += np.float64(magnitude) * np.float64(magnitude)
             largest[lane] = magnitude if magnitude > largest[lane] else largest[lane]
     sum_of_squares, most = 0.0, 0.0
-    for lane in range(SCAN_LANES):  # `largest.max()` takes as long to compile as all the rest
+    for lane in range(SCAN_LANES):
         sum_of_squares += squares[lane]
         most = max(most, np.float64(largest[lane]))
     if not np.isfinite(sum_of_squares):  # or large float64 values overflowed when squared
