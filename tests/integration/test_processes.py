@@ -18,6 +18,7 @@ from zfed.facts import (
     Connecting,
     CoordinatorStarted,
     Disconnected,
+    Evaluated,
     NodeJoined,
     NodeLeft,
     NodeRefused,
@@ -67,6 +68,23 @@ def test_five_processes_train_evaluate_and_end_with_0_and_twice_the_same_bytes(f
     assert {name: array.tobytes() for name, array in first.items()} == {
         name: array.tobytes() for name, array in second.items()
     }
+
+
+def test_compressed_links_of_several_levels_carry_one_run(fleet):
+    levels = {"alice": ["--compress", "topk:0.5"], "bob": [], "carol": ["--compress", "none"]}
+    coordinator = fleet.coordinator(
+        *("--rounds", 3, "--wait-for", ",".join([*NAMES, "examiner"])),
+        *("--compress", "int8", "--compress-model", "bf16", "--evaluate-rounds", "3", "--evaluate-workers"),
+    )
+    nodes = [fleet.worker(name, *flags) for name, flags in levels.items()]
+    evaluator = fleet.evaluator("--compress-model", "fp16")
+    assert [node.exit_code() for node in [coordinator, *nodes, evaluator]] == [0] * 5
+    assert ended(coordinator).status == "completed"
+    joined = [node.told(Connected)[0] for node in [*nodes, evaluator]]
+    assert [fact.compress for fact in joined] == ["topk:0.5", "int8", "none", "none"]
+    assert [fact.compress_model for fact in joined] == ["bf16", "bf16", "bf16", "fp16"]
+    assert [fact.workers for fact in coordinator.told(RoundCommitted)] == [NAMES] * 3
+    assert {fact.subject for fact in coordinator.told(Evaluated)} == {*NAMES, "federated"}
 
 
 def test_bad_nodes_are_refused_or_left_out_and_the_run_goes_on(fleet):

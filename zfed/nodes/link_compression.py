@@ -139,6 +139,8 @@ def _named(key: str, name: str, checked: Callable[[str], str]) -> str:
 
 def _exactness(hello: Hello, what: str, flag: str, encoding: Encoding) -> Objection | None:
     """A task's word on what must stay exact goes before everybody's wish for fewer bytes."""
+    if not hello.exact:
+        return None
     try:
         tensor = encoding.touched(hello.exact)
     except LayoutError as error:
