@@ -16,6 +16,8 @@ from zfed.wire.messages import MAX_CHUNK_BYTES
 
 MAX_CREDIT: Final = 8
 SMALL_CHUNK_BYTES: Final = 4 << 10
+WHOLE_BYTES: Final = 128 << 10
+WHOLE_S: Final = 0.2
 QUEUE_S: Final = 0.06
 FORGETTING: Final = 7 / 8
 SHORTEST_S: Final = 1e-6
@@ -33,11 +35,13 @@ class Credit:
         limit: Bytes that may be under way, from one small chunk to `MAX_CREDIT` of the largest.
         empty_s: Seconds from a PULL to its CHUNK where nothing is in the way.
         rate: Bytes a second that the link carries.
+        best_rate: The most that it ever carried; halved by each small blob that took long nevertheless.
     """
 
     limit: float = SMALL_CHUNK_BYTES
     empty_s: float = math.inf
     rate: float = 0.0
+    best_rate: float = 0.0
 
     @property
     def chunk_bytes(self) -> int:
@@ -54,6 +58,21 @@ class Credit:
         """PULLs that may be under way."""
         return min(math.ceil(self.limit / self.chunk_bytes), MAX_CREDIT)
 
+    def whole(self, held: int) -> int:
+        """Bytes that one PULL may ask for if they are all of a blob, while `held` bytes are under way.
+
+        A peer that serves a thousand others takes long to answer, as a narrow link does, and smaller chunks
+        would keep it busier still. What the link has ever carried tells the one from the other.
+        """
+        return 0 if held else min(int(self.best_rate * WHOLE_S), WHOLE_BYTES)
+
+    def answered_whole(self, took_s: float, size: int) -> None:
+        """All of a blob has come in one chunk, with nothing before it: there was no queue to learn of."""
+        if took_s > 2 * WHOLE_S:
+            self.best_rate /= 2
+        else:
+            self.best_rate = max(self.best_rate, size / max(took_s, SHORTEST_S))
+
     def answered(self, took_s: float, under_way: int) -> None:
         """A chunk has come.
 
@@ -66,6 +85,7 @@ class Credit:
         # Never more than the link's rate, and less where it was not full or a busy machine looked away: so
         # the largest counts. It is forgotten within some dozen chunks, for a link that became slower.
         self.rate = max(under_way / max(took_s, SHORTEST_S), self.rate * FORGETTING)
+        self.best_rate = max(self.best_rate, self.rate)
         limit = max(self.limit, 2 * under_way)
         if took_s - self.empty_s > QUEUE_S / 4:
             limit = min(limit, self.rate * (self.empty_s + QUEUE_S))
@@ -73,4 +93,4 @@ class Credit:
 
     def lost(self) -> None:
         """A pull was not answered at all: begin anew, with little."""
-        self.limit = SMALL_CHUNK_BYTES
+        self.limit, self.best_rate = SMALL_CHUNK_BYTES, 0.0

@@ -91,8 +91,13 @@ class Intake:
         """True once every byte is here."""
         return self.received == self.blob.bytes
 
-    def next_range(self, chunk_bytes: int) -> tuple[int, int] | None:
-        """The next (offset, bytes) to pull, or None if all is here or under way."""
+    def next_range(self, chunk_bytes: int, whole: int = 0) -> tuple[int, int] | None:
+        """The next (offset, bytes) to pull, or None if all is here or under way.
+
+        At most `chunk_bytes`; of a blob of which nothing was pulled yet, all if that is at most `whole`.
+        """
+        if not self._next and self.blob.bytes <= whole:
+            chunk_bytes = self.blob.bytes
         if self._again:
             offset, size = self._again.popleft()
             if size > chunk_bytes:
@@ -208,7 +213,7 @@ class Puller:
                 f"CHUNK of {len(data)} bytes of {chunk.blob!r}, {pulled.size} were pulled"
             )
         if key not in self._taken_back:  # else nobody knows which pull this answers
-            self._learn(pulled.under_way, now - pulled.sent_at)
+            self._learn(pulled, now - pulled.sent_at)
         self._forget(key)
         pulled.intake.take(chunk.offset, data)
         if pulled.intake.complete:
@@ -231,7 +236,7 @@ class Puller:
         chunks, size = self.credit.chunks, min(self.credit.chunk_bytes, self.largest)
         for intake in list(self._intakes.values()):
             while len(self._under_way) < chunks and self.window.admits(size, self.held):
-                wanted = intake.next_range(size)
+                wanted = intake.next_range(size, min(self.credit.whole(self.held), self.largest))
                 if wanted is None:
                     break
                 self._pull(intake, *wanted, now)
@@ -260,7 +265,10 @@ class Puller:
         self.held -= pulled.size
         self.window.used -= pulled.size
 
-    def _learn(self, under_way: int, took_s: float) -> None:
-        self.credit.answered(took_s, under_way)
+    def _learn(self, pulled: _Pulled, took_s: float) -> None:
+        if pulled.size == pulled.under_way == pulled.intake.blob.bytes > self.credit.chunk_bytes:
+            self.credit.answered_whole(took_s, pulled.size)
+        else:
+            self.credit.answered(took_s, pulled.under_way)
         if took_s <= REVOKE_S / 2:
             self.patience_s = REVOKE_S

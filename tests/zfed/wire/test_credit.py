@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zfed.wire.credit import MAX_CREDIT, QUEUE_S, SMALL_CHUNK_BYTES, Credit
+from zfed.wire.credit import MAX_CREDIT, QUEUE_S, SMALL_CHUNK_BYTES, WHOLE_BYTES, WHOLE_S, Credit
 from zfed.wire.messages import MAX_CHUNK_BYTES
 
 MOST = MAX_CREDIT * MAX_CHUNK_BYTES
@@ -76,3 +76,42 @@ def test_whatever_chunks_take_one_small_one_may_be_pulled_and_never_more_than_th
         assert 1 <= credit.chunks <= MAX_CREDIT
         assert SMALL_CHUNK_BYTES <= credit.chunk_bytes <= MAX_CHUNK_BYTES
         assert credit.chunk_bytes * (credit.chunks - 1) < credit.limit
+
+
+# ---- small blobs --------------------------------------------------------------------------------------
+
+
+def test_a_small_blob_is_pulled_at_once_over_a_link_that_has_carried_as_much_in_a_moment():
+    credit = answered(Credit(), 0.001, 12.5e6, chunks=10)
+    assert credit.whole(held=0) == WHOLE_BYTES
+    assert credit.whole(held=1) == 0
+
+
+def test_nothing_is_pulled_whole_over_a_link_that_nobody_knows():
+    assert Credit().whole(held=0) == 0
+
+
+@pytest.mark.parametrize("rate", [12.5e3, 125e3, 500e3])
+def test_a_narrow_link_is_never_asked_for_more_than_it_carries_while_a_ping_may_wait(rate):
+    credit = answered(Credit(), 0.02, rate, chunks=100)
+    assert credit.whole(held=0) <= rate * WHOLE_S
+
+
+def test_a_busy_peer_that_takes_long_is_asked_for_small_blobs_whole_all_the_same():
+    credit = answered(Credit(), 0.001, 12.5e6, chunks=10)
+    for took_s in [0.3] * 100:
+        credit.answered_whole(took_s, 100_000)
+    assert credit.whole(held=0) == WHOLE_BYTES
+
+
+def test_a_link_that_became_narrow_is_found_out_by_small_blobs_too():
+    credit = answered(Credit(), 0.001, 12.5e6, chunks=10)
+    for _ in range(6):
+        credit.answered_whole(0.8, 100_000)
+    assert credit.whole(held=0) < 100_000
+
+
+def test_after_a_loss_nothing_is_pulled_whole():
+    credit = answered(Credit(), 0.001, 12.5e6, chunks=10)
+    credit.lost()
+    assert credit.whole(held=0) == 0

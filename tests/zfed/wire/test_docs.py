@@ -32,6 +32,8 @@ NUMBERS = {
     "SMALL_CHUNK_BYTES": credit.SMALL_CHUNK_BYTES,
     "MAX_CREDIT": credit.MAX_CREDIT,
     "QUEUE_S": credit.QUEUE_S,
+    "WHOLE_BYTES": credit.WHOLE_BYTES,
+    "WHOLE_S": credit.WHOLE_S,
     "REVOKE_S": transfer.REVOKE_S,
     "MAX_PATIENCE_S": transfer.MAX_PATIENCE_S,
     "window": transfer.Window().limit,

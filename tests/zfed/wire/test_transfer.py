@@ -288,6 +288,19 @@ def test_no_pull_asks_for_more_than_the_largest_allowed():
     assert largest == 48 * KIB
 
 
+def test_a_small_blob_comes_in_one_chunk_once_the_link_is_known():
+    bench = Bench()
+    bench.fetch(some_bytes(200_000), "first")
+    bench.answer_all()
+    small = bytes(100_000)
+    second = bench.fetch(small, "second")
+    assert [pull.bytes for pull in bench.asked] == [len(small)]
+    bench.answer_all(at=0.3)  # a busy peer
+    assert second.intake.complete
+    bench.fetch(small, "third", at=1.0)
+    assert [pull.bytes for pull in bench.asked] == [len(small)]
+
+
 def test_a_late_answer_says_nothing_about_the_link():
     """It may answer the pull that was taken back or the one after it."""
     bench = Bench()
