@@ -1,11 +1,15 @@
 """Whole runs whose links are compressed: what is lost on the way is made good, and nothing counts twice."""
 
+from functools import cache
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.zfed.simulated import configured, run_once
 from zfed.compression import Encoding, create_codec
-from zfed.facts import Connected, NodeLeft, RoundCommitted
+from zfed.facts import Connected, NodeLeft, RoundCommitted, RoundRetried
 from zfed.params import ParameterLayout
 from zfed.simulation import Simulation
 from zfed.task import DataSummary, EvaluateResult, Task, TrainResult
@@ -122,3 +126,38 @@ def test_worker_that_was_restarted_begins_without_what_it_had_lost():
     ended = run_once(simulation, config(wait_for="1", rounds=40, round_retries=50, compress="topk:0.1"))
     assert ended.finish.status == "completed"
     assert np.linalg.norm(ended.model["w"] - GOALS["alice"]) < 0.03 * np.linalg.norm(GOALS["alice"])
+
+
+CUT_OFF = config(
+    rounds=4,
+    min_workers=3,
+    round_retries=50,
+    round_timeout_s=15.0,
+    compress="topk:0.1",
+    compress_model="int8",
+)
+
+
+@cache
+def undisturbed():
+    return run_once(world(), CUT_OFF).model["w"].tobytes()
+
+
+def cut_off(node, at, lasting):
+    """The same run, in which a node cannot be reached for some seconds."""
+    simulation = world()
+    simulation.at(at, lambda: simulation.network.isolate(node))
+    simulation.at(at + lasting, lambda: simulation.network.reconnect(node))
+    return simulation, run_once(simulation, CUT_OFF).model["w"].tobytes()
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.sampled_from(NAMES), st.floats(0.5, 6.0), st.floats(0.5, 60.0))
+def test_worker_cut_off_at_any_time_loses_nothing_and_counts_nothing_twice(node, at, lasting):
+    assert cut_off(node, at, lasting)[1] == undisturbed()
+
+
+def test_updates_of_a_round_tried_again_are_those_of_its_first_attempt():
+    simulation, model = cut_off("bob", 2.5, 60.0)
+    assert simulation.told(RoundRetried)
+    assert model == undisturbed()

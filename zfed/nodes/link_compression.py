@@ -74,7 +74,11 @@ class RunCompression:
                 checked_model_level(hello.compress_model) if hello.compress_model else run.model,
             )
         except ConfigError as error:
-            return Objection("compression", f"{hello.node}: {error}; known here: {', '.join(COMPRESSION)}")
+            return Objection(
+                "compression",
+                f"{hello.node} wishes what is not known here: {error}; known here: {', '.join(COMPRESSION)}. "
+                "Choose one of these with --compress or --compress-model, or leave it to the run",
+            )
         for flag, level in (("--compress", levels.updates), ("--compress-model", levels.model)):
             if level != "none" and family(level) not in hello.compression:
                 return Objection(

@@ -87,8 +87,8 @@ def test_an_evaluator_gets_exact_models_unless_it_wishes_otherwise(model, wish):
 def test_wish_that_is_not_known_here_is_refused_with_what_is():
     refused = compression().agree(hello(compress="zip"))
     assert refused.code == "compression"
-    assert 'alice: compression "zip" is unknown' in refused.reason
-    assert "known here: none, bf16, fp16, int8, topk:RATIO" in refused.reason
+    assert 'alice wishes what is not known here: compression "zip" is unknown' in refused.reason
+    assert "known here: none, bf16, fp16, int8, topk:RATIO. Choose one of these" in refused.reason
 
 
 @pytest.mark.parametrize(
