@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from zfed.compression.encoding import Encoding
 from zfed.compression.registry import create_codec
 from zfed.params import ParameterLayout
 
+MOST_KEPT: Final = 16
+"""There are as many levels as there are ratios of top-k, and nodes choose theirs."""
+
 
 class Encodings:
     """Makes each encoding of a layout once: both ends of a link make the same from what they agreed on.
+
+    Keeps the latest few; who uses one holds it.
 
     Args:
         layout: Of a model.
@@ -33,5 +39,7 @@ class Encodings:
             codec = create_codec(level)
             if codec is None:
                 return None
+            if len(self._made) == MOST_KEPT:
+                del self._made[next(iter(self._made))]
             self._made[level] = Encoding(self.layout, codec, exact=self.exact)
         return self._made[level]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from zfed.compression import (
     COMPRESSION,
     Encoding,
@@ -18,7 +20,7 @@ from zfed.config import NodeConfig, RunConfig
 from zfed.errors import ConfigError, LayoutError, LocalProtocolError
 from zfed.nodes.admission import Objection
 from zfed.params import ParameterLayout
-from zfed.wire.messages import Hello
+from zfed.wire.messages import Hello, Patterns
 
 
 class Levels(NamedTuple):
@@ -42,7 +44,8 @@ class RunCompression:
         config: Table `[run]`.
 
     Raises:
-        ConfigError: If a level is unknown, or makes no sense for a model.
+        ConfigError: If a level is unknown, or makes no sense for a model, or if more names are to stay exact
+            than a WELCOME can hold.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -50,7 +53,10 @@ class RunCompression:
             _named("compress", config.compress, checked_level),
             _named("compress_model", config.compress_model, checked_model_level),
         )
-        self.exact = tuple(config.compress_except)
+        try:
+            self.exact = tuple(msgspec.convert(config.compress_except, Patterns))
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"--compress-except: {error}") from None
         self._encodings: Encodings | None = None
 
     def memory(self, layout: ParameterLayout) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
 import orjson
 
 from zfed.compression import matched
@@ -43,7 +44,7 @@ from zfed.task import (
     Task,
     TrainResult,
 )
-from zfed.wire.messages import AssignmentId
+from zfed.wire.messages import AssignmentId, Patterns
 
 REPORT_EVERY_S = 0.2
 MAX_METRICS_BYTES = 128 << 10
@@ -152,15 +153,15 @@ class TaskHost:
         """What the task says must stay exact.
 
         Raises:
-            TaskError: If it is no list of texts, or one of them fits no tensor.
+            TaskError: If it cannot be sent as such, or fits no tensor.
         """
-        exact = self._task.exact
-        if isinstance(exact, str) or not all(isinstance(pattern, str) for pattern in exact):
-            raise TaskError(f"exact is {exact!r}, expected a list of tensors' names or shell patterns")
         try:
+            exact = msgspec.convert(self._task.exact, Patterns)
             matched(layout.moving, exact)
-        except LayoutError as error:
-            raise TaskError(f"the task's {error}") from error
+        except (msgspec.ValidationError, LayoutError) as error:
+            raise TaskError(
+                f"the task's exact, a list of tensors' names or shell patterns: {error}"
+            ) from None
         return tuple(exact)
 
     def _result(self, doing: _Doing) -> WorkDone:

@@ -1,6 +1,7 @@
 import pytest
 
 from zfed.compression import Encodings
+from zfed.compression.encodings import MOST_KEPT
 from zfed.errors import ConfigError, LayoutError
 from zfed.params import ParameterLayout
 
@@ -29,3 +30,11 @@ def test_what_cannot_be_is_refused():
         Encodings(LAYOUT).at("int9")
     with pytest.raises(LayoutError, match="fits no tensor"):
         Encodings(LAYOUT, exact=["c"]).at("int8")
+
+
+def test_only_the_latest_few_are_kept():
+    encodings = Encodings(LAYOUT)
+    first = encodings.at("int8")
+    last = [encodings.at(f"topk:{1 / number}") for number in range(1, MOST_KEPT + 1)][-1]
+    assert encodings.at("int8") is not first
+    assert encodings.at(last.level) is last

@@ -149,3 +149,8 @@ def test_links_of_one_level_share_their_encoding():
 def test_exception_that_fits_no_tensor_is_said():
     with pytest.raises(ConfigError, match="--compress-except: 'sclae' is to be exact, but fits no tensor"):
         compression(compress_except=["sclae"])
+
+
+def test_more_exceptions_than_a_welcome_can_hold_are_refused_at_the_start():
+    with pytest.raises(ConfigError, match="--compress-except: Expected `array` of length <= 256"):
+        compression(compress_except=["w"] * 257)

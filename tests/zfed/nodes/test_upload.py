@@ -167,9 +167,14 @@ def test_update_that_is_not_finite_cannot_be_encoded_and_says_so():
 
 @pytest.mark.parametrize(
     ("exact", "message"),
-    [(("v",), "'v' is to be exact, but fits no tensor"), ("w", "exact is 'w', expected a list")],
+    [
+        (("v",), "'v' is to be exact, but fits no tensor"),
+        ("w", "expected `array`, got `str`"),
+        ([1], "expected `str`, got `int`"),
+        (["w"] * 257, "length <= 256"),
+    ],
 )
 def test_exact_tensors_that_the_task_does_not_have_are_said_at_its_start(exact, message):
     task = type("Precise", (Drift,), {"exact": exact})
-    with pytest.raises(TaskError, match=message):
+    with pytest.raises(TaskError, match=f"(?i)the task's exact, a list .*{message}"):
         Desk("none", task)
