@@ -1,5 +1,6 @@
 import itertools
 import os
+import subprocess
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,29 @@ def test_disk_that_is_full_is_found_before_a_byte_is_written(tmp_path):
     assert message.endswith(" MB are free there")
     assert descriptors() == before
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_disk_that_has_room_for_one_has_none_for_a_second_until_the_first_is_gone(small_disk):
+    first = SpillFile(small_disk, 700_000)
+    first.write(0, b"x" * 700_000)
+    with pytest.raises(CheckpointError) as caught:
+        SpillFile(small_disk, 700_000)
+    assert f"no room for 0.7 MB in {small_disk}: No space left on device; 0." in str(caught.value)
+    assert first.read(699_990, 100) == b"x" * 10
+    del first
+    SpillFile(small_disk, 700_000)
 
 
 def test_folder_that_is_gone_is_named(tmp_path):

@@ -22,8 +22,10 @@ from zfed.nodes.orders import work_seed
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.update_intake import RESUME_S, SPILL_AFTER_S
 from zfed.nodes.words import FramesArrived, JobFailed, StopRequested
+from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import (
     Accepted,
+    Blob,
     Cancel,
     Chunk,
     Committed,
@@ -36,6 +38,8 @@ from zfed.wire.messages import (
     Pull,
     Refused,
     Train,
+    Update,
+    Vector,
     Welcome,
 )
 from zfed.wire.messages import Evaluated as EvaluatedMessage
@@ -130,6 +134,21 @@ def test_budget_too_small_for_the_model_ends_the_run_before_a_byte_of_it_is_rece
     assert table.told(NodeJoined) == []
     alice.leave()
     assert table.finish.status == "failed"
+
+
+def test_first_model_of_another_size_than_its_layout_is_refused_before_it_is_pulled(table):
+    alice, _ = table.connect("alice"), table.connect("bob")
+    order = alice.last(Initialize)
+    before = len(alice.of(Pull))
+    values = buffer()
+    layout = layout_blob("layout:model", values.layout.to_bytes())
+    claimed = Blob(id="model", bytes=1 << 40, digest=blob_of("model", values.data.data).digest)
+    vector = Vector(name="model", layout=layout, data=claimed)
+    alice.say(Update(assignment=order.assignment, version=0, vectors=[vector], examples=1))
+    refused = alice.last(Refused)
+    assert (refused.code, refused.assignment) == ("size", order.assignment)
+    assert "1099511627776 bytes, its layout 24" in refused.reason
+    assert len(alice.of(Pull)) == before
 
 
 # ---- a round by hand ------------------------------------------------------------------------------

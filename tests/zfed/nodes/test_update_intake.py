@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zfed.nodes.update_intake import Arrived, Unfit, UpdateIntake, Wanted
+from zfed.nodes.update_intake import SPILL_AFTER_S, Arrived, Unfit, UpdateIntake, Wanted
 from zfed.params import ParameterBuffer
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Blob, Chunk, Update, Vector
@@ -156,6 +156,23 @@ def test_claim_that_does_not_fit_is_refused_unread(changes, code):
     worker = Worker("alice", memory_only(1), 1, **changes)
     [unfit] = worker.offer()
     assert (type(unfit), unfit.code) == (Unfit, code)
+    assert worker.pulls == []
+
+
+@pytest.mark.parametrize("nbytes", [0, DELTA.layout.nbytes - 4, DELTA.layout.nbytes + 4, 1 << 61])
+def test_size_that_does_not_fit_the_layout_is_refused_before_room_is_taken(nbytes):
+    intake = UpdateIntake(lambda job: pytest.fail(f"{job} was ordered"), slots=0, disk_slots=1)
+    worker = Worker("alice", intake, 1)
+    [vector] = worker.update.vectors
+    blob = Blob(id="d1", bytes=nbytes, digest=vector.data.digest)
+    worker.update = Update(
+        assignment=(1, 1),
+        version=3,
+        vectors=[Vector(name="delta", layout=vector.layout, data=blob)],
+        examples=5,
+    )
+    [unfit] = worker.offer(now=SPILL_AFTER_S)
+    assert (type(unfit), unfit.code) == (Unfit, "size")
     assert worker.pulls == []
 
 
