@@ -19,6 +19,7 @@ from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.background import Background
+from zfed.nodes.collector import spare_what_stays
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.free_memory import free_memory
 from zfed.nodes.link_compression import RunCompression
@@ -163,6 +164,7 @@ class Coordinator:
     def _warm_up(self) -> None:
         warm_up()
         warm_up_levels(self._levels)
+        spare_what_stays()
 
     def _tell(self, fact: Fact) -> None:
         if self._trace is not None:
