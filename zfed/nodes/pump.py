@@ -49,6 +49,9 @@ class Pump:
         os.set_blocking(self._wake_out, False)
         self._closed = threading.Event()
         self._finish: Finish | None = None
+        self._poller = zmq.Poller()
+        self._poller.register(self._wake_in, zmq.POLLIN)
+        self._polled: Any = None
 
     def post(self, event: Input) -> None:
         """Give the logic an input, from any thread or signal handler."""
@@ -77,16 +80,22 @@ class Pump:
             os.close(self._wake_out)
 
     def _poll(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._wake_in, zmq.POLLIN)
-        pollable = self._transport.pollable
-        if pollable is not None:
-            poller.register(pollable, zmq.POLLIN)
+        self._look_at(self._transport.pollable)
         wake = self._logic.next_wake
         wait = LONGEST_POLL_S if wake is None else min(max(wake - time.monotonic(), 0.0), LONGEST_POLL_S)
-        poller.poll(math.ceil(wait * 1000))
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wake_in, 4096)
+        for ready, _ in self._poller.poll(math.ceil(wait * 1000)):
+            if ready == self._wake_in:
+                os.read(self._wake_in, 4096)
+
+    def _look_at(self, pollable: Any) -> None:
+        """Poll this from now on: a node that connects again has another socket."""
+        if pollable is self._polled:
+            return
+        if self._polled is not None:
+            self._poller.unregister(self._polled)
+        if pollable is not None:
+            self._poller.register(pollable, zmq.POLLIN)
+        self._polled = pollable
 
     def _take_messages(self) -> None:
         until = time.monotonic() + BUSY_S

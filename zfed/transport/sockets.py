@@ -26,6 +26,9 @@ RECEIVE_HWM = 64
 HEARTBEAT_MS = 10_000
 HEARTBEAT_TIMEOUT_MS = 30_000
 
+_LAST = int(zmq.DONTWAIT)  # joining two of zmq's flags takes longer than a send
+_MORE = int(zmq.DONTWAIT | zmq.SNDMORE)
+
 
 class SocketListener:
     """A ROUTER socket bound to one address.
@@ -205,7 +208,9 @@ def _receive(socket: zmq.Socket[bytes]) -> list[Buffer] | None:
 
 def _send(socket: zmq.Socket[bytes], frames: Sequence[Buffer]) -> bool:
     try:
-        socket.send_multipart(frames, zmq.DONTWAIT, copy=False)
+        for frame in frames[:-1]:
+            socket.send(frame, _MORE, copy=len(frame) < SMALL_FRAME_BYTES)
+        socket.send(frames[-1], _LAST, copy=len(frames[-1]) < SMALL_FRAME_BYTES)
     except zmq.Again:
         return False
     except zmq.ZMQError as error:
