@@ -112,7 +112,6 @@ from zfed.wire.messages import (
     Bye,
     Chunk,
     Committed,
-    Done,
     Ended,
     Evaluate,
     Evaluated,
@@ -523,7 +522,6 @@ class CoordinatorLogic:
             return
         self._bytes_up += len(payload)
         if intake.complete:
-            self._sessions.send(peer.session, Done(blob=chunk.blob))
             self._intake_events(self._intake.received(peer.session.node, intake), now)
 
     def _intake_events(self, events: list[IntakeEvent], now: float) -> None:

@@ -54,7 +54,6 @@ from zfed.wire.messages import (
     Cancel,
     Chunk,
     Committed,
-    Done,
     Ended,
     Evaluate,
     Failed,
@@ -408,7 +407,6 @@ class MemberLogic:
             if job is not None:
                 self._fail(job.order, str(error), now)
             return
-        self._link.send(Done(blob=chunk.blob))
         if following is not None:
             self._puller.start(following, now)
         self._start_if_collected(job)

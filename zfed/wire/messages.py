@@ -250,7 +250,7 @@ class Chunk(Message, frozen=True):
 
 
 class Done(Message, frozen=True):
-    """All of the blob has arrived and its digest is right."""
+    """All of the blob has arrived and its digest is right: advice, which zfed itself does not give."""
 
     blob: BlobName
 

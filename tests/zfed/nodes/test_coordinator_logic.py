@@ -29,7 +29,6 @@ from zfed.wire.messages import (
     Cancel,
     Chunk,
     Committed,
-    Done,
     Ended,
     Evaluate,
     Failed,
@@ -165,7 +164,6 @@ def test_round_from_first_model_to_commit(table):
 
     alice.offer(train_alice, buffer(4.0))
     assert alice.of(Accepted)
-    assert len(alice.of(Done)) == 2
     assert len(alice.of(Committed)) == 1  # that of the first model
     bob.offer(train_bob, buffer(8.0), examples=3)
     assert bob.last(Committed).version == 1

@@ -40,7 +40,6 @@ from zfed.wire.messages import (
     Cancel,
     Chunk,
     Committed,
-    Done,
     Ended,
     Evaluate,
     Evaluated,
@@ -331,7 +330,6 @@ def test_order_is_begun_once_the_model_is_here():
     np.testing.assert_array_equal(work.parameters["w"], MODEL["w"])
     np.testing.assert_array_equal(work.parameters["fixed"], MODEL["fixed"])
     assert not work.parameters["w"].flags.writeable
-    assert {done.blob for done in bench.said(Done)} == {"model:0", "frozen"}
 
 
 def test_what_is_here_already_is_not_pulled_again():
