@@ -137,13 +137,24 @@ class Simulation:
         stay: bool = False,
         compress: str = "",
         compress_model: str = "",
+        limit_up: float = 0.0,
+        limit_down: float = 0.0,
     ) -> None:
         """Start a node now. Each of its starts makes a task of its own.
 
         Two nodes may have one name; `crash`, `restart` and `stop` then mean the one started last.
         """
         self._plans[name] = _Plan(
-            name, task, kind, partition or Partition(), connect_timeout_s, stay, compress, compress_model
+            name,
+            task,
+            kind,
+            partition or Partition(),
+            connect_timeout_s,
+            stay,
+            compress,
+            compress_model,
+            limit_up,
+            limit_down,
         )
         self.restart(name)
 
@@ -209,6 +220,8 @@ class _Plan:
     stay: bool
     compress: str
     compress_model: str
+    limit_up: float
+    limit_down: float
 
 
 class _Driven:
@@ -335,6 +348,8 @@ class _Member(_Driven):
             address="memory",
             connect_timeout_s=plan.connect_timeout_s,
             stay=plan.stay,
+            limit_up=plan.limit_up,
+            limit_down=plan.limit_down,
             jitter=lambda: simulation.random.uniform(0.5, 1.5),
         )
         super().__init__(simulation, plan.name, logic)

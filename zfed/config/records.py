@@ -124,6 +124,15 @@ class RunConfig:
     keep_models: int = setting(
         3, "newest model versions that stay in the run directory; 0: all", metavar="N", limits=NOT_NEGATIVE
     )
+    limit_up: float = setting(
+        0.0,
+        "MB a second that are sent to all nodes together; 0: no limit",
+        metavar="MB/S",
+        limits=NOT_NEGATIVE,
+    )
+    limit_down: float = setting(
+        0.0, "MB a second that come from all nodes; 0: no limit", metavar="MB/S", limits=NOT_NEGATIVE
+    )
     trace: str = setting("", "file to which to add where the time went, for Perfetto", metavar="FILE")
 
 
@@ -191,6 +200,12 @@ class NodeConfig:
     )
     stay: bool = setting(False, "wait for the next run when this one has ended")
     format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT", choices=FORMATS)
+    limit_up: float = setting(
+        0.0, "MB a second that leave this node; 0: no limit", metavar="MB/S", limits=NOT_NEGATIVE
+    )
+    limit_down: float = setting(
+        0.0, "MB a second that come to this node; 0: no limit", metavar="MB/S", limits=NOT_NEGATIVE
+    )
     trace: str = setting("", "file to which to add where the time went, for Perfetto", metavar="FILE")
 
 

@@ -104,6 +104,7 @@ from zfed.nodes.words import (
 )
 from zfed.params import ParameterLayout
 from zfed.rounds import SyncRounds
+from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import (
     Accepted,
@@ -126,6 +127,7 @@ from zfed.wire.messages import (
     Welcome,
 )
 from zfed.wire.messages import Cancel as CancelMessage
+from zfed.wire.pacing import Limits
 from zfed.wire.session import Heard, Lost, Malformed, Opened, Session, SessionEvent, Sessions, Timing, Turned
 from zfed.wire.transfer import Intake, Puller, Window
 
@@ -140,10 +142,16 @@ class _Peer:
 
     session: Session
     puller: Puller
+    answers: Answers
     admitted: bool = False
     encodings: LinkEncodings = field(default_factory=LinkEncodings)
     progress: Pong | None = None
     layout: list[tuple[int, Buffer]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """It is gone: nothing is owed to it, and nothing of it awaited."""
+        self.puller.close()
+        self.answers.close()
 
     def write_layout(self, offset: int, data: Buffer) -> None:
         self.layout.append((offset, data))
@@ -181,6 +189,7 @@ class CoordinatorLogic:
         self._models = ModelShelf()
         self._orders = Orders(self.config, self._models)
         self._window = Window(WINDOW_BYTES)
+        self._limits = Limits(self.config.run.limit_up, self.config.run.limit_down)
         self._intake = UpdateIntake(lambda job: self._effects.append(job))
         self._arrived: dict[AssignmentId, Staging] = {}
         self._installing: Staging | None = None
@@ -199,7 +208,7 @@ class CoordinatorLogic:
         """When `TimePassed` has something to do."""
         if self._finished:
             return None
-        wakes = [self._sessions.next_wake, self._finish_at]
+        wakes = [self._sessions.next_wake, self._limits.next_wake, self._finish_at]
         if self._rounds.next_wake is not None:
             wakes.append(self._rounds.next_wake)
         return min(wakes)
@@ -259,6 +268,7 @@ class CoordinatorLogic:
         self._session_events(self._sessions.tick(now), now)
         for peer in self._peers.values():
             peer.puller.tick(now)
+        self._limits.run(now)
         self._intake.expire(now)
         self._intake_events(self._intake.fill(now), now)
         self._tell_engine(Tick(), now)
@@ -290,7 +300,9 @@ class CoordinatorLogic:
         if isinstance(levels, Objection):
             self._turn_away(session, levels)
             return
-        peer = _Peer(session, Puller(lambda pull: self._sessions.send(session, pull), self._window))
+        puller = Puller(lambda pull: self._sessions.send(session, pull), self._window, self._limits.down)
+        answers = Answers(self._limits.up, lambda pull: self._pulled(session, pull))
+        peer = _Peer(session, puller, answers)
         self._peers[hello.node] = peer
         self._parts.hold(hello)
         announcements = [] if self.protected else [UNPROTECTED]
@@ -321,7 +333,7 @@ class CoordinatorLogic:
         self._sessions.refuse(session, objection.code, objection.reason)
         peer = self._peers.get(session.node)
         if peer is not None and peer.session is session:
-            peer.puller.close()
+            peer.close()
             del self._peers[session.node]
             self._parts.release(session.hello)
         self._tell(NodeRefused(node=session.node, code=objection.code, reason=objection.reason))
@@ -384,7 +396,7 @@ class CoordinatorLogic:
             return
         del self._peers[session.node]
         self._parts.release(session.hello)
-        peer.puller.close()
+        peer.close()
         self._intake.gone(session.node, now if left else now + RESUME_S)
         if peer.admitted:
             if not self._ended:
@@ -410,7 +422,7 @@ class CoordinatorLogic:
             case Pong():
                 self._pong(peer, message)
             case Pull() if peer.admitted:
-                self._pulled(peer, message)
+                peer.answers.ask(message, now)
             case Update() if peer.admitted:
                 self._offered(peer, message, now)
             case Evaluated() if peer.admitted:
@@ -440,21 +452,23 @@ class CoordinatorLogic:
         )
         self._tell(progress)
 
-    def _pulled(self, peer: _Peer, pull: Pull) -> None:
+    def _pulled(self, session: Session, pull: Pull) -> int:
+        """Answer a PULL; returns the bytes that are sent."""
         try:
             data = self._models.take(pull)
         except RemoteProtocolError as error:
-            self._tell(NodeRefused(node=peer.session.node, code="malformed", reason=str(error)))
-            return
+            self._tell(NodeRefused(node=session.node, code="malformed", reason=str(error)))
+            return 0
         if data is None:
             refused = Refused(
                 about="blob", code="gone", reason=f"{pull.blob} is not served here", blob=pull.blob
             )
-            self._sessions.send(peer.session, refused)
-            return
-        if peer.session.hello.node_kind == "worker":
+            self._sessions.send(session, refused)
+            return 0
+        if session.hello.node_kind == "worker":
             self._bytes_down += len(data)
-        self._sessions.send(peer.session, Chunk(blob=pull.blob, offset=pull.offset), data)
+        self._sessions.send(session, Chunk(blob=pull.blob, offset=pull.offset), data)
+        return len(data)
 
     def _evaluated(self, peer: _Peer, message: Evaluated, now: float) -> None:
         self._sessions.send(peer.session, Accepted(assignment=message.assignment))

@@ -126,6 +126,8 @@ class Member:
             address=config.connect,
             connect_timeout_s=config.connect_timeout_s or math.inf,
             stay=config.stay,
+            limit_up=config.limit_up,
+            limit_down=config.limit_down,
             jitter=lambda: random.uniform(0.5, 1.5),
         )
         connector = SocketConnector()

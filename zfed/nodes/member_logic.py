@@ -44,6 +44,7 @@ from zfed.nodes.words import (
 )
 from zfed.params import BufferPool, ParameterLayout
 from zfed.task import Array
+from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
 from zfed.wire.link import Down, Heard, Link, LinkEvent, Malformed, Turned, Welcomed
 from zfed.wire.messages import (
@@ -68,6 +69,7 @@ from zfed.wire.messages import (
     Welcome,
 )
 from zfed.wire.messages import Evaluated as EvaluatedMessage
+from zfed.wire.pacing import Limits
 from zfed.wire.transfer import Puller, Shelf
 
 CONNECTING_NOTICE_S = 5.0
@@ -109,6 +111,8 @@ class MemberLogic:
         address: Where the coordinator listens.
         connect_timeout_s: How long to go on trying when there is no session.
         stay: Wait for the next run when this one has ended.
+        limit_up: MB a second of updates that may leave this node; 0: no limit.
+        limit_down: MB a second of models that may come to it.
         jitter: Factor of 0.5 to 1.5 for back-off times.
     """
 
@@ -117,12 +121,16 @@ class MemberLogic:
     address: str
     connect_timeout_s: float = math.inf
     stay: bool = False
+    limit_up: float = 0.0
+    limit_down: float = 0.0
     jitter: Callable[[], float] = lambda: 1.0
 
     def __post_init__(self) -> None:
         self._effects: list[MemberEffect] = []
         self._link = Link(self._send_frames, self.jitter)
-        self._puller = Puller(self._link.send)
+        self._limits = Limits(self.limit_up, self.limit_down)
+        self._answers = Answers(self._limits.up, self._pulled)
+        self._puller = Puller(self._link.send, pacer=self._limits.down)
         self._shelf = Shelf()
         self._shelf.put(self.hello.layout.id, self.layout.shared.to_bytes())
         self._orders: deque[Order] = deque()
@@ -154,6 +162,7 @@ class MemberLogic:
             wakes += [self._next_notice, self._offline_since + self._patience_s]
         elif self._job and self._job.stage == "download":
             wakes.append(self._next_puller_tick)
+        wakes.append(self._limits.next_wake)
         return min(wakes, default=None)
 
     @property
@@ -224,6 +233,7 @@ class MemberLogic:
         self._link_events(self._link.tick(now), now)
         if self._link.state == "open":
             self._puller.tick(now)
+            self._limits.run(now)
             self._next_puller_tick = now + PULLER_TICK_S
             return
         offline = now - self._offline_since
@@ -290,7 +300,8 @@ class MemberLogic:
     def _down(self, reason: str, retry_at: float, now: float) -> None:
         self._effects.append(Disconnect())
         self._puller.close()
-        self._puller = Puller(self._link.send)
+        self._answers.close()
+        self._puller = Puller(self._link.send, pacer=self._limits.down)
         if self._offline_since == math.inf:
             self._offline_since = now
             self._next_notice = now + CONNECTING_NOTICE_S
@@ -322,7 +333,7 @@ class MemberLogic:
             case Chunk() if payload is not None:
                 self._chunk(message, payload, now)
             case Pull():
-                self._pulled(message)
+                self._answers.ask(message, now)
             case Committed():
                 self._settle(message.assignment, KeepState(message.assignment))
             case Cancel():
@@ -581,7 +592,8 @@ class MemberLogic:
             self._job = None
         self._advance(now)
 
-    def _pulled(self, pull: Pull) -> None:
+    def _pulled(self, pull: Pull) -> int:
+        """Answer a PULL; returns the bytes that are sent."""
         try:
             data = self._shelf.take(pull)
         except RemoteProtocolError as error:
@@ -590,8 +602,9 @@ class MemberLogic:
             reason = f"{pull.blob} is not held here any more"
         if data is None:
             self._link.send(Refused(about="blob", code="gone", reason=reason, blob=pull.blob))
-        else:
-            self._link.send(Chunk(blob=pull.blob, offset=pull.offset), data)
+            return 0
+        self._link.send(Chunk(blob=pull.blob, offset=pull.offset), data)
+        return len(data)
 
 
 def _word(order: Order) -> Literal["train", "evaluate", "initialize"]:

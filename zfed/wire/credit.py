@@ -82,12 +82,16 @@ class Credit:
         """
         alone = under_way <= SMALL_CHUNK_BYTES
         self.empty_s = took_s if alone else min(self.empty_s, took_s)
+        queued_s = took_s - self.empty_s
         # Never more than the link's rate, and less where it was not full or a busy machine looked away: so
-        # the largest counts. It is forgotten within some dozen chunks, for a link that became slower.
-        self.rate = max(under_way / max(took_s, SHORTEST_S), self.rate * FORGETTING)
+        # the largest counts. It is forgotten within some dozen chunks, for a link that became slower; but not
+        # while less is pulled than may be, at the end of a blob or for a limit.
+        full = under_way + self.chunk_bytes > self.limit
+        known = self.rate * FORGETTING if full or queued_s > QUEUE_S else self.rate
+        self.rate = max(under_way / max(took_s, SHORTEST_S), known)
         self.best_rate = max(self.best_rate, self.rate)
-        limit = max(self.limit, 2 * under_way)
-        if took_s - self.empty_s > QUEUE_S / 4:
+        limit = max(self.limit, 2 * under_way) if queued_s <= QUEUE_S else self.limit
+        if queued_s > QUEUE_S / 4:
             limit = min(limit, self.rate * (self.empty_s + QUEUE_S))
         self.limit = min(max(limit, SMALL_CHUNK_BYTES), MAX_CREDIT * MAX_CHUNK_BYTES)
 

@@ -16,7 +16,8 @@ from zfed.errors import RemoteProtocolError
 from zfed.wire.codec import Buffer
 from zfed.wire.credit import Credit
 from zfed.wire.digests import hasher_for
-from zfed.wire.messages import MAX_CHUNK_BYTES, Blob, Chunk, Pull
+from zfed.wire.messages import Blob, Chunk, Pull
+from zfed.wire.pacing import Pacer
 
 REVOKE_S = 5.0
 MAX_PATIENCE_S = 60.0
@@ -144,7 +145,7 @@ class _Pulled:
     sent_at: float
 
 
-@dataclass
+@dataclass(eq=False)
 class Puller:
     """Fetches blobs from one peer, in the order in which they were started.
 
@@ -154,15 +155,16 @@ class Puller:
     Args:
         send: Where PULLs go.
         window: What all pullers of this node may have under way together.
-        largest: Most bytes that one PULL may ask for.
+        pacer: At which pace pullers of this node may pull, all together.
     """
 
     send: Callable[[Pull], None]
     window: Window = field(default_factory=Window)
-    largest: int = MAX_CHUNK_BYTES
+    pacer: Pacer = field(default_factory=Pacer)
     credit: Credit = field(default_factory=Credit)
     patience_s: float = REVOKE_S
     held: int = 0
+    _asked: int = 0
     _intakes: dict[str, Intake] = field(default_factory=dict)
     _under_way: dict[tuple[str, int], _Pulled] = field(default_factory=dict)
     _taken_back: set[tuple[str, int]] = field(default_factory=set)
@@ -195,6 +197,7 @@ class Puller:
         """Stop everything: the peer is gone. Intakes keep what they have and can be started again."""
         for blob_id in list(self._intakes):
             self.stop(blob_id)
+        self.pacer.leave(self)
 
     def receive(self, chunk: Chunk, data: Buffer, now: float) -> Intake | None:
         """Store a chunk; returns its intake, or None if it was not pulled (a late duplicate).
@@ -232,18 +235,24 @@ class Puller:
         self.window.used -= size
 
     def advance(self, now: float) -> None:
-        """Send as many pulls as credit and window allow."""
-        chunks, size = self.credit.chunks, min(self.credit.chunk_bytes, self.largest)
-        for intake in list(self._intakes.values()):
-            while len(self._under_way) < chunks and self.window.admits(size, self.held):
-                wanted = intake.next_range(size, min(self.credit.whole(self.held), self.largest))
-                if wanted is None:
-                    break
-                self._pull(intake, *wanted, now)
+        """Send as many pulls as credit, window and pace allow."""
+        self.pacer.join(self, now)
+
+    def send_next(self, now: float) -> int:
+        """Send one more pull, if credit and window allow; returns how many bytes it asks for, else 0."""
+        size = min(self.credit.chunk_bytes, self.pacer.largest)
+        if len(self._under_way) < self.credit.chunks and self.window.admits(size, self.held):
+            for intake in self._intakes.values():
+                wanted = intake.next_range(size, min(self.credit.whole(self.held), self.pacer.largest))
+                if wanted is not None:
+                    self._pull(intake, *wanted, now)
+                    return wanted[1]
+        return 0
 
     def _pull(self, intake: Intake, offset: int, size: int, now: float) -> None:
         self.held += size
-        self._under_way[intake.blob.id, offset] = _Pulled(intake, size, self.held, now)
+        self._asked += size
+        self._under_way[intake.blob.id, offset] = _Pulled(intake, size, self._asked, now)
         self.window.used += size
         self.send(Pull(blob=intake.blob.id, offset=offset, bytes=size))
 
@@ -262,6 +271,7 @@ class Puller:
 
     def _forget(self, key: tuple[str, int]) -> None:
         pulled = self._under_way.pop(key)
+        self._asked -= pulled.size
         self.held -= pulled.size
         self.window.used -= pulled.size
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from zfed.nodes.update_intake import SPILL_AFTER_S, Arrived, Unfit, UpdateIntake, Wanted
 from zfed.params import ParameterBuffer
+from zfed.wire.credit import SMALL_CHUNK_BYTES as CHUNK
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Blob, Chunk, Update, Vector
 from zfed.wire.transfer import Puller
 
-DELTA = ParameterBuffer.from_arrays({"w": np.arange(32, dtype=np.float32)})
+DELTA = ParameterBuffer.from_arrays({"w": np.arange(2048, dtype=np.float32) % 32})
 WANTED = Wanted(layouts={"delta": DELTA.layout}, version=3, value_range=64.0, max_examples=10)
-CHUNK = 64
 
 
 def memory_only(slots):
@@ -35,7 +35,7 @@ class Worker:
 
     def connect(self):
         self.pulls = []
-        self.puller = Puller(self.pulls.append, largest=CHUNK)
+        self.puller = Puller(self.pulls.append)
 
     def offer(self, now=0.0):
         return self.intake.offer(self.name, self.update, WANTED, self.puller, now)
