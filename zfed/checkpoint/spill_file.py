@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -28,13 +29,18 @@ class SpillFile:
     Args:
         folder: On the disk that is to hold it.
         nbytes: Its length, at least 1.
+        spare: Bytes of that disk that must stay free for others.
 
     Raises:
         CheckpointError: If there is no room; nothing is left.
     """
 
-    def __init__(self, folder: Path, nbytes: int) -> None:
-        with translated(f"no room for {nbytes / 1e6:,.1f} MB in {folder}", remedy=_room(folder)):
+    def __init__(self, folder: Path, nbytes: int, *, spare: int = 0) -> None:
+        kept = f" beside {spare / 1e6:,.1f} MB for the next version" if spare else ""
+        failure = f"no room for {nbytes / 1e6:,.1f} MB{kept} in {folder}"
+        with translated(failure, remedy=_room(folder)):
+            if shutil.disk_usage(folder).free < nbytes + spare:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
             self._descriptor = file.fileno()
             self.nbytes = nbytes

@@ -356,6 +356,7 @@ class CoordinatorLogic:
             self._tell_engine(CannotRun(reason=str(error)), now)
             return False
         self._intake.slots, self._intake.disk_slots = plan.in_memory, plan.on_disk
+        self._intake.disk_spare = plan.disk_spare
         budget = plan.budget
         planned = UploadsPlanned(
             budget=budget.bytes,

@@ -23,18 +23,20 @@ class Spill:
     Args:
         number: Names it in jobs and their results; never used twice.
         nbytes: Of all vectors together.
+        spare: Bytes of the disk to leave free.
         order: Takes jobs; they are done one after another beside the pump.
     """
 
     number: int
     nbytes: int
+    spare: int
     order: Callable[[SpillJob], None]
     puller: Puller | None = None
     _file: SpillFile | None = None
     _unwritten: deque[tuple[Puller, int]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self.order(OpenSpill(self.number, self.nbytes))
+        self.order(OpenSpill(self.number, self.nbytes, self.spare))
 
     @property
     def is_open(self) -> bool:

@@ -39,6 +39,6 @@ class SpillJobs:
 
     def _store(self, job: OpenSpill | WriteSpill) -> SpillResult:
         if isinstance(job, OpenSpill):
-            return SpillOpened(job.number, SpillFile(self._folder, job.nbytes))
+            return SpillOpened(job.number, SpillFile(self._folder, job.nbytes, spare=job.spare))
         job.file.write(job.offset, job.data)
         return SpillWritten(job.number)

@@ -114,11 +114,13 @@ class UpdateIntake:
     Attributes:
         slots: How many may be in memory at the same time.
         disk_slots: How many may be in files beside those.
+        disk_spare: Bytes of the disk to leave free.
     """
 
     order_spill: Callable[[SpillJob], None]
     slots: int = 0
     disk_slots: int = 0
+    disk_spare: int = 0
     _offers: OrderedDict[AssignmentId, _Offer] = field(default_factory=OrderedDict)  # oldest first
     _staged: dict[AssignmentId, Staging] = field(default_factory=dict)
     _folding: dict[AssignmentId, Staging] = field(default_factory=dict)
@@ -175,7 +177,7 @@ class UpdateIntake:
         else:
             self._spills += 1
             nbytes = sum(vector.data.bytes for vector in fitting.values())
-            spill = Spill(self._spills, nbytes, self.order_spill)
+            spill = Spill(self._spills, nbytes, self.disk_spare, self.order_spill)
         vectors: dict[str, StagedVector] = {}
         start = 0
         for name, vector in fitting.items():

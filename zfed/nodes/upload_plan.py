@@ -38,12 +38,14 @@ class UploadPlan:
         reserved: Bytes kept for the model and what becomes of it.
         in_memory: Updates that may be received into memory at the same time.
         on_disk: Updates that may be received into files beside those.
+        disk_spare: Bytes of the disk that those must leave free: more than the next version takes.
     """
 
     budget: MemoryBudget
     reserved: int
     in_memory: int
     on_disk: int
+    disk_spare: int
 
 
 PlanUploads: TypeAlias = Callable[[ParameterLayout], UploadPlan]
@@ -111,4 +113,10 @@ def plan_uploads(
             f"model, its sum and what is under way, {update_bytes / 1e6:,.1f} MB for each update that is "
             f"received at the same time. If this machine has as much, say --memory-budget {needed}MB"
         )
-    return UploadPlan(budget=budget, reserved=reserved, in_memory=in_memory, on_disk=slots - in_memory)
+    return UploadPlan(
+        budget=budget,
+        reserved=reserved,
+        in_memory=in_memory,
+        on_disk=slots - in_memory,
+        disk_spare=strategy_bytes,  # its state and the next model are in there, which are the files
+    )

@@ -222,10 +222,11 @@ Job: TypeAlias = (
 
 @dataclass(frozen=True)
 class OpenSpill:
-    """Make a file for an update."""
+    """Make a file for an update, and leave some of the disk free."""
 
     number: int
     nbytes: int
+    spare: int
 
 
 @dataclass(frozen=True)

@@ -136,8 +136,8 @@ def _uploads_planned(fact: UploadsPlanned) -> list[str]:
 @describe.register
 def _no_room_to_spill(fact: NoRoomToSpill) -> list[str]:
     return [
-        f"updates that memory has no room for now wait for it: {fact.reason}; "
-        f"the disk is tried again every {duration(fact.retry_s, digits=0)}"
+        f"updates wait for a place in memory, the disk has none: {fact.reason}; "
+        f"it is tried again every {duration(fact.retry_s, digits=0)}"
     ]
 
 

@@ -92,7 +92,9 @@ def test_disk_that_has_room_for_one_has_none_for_a_second_until_the_first_is_gon
     assert f"no room for 0.7 MB in {small_disk}: No space left on device; 0." in str(caught.value)
     assert first.read(699_990, 100) == b"x" * 10
     del first
-    SpillFile(small_disk, 700_000)
+    with pytest.raises(CheckpointError, match=r"beside 0\.5 MB for the next version"):
+        SpillFile(small_disk, 700_000, spare=500_000)
+    SpillFile(small_disk, 700_000, spare=300_000)
 
 
 def test_folder_that_is_gone_is_named(tmp_path):

@@ -54,7 +54,7 @@ def test_update_goes_to_disk_only_when_no_memory_has_come_free_for_a_while(disk)
     disk.intake.fill(10.0 + SPILL_AFTER_S - 0.1)
     assert disk.orders == []
     disk.intake.fill(10.0 + SPILL_AFTER_S)
-    assert disk.orders == [OpenSpill(1, NBYTES)]
+    assert disk.orders == [OpenSpill(1, NBYTES, 0)]
 
 
 def test_memory_that_comes_free_in_time_is_given_first(disk):
