@@ -15,6 +15,7 @@ from typing import Final
 from zfed.wire.messages import MAX_CHUNK_BYTES
 
 MAX_CREDIT: Final = 8
+MAX_LIMIT: Final = MAX_CREDIT * MAX_CHUNK_BYTES
 SMALL_CHUNK_BYTES: Final = 4 << 10
 WHOLE_BYTES: Final = 128 << 10
 WHOLE_S: Final = 0.2
@@ -32,31 +33,32 @@ class Credit:
     round trip; else it is what the link carries in `empty_s` and the time that is allowed in the queue.
 
     Attributes:
-        limit: Bytes that may be under way, from one small chunk to `MAX_CREDIT` of the largest.
+        limit: Bytes that may be under way, from one small chunk to `MAX_CREDIT` of the largest; see `allow`.
+        chunk_bytes: Bytes of one PULL: a power of two.
+        chunks: PULLs that may be under way.
         empty_s: Seconds from a PULL to its CHUNK where nothing is in the way.
         rate: Bytes a second that the link carries.
         best_rate: The most that it ever carried; halved by each small blob that took long nevertheless.
     """
 
     limit: float = SMALL_CHUNK_BYTES
+    chunk_bytes: int = SMALL_CHUNK_BYTES
+    chunks: int = 1
     empty_s: float = math.inf
     rate: float = 0.0
     best_rate: float = 0.0
 
-    @property
-    def chunk_bytes(self) -> int:
-        """Bytes of one PULL: a power of two, at most a quarter of what may be under way.
+    def allow(self, limit: float) -> None:
+        """Let as many bytes be under way.
 
-        Quarters, because a link with but one chunk in it is idle until the next is asked for, and large ones
-        come in bursts that look like a queue; not less, because each costs a header and two wake-ups.
+        A PULL asks for a quarter of it at most: a link with but one chunk in it is idle until the next is
+        asked for, and large ones come in bursts that look like a queue. Not for less, because each costs a
+        header and two wake-ups.
         """
-        quarter = 1 << max(int(self.limit).bit_length() - 3, 0)
-        return min(max(quarter, SMALL_CHUNK_BYTES), MAX_CHUNK_BYTES)
-
-    @property
-    def chunks(self) -> int:
-        """PULLs that may be under way."""
-        return min(math.ceil(self.limit / self.chunk_bytes), MAX_CREDIT)
+        self.limit = limit
+        quarter = 1 << max(int(limit).bit_length() - 3, 0)
+        self.chunk_bytes = min(max(quarter, SMALL_CHUNK_BYTES), MAX_CHUNK_BYTES)
+        self.chunks = min(math.ceil(limit / self.chunk_bytes), MAX_CREDIT)
 
     def whole(self, held: int) -> int:
         """Bytes that one PULL may ask for if they are all of a blob, while `held` bytes are under way.
@@ -93,8 +95,11 @@ class Credit:
         limit = max(self.limit, 2 * under_way) if queued_s <= QUEUE_S else self.limit
         if queued_s > QUEUE_S / 4:
             limit = min(limit, self.rate * (self.empty_s + QUEUE_S))
-        self.limit = min(max(limit, SMALL_CHUNK_BYTES), MAX_CREDIT * MAX_CHUNK_BYTES)
+        limit = min(max(limit, SMALL_CHUNK_BYTES), MAX_LIMIT)
+        if limit != self.limit:
+            self.allow(limit)
 
     def lost(self) -> None:
         """A pull was not answered at all: begin anew, with little."""
-        self.limit, self.best_rate = SMALL_CHUNK_BYTES, 0.0
+        self.best_rate = 0.0
+        self.allow(SMALL_CHUNK_BYTES)

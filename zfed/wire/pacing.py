@@ -34,10 +34,15 @@ class Pacer:
 
     Args:
         bytes_per_s: The pace; 0: no limit.
+
+    Attributes:
+        largest: Bytes that one piece should have at most, so that turns are short.
     """
 
     def __init__(self, bytes_per_s: float = 0.0) -> None:
-        self._bytes_per_s = bytes_per_s or math.inf
+        self._bytes_per_s = bytes_per_s
+        pieces = max(int(bytes_per_s * BURST_S / 4) // SMALL_CHUNK_BYTES, 1)
+        self.largest = min(pieces * SMALL_CHUNK_BYTES, MAX_CHUNK_BYTES) if bytes_per_s else MAX_CHUNK_BYTES
         self._free_at = -math.inf  # when the next piece may be sent
         self._queue: list[tuple[float, int, Flow]] = []  # heap, by what each was given
         self._given: dict[Flow, float] = {}
@@ -46,21 +51,13 @@ class Pacer:
         self._served = 0.0  # what the flow that sent last had been given before
 
     @property
-    def largest(self) -> int:
-        """Bytes that one piece should have at most, so that turns are short."""
-        if math.isinf(self._bytes_per_s):
-            return MAX_CHUNK_BYTES
-        pieces = int(self._bytes_per_s * BURST_S / 4) // SMALL_CHUNK_BYTES
-        return min(max(pieces, 1) * SMALL_CHUNK_BYTES, MAX_CHUNK_BYTES)
-
-    @property
     def next_wake(self) -> float:
         """When `run` has something to do."""
         return self._free_at if self._queue else math.inf
 
     def join(self, flow: Flow, now: float) -> None:
         """This flow may have something to send; it is asked as soon as it is its turn."""
-        if math.isinf(self._bytes_per_s):
+        if not self._bytes_per_s:
             while flow.send_next(now):
                 pass
             return

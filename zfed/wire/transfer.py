@@ -240,8 +240,10 @@ class Puller:
 
     def send_next(self, now: float) -> int:
         """Send one more pull, if credit and window allow; returns how many bytes it asks for, else 0."""
+        if len(self._under_way) >= self.credit.chunks:
+            return 0
         size = min(self.credit.chunk_bytes, self.pacer.largest)
-        if len(self._under_way) < self.credit.chunks and self.window.admits(size, self.held):
+        if self.window.admits(size, self.held):
             for intake in self._intakes.values():
                 wanted = intake.next_range(size, min(self.credit.whole(self.held), self.pacer.largest))
                 if wanted is not None:

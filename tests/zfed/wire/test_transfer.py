@@ -269,10 +269,10 @@ def test_blobs_come_in_the_order_in_which_they_were_started():
 
 def test_a_puller_keeps_as_much_under_way_as_credit_says():
     bench = Bench()
-    bench.puller.credit.limit = 6 * 64 * KIB
+    bench.puller.credit.allow(6 * 64 * KIB)
     bench.fetch(bytes(40 * MIB))
     assert [pull.bytes for pull in bench.asked] == [64 * KIB] * 6
-    bench.puller.credit.limit = 64 * MIB
+    bench.puller.credit.allow(8 * MIB)
     bench.puller.advance(0.0)
     assert [pull.bytes for pull in bench.asked[6:]] == [MAX_CHUNK_BYTES] * 2
 
