@@ -60,6 +60,21 @@ class Credit:
         self.chunk_bytes = min(max(quarter, SMALL_CHUNK_BYTES), MAX_CHUNK_BYTES)
         self.chunks = min(math.ceil(limit / self.chunk_bytes), MAX_CREDIT)
 
+    def chunk_of(self, nbytes: int) -> int:
+        """Bytes of one PULL for a blob of this size: up to `WHOLE_BYTES` it comes in eight chunks at most.
+
+        These are 16 KiB at most, an eighth of a second on 1 Mbit/s, and then only one of them is under way.
+        """
+        if nbytes > WHOLE_BYTES:
+            return self.chunk_bytes
+        return max(1 << ((nbytes - 1) // 8).bit_length(), self.chunk_bytes)
+
+    def chunks_of(self, chunk_bytes: int) -> int:
+        """PULLs of what `chunk_of` said that may be under way."""
+        if chunk_bytes == self.chunk_bytes:
+            return self.chunks
+        return min(math.ceil(self.limit / chunk_bytes), MAX_CREDIT)
+
     def whole(self, held: int) -> int:
         """Bytes that one PULL may ask for if they are all of a blob, while `held` bytes are under way.
 

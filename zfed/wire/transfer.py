@@ -242,10 +242,12 @@ class Puller:
         """Send one more pull, if credit and window allow; returns how many bytes it asks for, else 0."""
         if len(self._under_way) >= self.credit.chunks:
             return 0
-        size = min(self.credit.chunk_bytes, self.pacer.largest)
-        if self.window.admits(size, self.held):
-            for intake in self._intakes.values():
-                wanted = intake.next_range(size, min(self.credit.whole(self.held), self.pacer.largest))
+        largest = self.pacer.largest
+        for intake in self._intakes.values():
+            wished = self.credit.chunk_of(intake.blob.bytes)
+            size = min(wished, largest)
+            if len(self._under_way) < self.credit.chunks_of(wished) and self.window.admits(size, self.held):
+                wanted = intake.next_range(size, min(self.credit.whole(self.held), largest))
                 if wanted is not None:
                     self._pull(intake, *wanted, now)
                     return wanted[1]

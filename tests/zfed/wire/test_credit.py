@@ -87,6 +87,19 @@ def test_a_small_blob_is_pulled_at_once_over_a_link_that_has_carried_as_much_in_
     assert credit.whole(held=1) == 0
 
 
+@given(st.integers(1, WHOLE_BYTES))
+def test_a_small_blob_comes_in_eight_chunks_at_most_over_any_link(nbytes):
+    chunk_bytes = Credit().chunk_of(nbytes)
+    assert -(-nbytes // chunk_bytes) <= 8
+    assert chunk_bytes <= 16 << 10
+    assert chunk_bytes % SMALL_CHUNK_BYTES == 0
+
+
+def test_one_chunk_of_a_small_blob_is_under_way_on_a_megabit():
+    credit = answered(Credit(), 0.02, 125e3, chunks=100)
+    assert credit.chunks_of(credit.chunk_of(100_000)) == 1
+
+
 def test_nothing_is_pulled_whole_over_a_link_that_nobody_knows():
     assert Credit().whole(held=0) == 0
 
