@@ -206,12 +206,13 @@ class CoordinatorLogic:
     @property
     def next_wake(self) -> float | None:
         """When `TimePassed` has something to do."""
-        if self._finished:
-            return None
-        wakes = [self._sessions.next_wake, self._limits.next_wake, self._finish_at]
-        if self._rounds.next_wake is not None:
-            wakes.append(self._rounds.next_wake)
-        return min(wakes)
+        return None if self._finished else min(self._due, self._limits.next_wake)
+
+    @property
+    def _due(self) -> float:
+        """When something beside the limits has to be seen to, which means looking at everybody."""
+        wake = self._rounds.next_wake
+        return min(self._sessions.next_wake, self._finish_at, math.inf if wake is None else wake)
 
     def start(self, now: float) -> list[CoordinatorEffect]:
         """Begin the run."""
@@ -265,10 +266,12 @@ class CoordinatorLogic:
             self._sessions.send(peer.session, message, payload)
 
     def _time_passed(self, now: float) -> None:
+        self._limits.run(now)
+        if now < self._due:
+            return
         self._session_events(self._sessions.tick(now), now)
         for peer in self._peers.values():
             peer.puller.tick(now)
-        self._limits.run(now)
         self._intake.expire(now)
         self._intake_events(self._intake.fill(now), now)
         self._tell_engine(Tick(), now)

@@ -91,3 +91,18 @@ def test_a_pull_that_waits_for_its_turn_is_not_taken_for_a_lost_one():
     committed = round_of(simulation, wait_for=str(many), limit_up=0.01)
     assert committed.bytes_down == pytest.approx(many * 8000, rel=0.01)
     assert committed.seconds == pytest.approx(many * 8000 / 0.01 / MB, rel=0.1)
+
+
+def test_a_worker_that_goes_in_the_middle_and_comes_back_holds_nobody_up():
+    """What it was owed is forgotten with its session, and the share is the other's."""
+    simulation = Simulation(seed=6)
+    for name in ("alice", "bob"):
+        simulation.add(name, wide(MB))
+    simulation.work_s = lambda node, work: 0.0
+    simulation.at(5.0, lambda: simulation.crash("alice"))
+    simulation.at(9.0, lambda: simulation.restart("alice"))
+    run_once(simulation, configured(rounds=1, wait_for="2", rejoin_grace_s=60.0, limit_up=0.2))
+    [committed] = simulation.told(RoundCommitted)
+    assert committed.workers == ["alice", "bob"]
+    assert trained_at(simulation, "bob") < 8.5
+    assert trained_at(simulation, "alice") == pytest.approx(9.0 + 1 / 0.2, rel=0.1)
