@@ -95,8 +95,7 @@ def plan_uploads(
 
     Reserved first is what stays for the whole run: the version that is served; the sum, the strategy's state
     and the next version (`strategy_bytes`); a worker's own model and its delta if those are evaluated; what
-    is under way. What is left is for updates, up to `slots` of them;
-    those that do not fit may go to disk.
+    is under way. What is left is for updates, up to `slots` of them; those that do not fit may go to disk.
 
     Raises:
         ConfigError: If not one update fits. It says how much is needed.
