@@ -54,7 +54,10 @@ class ModelUnusable:
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateStaged:
-    """An update is here whole and checked. `bytes` is its size, `seconds` the time its task took."""
+    """An update is here whole and checked.
+
+    `bytes` is its size, `seconds` the time its task took, `largest` the largest |value| of its floats.
+    """
 
     node: str
     assignment: AssignmentId
@@ -62,6 +65,7 @@ class UpdateStaged:
     steps: int
     seconds: float
     bytes: int
+    largest: float
     metrics: Metrics
 
 
@@ -84,10 +88,9 @@ class Folded:
 
 @dataclass(frozen=True, kw_only=True)
 class VersionCommitted:
-    """The round's model version is on disk; `largest_delta` is its largest |change| of a parameter."""
+    """The round's model version is on disk."""
 
     version: int
-    largest_delta: float
     bytes_down: int
     bytes_up: int
 

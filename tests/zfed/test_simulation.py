@@ -32,7 +32,7 @@ from zfed.facts import (
 )
 from zfed.partition import Partition
 from zfed.simulation import Simulation
-from zfed.task import DataSummary
+from zfed.task import DataSummary, TrainResult
 from zfed.transport import LinkFaults
 
 NAMES = ("alice", "bob", "carol")
@@ -389,6 +389,23 @@ def test_nan_in_an_update_is_refused_by_worker_round_and_tensor_and_the_run_goes
     assert [fact.workers for fact in committed(simulation)] == [list(NAMES), ["alice", "carol"], list(NAMES)]
     metrics = committed(simulation)[2].per_worker["bob"].metrics
     assert metrics["committed_before"] == 1  # what round 2 left behind was rolled back
+
+
+class Opposed(Steps):
+    """Workers whose updates cancel but for very little, as near a model that suits none of them alone."""
+
+    def train(self, parameters, context):
+        step = 1.0 if self.node == "alice" else -1.0 + 1e-5
+        return TrainResult(parameters={"w": parameters["w"] + np.float32(step)}, examples=self.examples)
+
+
+def test_updates_that_cancel_do_not_narrow_the_range_for_the_next_ones():
+    simulation = Simulation()
+    for name in ("alice", "bob"):
+        simulation.add(name, Opposed)
+    run_once(simulation, configured(rounds=4, wait_for="2"))
+    assert not simulation.told(UpdateRefused)
+    assert [len(fact.workers) for fact in committed(simulation)] == [2, 2, 2, 2]
 
 
 def test_task_that_raises_is_told_with_its_traceback_and_the_others_go_on():

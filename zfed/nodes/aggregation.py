@@ -164,7 +164,7 @@ class Aggregation:
         new = self._pool.take(self._current.layout)
         facts = {"round": job.round, "workers": job.workers}
         served = self._write_version(job.version, new, facts, self._new_numbers(new))
-        return VersionReady(job.version, self.strategy.largest_delta, served)
+        return VersionReady(job.version, served)
 
     def _new_numbers(self, new: ParameterBuffer) -> Iterator[Array]:
         """End the round into `new`; yields its moving bytes piece by piece, each as soon as it is final.
@@ -193,6 +193,7 @@ class Aggregation:
         """Model, state, then the one line that makes them the current version."""
         model = self.directory.save_model(version, buffer, moving=moving)
         state = self.directory.save_state(version, self.strategy.state)
+        facts = {**facts, "largest_delta": self.strategy.largest_delta}
         self.directory.commit(version=version, model=model.content, state=state, facts=facts)
         self.model = buffer.read_only()
         self._version = version

@@ -573,6 +573,7 @@ class CoordinatorLogic:
             steps=update.steps,
             seconds=update.seconds,
             bytes=staging.nbytes,
+            largest=staging.largest,
             metrics=update.metrics,
         )
         self._tell_engine(staged, now)
@@ -764,7 +765,6 @@ class CoordinatorLogic:
         self._bytes_down = self._bytes_up = 0
         committed = VersionCommitted(
             version=event.version,
-            largest_delta=event.largest_delta,
             bytes_down=bytes_down,
             bytes_up=bytes_up,
         )

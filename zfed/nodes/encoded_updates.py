@@ -19,10 +19,10 @@ def inspect(job: InspectUpdate) -> UpdateInspected:
         job.encoding.check(data)
         for offset, values in job.encoding.slices(data):
             inspector.feed(offset, values.data)
-        inspector.verdict()
+        verdict = inspector.verdict()
     except UpdateError as error:
         return UpdateInspected(job.assignment, job.digest, error.code, str(error))
-    return UpdateInspected(job.assignment, job.digest)
+    return UpdateInspected(job.assignment, job.digest, largest=verdict.largest)
 
 
 def joined(chunks: Chunks, encoding: Encoding) -> Bytes:

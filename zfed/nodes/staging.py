@@ -48,8 +48,9 @@ class StagedVector:
 class Staging:
     """One update: from its offer until it is folded or dropped. `spill` is its file, if it has one.
 
-    `trained_from` is how the model had been encoded. `parked_until` is set while its worker is away: a worker
-    that is back in time goes on where it stopped.
+    `trained_from` is how the model had been encoded, `largest` the largest |value| of its numbers once they
+    were checked. `parked_until` is set while its worker is away: a worker that is back in time goes on where
+    it stopped.
     """
 
     node: str
@@ -59,6 +60,7 @@ class Staging:
     trained_from: Encoding | None = None
     spill: Spill | None = None
     parked_until: float | None = None
+    largest: float = 0.0
     _puller: Puller | None = None
 
     def pull(self, puller: Puller, now: float) -> None:
@@ -148,4 +150,4 @@ class Staging:
         for staged in self.vectors.values():
             staged.intake.verify()
             if staged.encoding is None:
-                staged.inspector.verdict()
+                self.largest = max(self.largest, staged.inspector.verdict().largest)

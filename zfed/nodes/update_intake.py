@@ -232,6 +232,7 @@ class UpdateIntake:
             return []
         if found.code:
             return self._unfit(staging, found.code, found.reason)
+        staging.largest = found.largest
         del self._staged[staging.assignment]
         return [Arrived(staging)]
 

@@ -305,12 +305,16 @@ class ModelEncoded:
 
 @dataclass(frozen=True)
 class UpdateInspected:
-    """An encoded update was looked at; `code` says why it is refused, empty if it is good."""
+    """An encoded update was looked at; `code` says why it is refused, empty if it is good.
+
+    `largest` is the largest |value| of a good one.
+    """
 
     assignment: AssignmentId
     digest: str
     code: str = ""
     reason: str = ""
+    largest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -326,7 +330,6 @@ class VersionReady:
     """A version is committed."""
 
     version: int
-    largest_delta: float
     model: Served
 
 

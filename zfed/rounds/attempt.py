@@ -195,6 +195,11 @@ class Attempt:
             Tell(fact=UpdateRefused(node=part.node, round=self.round, code=code, reason=where)),
         ]
 
+    @property
+    def largest(self) -> float:
+        """Largest |value| of the updates that count."""
+        return max(part.result.largest for part in self.in_state("counted") if part.result)
+
     def tell_committed(self) -> list[Action]:
         """Tell the workers whose updates made the next version."""
         return [

@@ -410,7 +410,7 @@ class SyncRounds:
         self._attempt = None
         counted = attempt.in_state("counted")
         self.version = event.version
-        self._value_range = next_value_range(event.largest_delta, self._value_range)
+        self._value_range = next_value_range(attempt.largest, self._value_range)
         # A worker that missed COMMITTED offers its last update again, perhaps rounds later.
         self._committed.update((part.node, (part.assignment, self.version)) for part in counted)
         actions: list[Action] = [

@@ -16,7 +16,7 @@ FIRST_VALUE_RANGE: Final = 2.0**6
 """Largest |delta| an update may hold before any commit has shown what is usual."""
 
 HEADROOM: Final = 2.0**10
-"""How many times the largest |mean delta| of the last commit a value of the next round may be."""
+"""How many times as large as any in the last commit's updates a value of the next round may be."""
 
 LARGEST_VALUE_RANGE: Final = 2.0**900
 """Cap of the default range, so that a grid exists for it and any weights up to 2**122."""
@@ -55,14 +55,16 @@ def choose_grid(max_weights: Sequence[float], value_range: float) -> float:
     return math.ldexp(1.0, max(exponent, _SMALLEST_EXPONENT))
 
 
-def next_value_range(largest_delta: float, previous: float) -> float:
+def next_value_range(largest: float, previous: float) -> float:
     """The default range after a commit.
 
     Args:
-        largest_delta: Largest |mean delta| of that commit; 0 if nothing moved, which says nothing.
+        largest: Largest |value| of the updates in that commit; 0 if nothing moved, which says nothing. Not of
+            their mean: near convergence workers with different data pull in opposite directions, and the
+            mean says little of how far.
         previous: The range of its round.
     """
-    return min(HEADROOM * largest_delta, LARGEST_VALUE_RANGE) if largest_delta > 0 else previous
+    return min(HEADROOM * largest, LARGEST_VALUE_RANGE) if largest > 0 else previous
 
 
 def _ceil_log2(number: Fraction) -> int:

@@ -94,7 +94,7 @@ def test_commit_adds_the_weighted_mean_and_publishes_what_is_on_disk(opened):
     opened.fold("bob", delta(0, 4, 4), 3.0)
     ready = opened.commit()
     assert isinstance(ready, VersionReady)
-    assert ready.largest_delta == 3.0
+    assert opened.aggregation.strategy.largest_delta == 3.0
     np.testing.assert_array_equal(opened.aggregation.model["w"], np.float32([2, 5, 5]))
     np.testing.assert_array_equal(read_model(opened.aggregation.directory.model_path(1))["w"], [2, 5, 5])
     assert bytes(ready.model.memory) == bytes(ready.model.mapped)

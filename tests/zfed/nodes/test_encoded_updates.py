@@ -42,9 +42,10 @@ def test_encoded_form_is_put_together_whatever_the_order_of_its_chunks(level, bo
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_good_update_passes(level):
+def test_good_update_passes_and_its_largest_value_is_told(level):
     job = asked(level)
-    assert inspect(job) == UpdateInspected((1, 1), job.digest)
+    largest = float(np.abs(job.encoding.decode(job.chunks[0][1])["w"]).max())
+    assert inspect(job) == UpdateInspected((1, 1), job.digest, largest=largest)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -200,7 +200,7 @@ def test_jobs_that_take_time_are_spans_and_their_results_are_passed_on(path, tra
         InspectUpdate: UpdateInspected((1, 2), "xxh3-128:0"),
         EncodeModel: ModelEncoded(0, "int8", served),
         FoldUpdate: UpdateFolded(fold, None),
-        CommitVersion: VersionReady(1, 0.5, served),
+        CommitVersion: VersionReady(1, served),
         BeginRound: None,
     }
     perform = CoordinatorTrace(trace).timed(lambda job: results[type(job)])

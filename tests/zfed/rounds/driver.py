@@ -52,9 +52,16 @@ def left(node):
     return NodeGone(node=node, left=True, reason="goodbye")
 
 
-def staged(node, assignment, *, examples=100, **metrics):
+def staged(node, assignment, *, examples=100, largest=0.5, **metrics):
     return UpdateStaged(
-        node=node, assignment=assignment, examples=examples, steps=3, seconds=1.5, bytes=40, metrics=metrics
+        node=node,
+        assignment=assignment,
+        examples=examples,
+        steps=3,
+        seconds=1.5,
+        bytes=40,
+        largest=largest,
+        metrics=metrics,
     )
 
 
@@ -100,13 +107,12 @@ class Run:
         """Let time pass until the engine wants to be woken."""
         return self.tick(max(self.now, self.engine.next_wake))
 
-    def commit(self, version: int, largest_delta: float = 0.5) -> list[Action]:
-        event = VersionCommitted(version=version, largest_delta=largest_delta, bytes_down=7, bytes_up=9)
-        return self.say(event)
+    def commit(self, version: int) -> list[Action]:
+        return self.say(VersionCommitted(version=version, bytes_down=7, bytes_up=9))
 
-    def answer(self, asked: AskTrain, **metrics) -> list[Action]:
-        """One worker's update: staged and folded."""
-        return self.say(staged(asked.node, asked.assignment, **metrics), Folded(assignment=asked.assignment))
+    def answer(self, asked: AskTrain, **more) -> list[Action]:
+        """One worker's update: staged and folded; `more` as in `staged`."""
+        return self.say(staged(asked.node, asked.assignment, **more), Folded(assignment=asked.assignment))
 
     def fact(self, kind):
         [fact] = [fact for fact in self.facts if type(fact) is kind]

@@ -175,13 +175,18 @@ def test_every_update_weighs_the_same_if_so_configured():
     assert fold.weight == 1.0
 
 
-def test_the_value_range_follows_the_last_commit_unless_it_is_configured():
+def test_the_value_range_follows_the_updates_that_counted_unless_it_is_configured():
+    for settings, following in (({}, 256.0), ({"value_range": 8.0}, 8.0)):
+        run, orders = collecting("alice", "bob", **settings)
+        run.answer(orders["alice"], largest=0.25)
+        run.answer(orders["bob"], largest=0.125)
+        assert of(OpenRound, run.commit(1))[0].value_range == following
+
+
+def test_an_update_in_which_nothing_moved_leaves_the_value_range_as_it_is():
     run, orders = collecting("alice")
-    run.answer(orders["alice"])
-    assert of(OpenRound, run.commit(1, largest_delta=0.25))[0].value_range == 256.0
-    run, orders = collecting("alice", value_range=8.0)
-    run.answer(orders["alice"])
-    assert of(OpenRound, run.commit(1, largest_delta=0.25))[0].value_range == 8.0
+    run.answer(orders["alice"], largest=0.0)
+    assert of(OpenRound, run.commit(1))[0].value_range == FIRST_VALUE_RANGE
 
 
 # ---- deadline, too few, retries ---------------------------------------------------------------------

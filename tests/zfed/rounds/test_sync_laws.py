@@ -122,7 +122,7 @@ class AnyEvents(RuleBasedStateMachine):
                     self.say(staged(*order, examples=examples, loss=0.5))
                     self.say(Folded(assignment=order[1]))
             case "committing":
-                self.commit(0.5)
+                self.commit()
             case "finishing":
                 for assignment, owed in list(self.engine.desk.owed.items())[:1]:
                     self.say(evaluated(owed.asked_of, assignment))
@@ -140,9 +140,9 @@ class AnyEvents(RuleBasedStateMachine):
     def go(self, node, how):
         self.say(how(node))
 
-    @rule(data=st.data(), examples=st.integers(1, 50))
-    def offer(self, data, examples):
-        self.say(staged(*self.order(data), examples=examples, loss=0.5))
+    @rule(data=st.data(), examples=st.integers(1, 50), largest=st.sampled_from([0.0, 0.5, 1e300]))
+    def offer(self, data, examples, largest):
+        self.say(staged(*self.order(data), examples=examples, largest=largest, loss=0.5))
 
     @rule(data=st.data(), what=st.sampled_from([unfit, failed, evaluated]))
     def answer_otherwise(self, data, what):
@@ -165,10 +165,10 @@ class AnyEvents(RuleBasedStateMachine):
     def spoil_model(self, node):
         self.say(ModelUnusable(node=node, reason="spoiled"))
 
-    @rule(largest=st.sampled_from([0.0, 0.5, 1e300]))
-    def commit(self, largest):
+    @rule()
+    def commit(self):
         version = self.engine.version + 1
-        self.say(VersionCommitted(version=version, largest_delta=largest, bytes_down=1, bytes_up=1))
+        self.say(VersionCommitted(version=version, bytes_down=1, bytes_up=1))
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 9.0, 40.0]))
     def wait(self, seconds):
