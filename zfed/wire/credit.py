@@ -73,7 +73,7 @@ class Credit:
         """PULLs of what `chunk_of` said that may be under way."""
         if chunk_bytes == self.chunk_bytes:
             return self.chunks
-        return min(math.ceil(self.limit / chunk_bytes), MAX_CREDIT)
+        return min(max(int(self.limit) // chunk_bytes, 1), MAX_CREDIT)  # rounded down: these are large
 
     def whole(self, held: int) -> int:
         """Bytes that one PULL may ask for if they are all of a blob, while `held` bytes are under way.

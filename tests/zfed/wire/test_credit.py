@@ -96,8 +96,11 @@ def test_a_small_blob_comes_in_eight_chunks_at_most_over_any_link(nbytes):
 
 
 def test_one_chunk_of_a_small_blob_is_under_way_on_a_megabit():
-    credit = answered(Credit(), 0.02, 125e3, chunks=100)
-    assert credit.chunks_of(credit.chunk_of(100_000)) == 1
+    credit, chunk_bytes = Credit(), Credit().chunk_of(100_000)
+    for _ in range(100):
+        under_way = chunk_bytes * credit.chunks_of(chunk_bytes)
+        credit.answered(0.02 + under_way / 125e3, under_way)
+    assert credit.chunks_of(chunk_bytes) == 1
 
 
 def test_nothing_is_pulled_whole_over_a_link_that_nobody_knows():
