@@ -47,17 +47,14 @@ from zfed.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 from zfed.facts import (
     Fact,
     ModelReady,
-    NodeJoined,
     NodeLeft,
     NodeRefused,
     NoRoomToSpill,
-    Progress,
     UploadsPlanned,
 )
-from zfed.nodes.admission import Objection, PartsHeld, RunLayout, name_objection, partition_of
-from zfed.nodes.link_compression import LinkEncodings, RunCompression
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.orders import Orders
+from zfed.nodes.reception import Peer, Reception
 from zfed.nodes.staging import Staging
 from zfed.nodes.update_intake import (
     RESUME_S,
@@ -70,7 +67,7 @@ from zfed.nodes.update_intake import (
     UpdateIntake,
     Wanted,
 )
-from zfed.nodes.upload_plan import WINDOW_BYTES, PlanUploads
+from zfed.nodes.upload_plan import PlanUploads
 from zfed.nodes.words import (
     BeginRound,
     CommitVersion,
@@ -104,7 +101,6 @@ from zfed.nodes.words import (
 )
 from zfed.params import ParameterLayout
 from zfed.rounds import SyncRounds
-from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import (
     Accepted,
@@ -117,44 +113,18 @@ from zfed.wire.messages import (
     Evaluate,
     Evaluated,
     Failed,
-    Hello,
     Initialize,
     Pong,
     Pull,
     Refused,
     Train,
     Update,
-    Welcome,
 )
 from zfed.wire.messages import Cancel as CancelMessage
-from zfed.wire.pacing import Limits
 from zfed.wire.session import Heard, Lost, Malformed, Opened, Session, SessionEvent, Sessions, Timing, Turned
-from zfed.wire.transfer import Intake, Puller, Window
+from zfed.wire.transfer import Intake
 
 GOODBYE_S = 3.0
-OWN_MODELS_ANNOUNCED = "this worker's own model will be evaluated, not only the federated one"
-UNPROTECTED = "traffic of this run is neither encrypted nor authenticated"
-
-
-@dataclass
-class _Peer:
-    """What the coordinator keeps of one session beside the session itself."""
-
-    session: Session
-    puller: Puller
-    answers: Answers
-    admitted: bool = False
-    encodings: LinkEncodings = field(default_factory=LinkEncodings)
-    progress: Pong | None = None
-    layout: list[tuple[int, Buffer]] = field(default_factory=list)
-
-    def close(self) -> None:
-        """It is gone: nothing is owed to it, and nothing of it awaited."""
-        self.puller.close()
-        self.answers.close()
-
-    def write_layout(self, offset: int, data: Buffer) -> None:
-        self.layout.append((offset, data))
 
 
 @dataclass
@@ -181,15 +151,17 @@ class CoordinatorLogic:
         self._effects: list[CoordinatorEffect] = []
         self._sessions = Sessions(self._send_frames, self.timing, next_epoch=(self.incarnation << 32) + 1)
         self._rounds = SyncRounds(self.config.run, self.config.evaluate, self.incarnation)
-        self._peers: dict[str, _Peer] = {}
-        self._seen: set[str] = set()
-        self._layout = RunLayout()
-        self._parts = PartsHeld()
-        self._compression = RunCompression(self.config.run)
+        self._reception = Reception(
+            self.config,
+            self.run,
+            self._sessions,
+            timing=self.timing,
+            protected=self.protected,
+            tell=self._tell,
+            serve=self._pulled,
+        )
         self._models = ModelShelf()
         self._orders = Orders(self.config, self._models)
-        self._window = Window(WINDOW_BYTES)
-        self._limits = Limits(self.config.run.limit_up, self.config.run.limit_down)
         self._intake = UpdateIntake(lambda job: self._effects.append(job))
         self._arrived: dict[AssignmentId, Staging] = {}
         self._installing: Staging | None = None
@@ -206,7 +178,7 @@ class CoordinatorLogic:
     @property
     def next_wake(self) -> float | None:
         """When `TimePassed` has something to do."""
-        return None if self._finished else min(self._due, self._limits.next_wake)
+        return None if self._finished else min(self._due, self._reception.limits.next_wake)
 
     @property
     def _due(self) -> float:
@@ -261,16 +233,16 @@ class CoordinatorLogic:
         self._effects.append(TellFact(fact))
 
     def _send(self, node: str, message: AnyMessage, payload: Buffer | None = None) -> None:
-        peer = self._peers.get(node)
+        peer = self._reception.peers.get(node)
         if peer is not None:
             self._sessions.send(peer.session, message, payload)
 
     def _time_passed(self, now: float) -> None:
-        self._limits.run(now)
+        self._reception.limits.run(now)
         if now < self._due:
             return
         self._session_events(self._sessions.tick(now), now)
-        for peer in self._peers.values():
+        for peer in self._reception.peers.values():
             peer.puller.tick(now)
         self._intake.expire(now)
         self._intake_events(self._intake.fill(now), now)
@@ -298,63 +270,28 @@ class CoordinatorLogic:
                     self._tell(NodeRefused(node=node, code="malformed", reason=f"message dropped: {reason}"))
 
     def _opened(self, session: Session, now: float) -> None:
-        hello = session.hello
-        levels = self._objection(hello) or self._compression.agree(hello)
-        if isinstance(levels, Objection):
-            self._turn_away(session, levels)
+        peer = self._reception.greet(session, run_is_over=self._ended is not None)
+        if peer is None:
             return
-        puller = Puller(lambda pull: self._sessions.send(session, pull), self._window, self._limits.down)
-        answers = Answers(self._limits.up, lambda pull: self._pulled(session, pull))
-        peer = _Peer(session, puller, answers)
-        self._peers[hello.node] = peer
-        self._parts.hold(hello)
-        announcements = [] if self.protected else [UNPROTECTED]
-        if self.config.evaluate.workers and hello.node_kind == "worker":
-            announcements.append(OWN_MODELS_ANNOUNCED)
-        welcome = Welcome(
-            run=self.run,
-            ping_s=self.timing.ping_s,
-            lost_s=self.timing.lost_s,
-            protected=self.protected,
-            announcements=announcements,
-            compress=levels.updates,
-            compress_model=levels.model,
-            exact=list(self._compression.exact),
-        )
-        self._sessions.welcome(session, welcome)
-        if self._layout.fits(hello.layout.digest):
+        if self._reception.layout.fits(session.hello.layout.digest):
             self._admit(peer, now)
         else:
-            peer.puller.start(Intake(hello.layout, peer.write_layout), now)
+            peer.puller.start(Intake(session.hello.layout, peer.write_layout), now)
 
-    def _objection(self, hello: Hello) -> Objection | None:
-        if self._ended:
-            return Objection("ended", f"the run {self.run!r} has ended")
-        return name_objection(hello) or self._parts.objection(hello) or self._layout.too_long(hello)
-
-    def _turn_away(self, session: Session, objection: Objection) -> None:
-        self._sessions.refuse(session, objection.code, objection.reason)
-        peer = self._peers.get(session.node)
-        if peer is not None and peer.session is session:
-            peer.close()
-            del self._peers[session.node]
-            self._parts.release(session.hello)
-        self._tell(NodeRefused(node=session.node, code=objection.code, reason=objection.reason))
-
-    def _layout_arrived(self, peer: _Peer, now: float) -> None:
-        objection = self._layout.take(peer.session.hello, peer.layout)
+    def _layout_arrived(self, peer: Peer, now: float) -> None:
+        objection = self._reception.layout.take(peer.session.hello, peer.layout)
         if objection:
-            self._turn_away(peer.session, objection)
+            self._reception.turn_away(peer.session, objection)
         elif self._room_for_uploads(now):
             self._admit(peer, now)
 
     def _room_for_uploads(self, now: float) -> bool:
         """Choose how many updates are received at the same time; False, and the end, if not one is."""
-        if self._intake.slots or self._layout.layout is None:
+        if self._intake.slots or self._reception.layout.layout is None:
             return True
         try:
-            self._compression.lay_out(self._layout.layout)
-            plan = self.plan_uploads(self._layout.layout)
+            self._reception.compression.lay_out(self._reception.layout.layout)
+            plan = self.plan_uploads(self._reception.layout.layout)
         except ConfigError as error:
             self._tell_engine(CannotRun(reason=str(error)), now)
             return False
@@ -371,49 +308,34 @@ class CoordinatorLogic:
         self._tell(planned)
         return True
 
-    def _admit(self, peer: _Peer, now: float) -> None:
-        hello = peer.session.hello
-        encodings = self._compression.encodings(hello)
-        if isinstance(encodings, Objection):
-            self._turn_away(peer.session, encodings)
+    def _admit(self, peer: Peer, now: float) -> None:
+        joined = self._reception.admit(peer)
+        if joined is None:
             return
-        peer.admitted, peer.encodings = True, encodings
-        rejoined = hello.node in self._seen
-        self._seen.add(hello.node)
-        joined = NodeJoined(
-            node=hello.node,
-            kind=hello.node_kind,
-            examples=hello.examples,
-            partition=partition_of(hello.partition).describe() if hello.node_kind == "worker" else "",
-            label_counts=hello.label_counts,
-            rejoined=rejoined,
-        )
+        hello = peer.session.hello
         self._journal(
-            "joined", node=hello.node, kind=hello.node_kind, examples=hello.examples, rejoined=rejoined
+            "joined", node=hello.node, kind=hello.node_kind, examples=hello.examples, rejoined=joined.rejoined
         )
         self._tell(joined)
         self._tell_engine(NodeReady(node=hello.node, kind=hello.node_kind, examples=hello.examples), now)
 
     def _gone(self, session: Session, left: bool, reason: str, now: float) -> None:
-        peer = self._peers.get(session.node)
-        if peer is None or peer.session is not session:
+        peer = self._reception.leave(session)
+        if peer is None:
             return
-        del self._peers[session.node]
-        self._parts.release(session.hello)
-        peer.close()
         self._intake.gone(session.node, now if left else now + RESUME_S)
         if peer.admitted:
             if not self._ended:
                 self._tell(NodeLeft(node=session.node, kind=session.hello.node_kind, reason=reason))
             self._tell_engine(NodeGone(node=session.node, left=left, reason=reason), now)
-        if self._ended and not self._peers:
+        if self._ended and not self._reception.peers:
             self._finish()
 
     # ---- what nodes say -------------------------------------------------------------------------
 
     def _heard(self, session: Session, message: AnyMessage, payload: Buffer | None, now: float) -> None:
-        peer = self._peers.get(session.node)
-        if peer is None or peer.session is not session:
+        peer = self._reception.find(session)
+        if peer is None:
             return
         match message:
             case Bye():
@@ -424,7 +346,8 @@ class CoordinatorLogic:
             case Refused(about="blob"):
                 self._blob_refused(peer, message, now)
             case Pong():
-                self._pong(peer, message)
+                if progress := peer.news(message, self._rounds.round):
+                    self._tell(progress)
             case Pull() if peer.admitted:
                 peer.answers.ask(message, now)
             case Update() if peer.admitted:
@@ -439,22 +362,6 @@ class CoordinatorLogic:
                     traceback=message.traceback,
                 )
                 self._tell_engine(failed, now)
-
-    def _pong(self, peer: _Peer, pong: Pong) -> None:
-        if not pong.work or (
-            peer.progress and (pong.work, pong.done) == (peer.progress.work, peer.progress.done)
-        ):
-            return
-        peer.progress = pong
-        progress = Progress(
-            node=peer.session.node,
-            round=self._rounds.round,
-            stage=pong.work,
-            done=pong.done,
-            total=pong.total,
-            metrics=pong.metrics,
-        )
-        self._tell(progress)
 
     def _pulled(self, session: Session, pull: Pull) -> int:
         """Answer a PULL; returns the bytes that are sent."""
@@ -474,7 +381,7 @@ class CoordinatorLogic:
         self._sessions.send(session, Chunk(blob=pull.blob, offset=pull.offset), data)
         return len(data)
 
-    def _evaluated(self, peer: _Peer, message: Evaluated, now: float) -> None:
+    def _evaluated(self, peer: Peer, message: Evaluated, now: float) -> None:
         self._sessions.send(peer.session, Accepted(assignment=message.assignment))
         done = EvaluationDone(
             node=peer.session.node,
@@ -486,7 +393,7 @@ class CoordinatorLogic:
 
     # ---- updates on their way in ----------------------------------------------------------------
 
-    def _offered(self, peer: _Peer, update: Update, now: float) -> None:
+    def _offered(self, peer: Peer, update: Update, now: float) -> None:
         node, assignment = peer.session.node, update.assignment
         match self._rounds.standing(node, assignment):
             case "committed":
@@ -506,7 +413,7 @@ class CoordinatorLogic:
                 puller = peer.puller
                 self._intake_events(self._intake.offer(node, update, self._wanted(peer), puller, now), now)
 
-    def _wanted(self, peer: _Peer) -> Wanted:
+    def _wanted(self, peer: Peer) -> Wanted:
         layout = self._run_layout
         if self._rounds.phase == "initializing":
             parts = {"model": layout.moving, "frozen": layout.frozen}
@@ -522,11 +429,11 @@ class CoordinatorLogic:
 
     @property
     def _run_layout(self) -> ParameterLayout:
-        if self._layout.layout is None:
+        if self._reception.layout.layout is None:
             raise LocalProtocolError("a node was admitted before the run has a layout")
-        return self._layout.layout
+        return self._reception.layout.layout
 
-    def _chunk(self, peer: _Peer, chunk: Chunk, payload: Buffer, now: float) -> None:
+    def _chunk(self, peer: Peer, chunk: Chunk, payload: Buffer, now: float) -> None:
         try:
             intake = peer.puller.receive(chunk, payload, now)
         except RemoteProtocolError as error:
@@ -552,8 +459,8 @@ class CoordinatorLogic:
                 case NoRoom(reason):
                     self._tell(NoRoomToSpill(reason=reason, retry_s=SPILL_RETRY_S))
                 case Unstored(node, update):
-                    if node in self._peers:
-                        self._offered(self._peers[node], update, now)
+                    if node in self._reception.peers:
+                        self._offered(self._reception.peers[node], update, now)
                 case Unfit(node, assignment, code, reason):
                     unfit = UpdateUnfit(node=node, assignment=assignment, code=code, reason=reason)
                     self._tell_engine(unfit, now)
@@ -582,7 +489,7 @@ class CoordinatorLogic:
 
     def _install(self, staging: Staging) -> None:
         """Make version 0 of a model that has arrived; of the first one, should a second be on its way."""
-        layout = self._layout.layout
+        layout = self._reception.layout.layout
         if layout is None or self._installing is not None:
             staging.discard()
             return
@@ -592,7 +499,7 @@ class CoordinatorLogic:
         install = InstallFirstModel(layout, staging.node, chunks.get("model", []), chunks.get("frozen", []))
         self._effects.append(install)
 
-    def _blob_refused(self, peer: _Peer, message: Refused, now: float) -> None:
+    def _blob_refused(self, peer: Peer, message: Refused, now: float) -> None:
         node = peer.session.node
         assignment = self._intake.unavailable(node, message.blob)
         if assignment is not None:
@@ -608,8 +515,8 @@ class CoordinatorLogic:
                 case Tell():
                     self._tell(action.fact)
                 case LoadModel():
-                    if self._layout.layout is not None:
-                        self._effects.append(ReadFirstModel(self._layout.layout))
+                    if self._reception.layout.layout is not None:
+                        self._effects.append(ReadFirstModel(self._reception.layout.layout))
                 case AskModel():
                     self._send(
                         action.node, Initialize(assignment=action.assignment, seed=self.config.run.seed)
@@ -654,7 +561,7 @@ class CoordinatorLogic:
         self._effects.append(BeginRound(action))
 
     def _order(self, action: AskTrain | AskEvaluate) -> None:
-        peer = self._peers.get(action.node)
+        peer = self._reception.peers.get(action.node)
         if peer is None:
             return
         match self._orders.write(action, peer.encodings.model):
@@ -699,7 +606,7 @@ class CoordinatorLogic:
         for session in self._sessions:
             self._sessions.send(session, ended)
         self._journal("ended", sync=True, status=action.status, reason=action.reason, version=action.version)
-        if not self._peers:
+        if not self._reception.peers:
             self._finish()
 
     def _finish(self) -> None:
@@ -723,7 +630,7 @@ class CoordinatorLogic:
     # ---- what became of jobs --------------------------------------------------------------------
 
     def _first_model_ready(self, event: FirstModelReady, now: float) -> None:
-        layout = self._layout.layout
+        layout = self._reception.layout.layout
         if layout is None:
             return
         if self._installing is not None:

@@ -1,0 +1,177 @@
+"""Who takes part: from a node's HELLO until its session is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from zfed.config import CoordinatorConfig
+from zfed.facts import Fact, NodeJoined, NodeRefused, Progress
+from zfed.nodes.admission import Objection, PartsHeld, RunLayout, name_objection, partition_of
+from zfed.nodes.link_compression import LinkEncodings, RunCompression
+from zfed.nodes.upload_plan import WINDOW_BYTES
+from zfed.wire.answers import Answers
+from zfed.wire.codec import Buffer
+from zfed.wire.messages import Hello, Pong, Pull, Welcome
+from zfed.wire.pacing import Limits
+from zfed.wire.session import Session, Sessions, Timing
+from zfed.wire.transfer import Puller, Window
+
+OWN_MODELS_ANNOUNCED = "this worker's own model will be evaluated, not only the federated one"
+UNPROTECTED = "traffic of this run is neither encrypted nor authenticated"
+
+
+@dataclass
+class Peer:
+    """What the coordinator keeps of one session beside the session itself."""
+
+    session: Session
+    puller: Puller
+    answers: Answers
+    admitted: bool = False
+    encodings: LinkEncodings = field(default_factory=LinkEncodings)
+    progress: Pong | None = None
+    layout: list[tuple[int, Buffer]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """It is gone: nothing is owed to it, and nothing of it awaited."""
+        self.puller.close()
+        self.answers.close()
+
+    def write_layout(self, offset: int, data: Buffer) -> None:
+        """Keep a slice of the description of its layout."""
+        self.layout.append((offset, data))
+
+    def news(self, pong: Pong, round: int) -> Progress | None:
+        """How far its work is, if it is further than it was when last asked."""
+        before, self.progress = self.progress, pong if pong.work else self.progress
+        if not pong.work or (before and (pong.work, pong.done) == (before.work, before.done)):
+            return None
+        return Progress(
+            node=self.session.node,
+            round=round,
+            stage=pong.work,
+            done=pong.done,
+            total=pong.total,
+            metrics=pong.metrics,
+        )
+
+
+class Reception:
+    """Answers HELLO, and knows who is here.
+
+    Args:
+        config: The run's configuration.
+        run: The run's id.
+        sessions: Through which a node is welcomed or refused.
+        timing: Seconds of the session rules, for WELCOME.
+        protected: False if traffic is neither encrypted nor authenticated.
+        tell: Where facts go.
+        serve: Answers a PULL, when limits allow; returns how many bytes that took.
+
+    Attributes:
+        peers: Who has a session and was not refused, by name.
+        layout: Of the run's model.
+        compression: Of the run's links.
+        limits: Of what all peers together may send and be sent.
+    """
+
+    def __init__(
+        self,
+        config: CoordinatorConfig,
+        run: str,
+        sessions: Sessions,
+        *,
+        timing: Timing,
+        protected: bool,
+        tell: Callable[[Fact], None],
+        serve: Callable[[Session, Pull], int],
+    ) -> None:
+        self.peers: dict[str, Peer] = {}
+        self.layout = RunLayout()
+        self.compression = RunCompression(config.run)
+        self.limits = Limits(config.run.limit_up, config.run.limit_down)
+        self._own_models = config.evaluate.workers
+        self._run = run
+        self._sessions = sessions
+        self._timing = timing
+        self._protected = protected
+        self._tell = tell
+        self._serve = serve
+        self._parts = PartsHeld()
+        self._seen: set[str] = set()
+        self._window = Window(WINDOW_BYTES)
+
+    def find(self, session: Session) -> Peer | None:
+        """The peer of a session, unless another session has its name by now."""
+        peer = self.peers.get(session.node)
+        return peer if peer is not None and peer.session is session else None
+
+    def greet(self, session: Session, *, run_is_over: bool) -> Peer | None:
+        """Welcome a node, or refuse it; it is not admitted yet."""
+        hello = session.hello
+        if run_is_over:
+            self.turn_away(session, Objection("ended", f"the run {self._run!r} has ended"))
+            return None
+        levels = self._objection(hello) or self.compression.agree(hello)
+        if isinstance(levels, Objection):
+            self.turn_away(session, levels)
+            return None
+        peer = self.peers[hello.node] = self._peer(session)
+        self._parts.hold(hello)
+        announcements = [] if self._protected else [UNPROTECTED]
+        if self._own_models and hello.node_kind == "worker":
+            announcements.append(OWN_MODELS_ANNOUNCED)
+        welcome = Welcome(
+            run=self._run,
+            ping_s=self._timing.ping_s,
+            lost_s=self._timing.lost_s,
+            protected=self._protected,
+            announcements=announcements,
+            compress=levels.updates,
+            compress_model=levels.model,
+            exact=list(self.compression.exact),
+        )
+        self._sessions.welcome(session, welcome)
+        return peer
+
+    def admit(self, peer: Peer) -> NodeJoined | None:
+        """Let a node with the run's layout take part, or refuse it for what its task forbids."""
+        hello = peer.session.hello
+        encodings = self.compression.encodings(hello)
+        if isinstance(encodings, Objection):
+            self.turn_away(peer.session, encodings)
+            return None
+        peer.admitted, peer.encodings = True, encodings
+        rejoined = hello.node in self._seen
+        self._seen.add(hello.node)
+        return NodeJoined(
+            node=hello.node,
+            kind=hello.node_kind,
+            examples=hello.examples,
+            partition=partition_of(hello.partition).describe() if hello.node_kind == "worker" else "",
+            label_counts=hello.label_counts,
+            rejoined=rejoined,
+        )
+
+    def turn_away(self, session: Session, objection: Objection) -> None:
+        """Refuse a node, and say why on both sides."""
+        self._sessions.refuse(session, objection.code, objection.reason)
+        self.leave(session)
+        self._tell(NodeRefused(node=session.node, code=objection.code, reason=objection.reason))
+
+    def leave(self, session: Session) -> Peer | None:
+        """A session is over; returns whose, if that was here."""
+        peer = self.find(session)
+        if peer is not None:
+            del self.peers[session.node]
+            self._parts.release(session.hello)
+            peer.close()
+        return peer
+
+    def _peer(self, session: Session) -> Peer:
+        puller = Puller(lambda pull: self._sessions.send(session, pull), self._window, self.limits.down)
+        return Peer(session, puller, Answers(self.limits.up, lambda pull: self._serve(session, pull)))
+
+    def _objection(self, hello: Hello) -> Objection | None:
+        return name_objection(hello) or self._parts.objection(hello) or self.layout.too_long(hello)
