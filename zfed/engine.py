@@ -192,13 +192,14 @@ class OpenRound:
 
 @dataclass(frozen=True, kw_only=True)
 class AskTrain:
-    """Ask a node for its update."""
+    """Ask a node for its update, one of a `cohort` of so many."""
 
     node: str
     assignment: AssignmentId
     round: int
     version: int
     evaluated: bool
+    cohort: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -568,6 +568,8 @@ class CoordinatorLogic:
             case EncodeModel() as job:
                 self._effects.append(job)
             case Train() | Evaluate() as order:
+                if isinstance(order, Train):
+                    peer.puller.credit.expect(order.cohort)
                 self._send(action.node, order)
 
     def _fold(self, action: Fold) -> None:

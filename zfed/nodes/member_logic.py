@@ -391,6 +391,8 @@ class MemberLogic:
             return
         self._job = job
         self._next_puller_tick = now + PULLER_TICK_S
+        if isinstance(order, Train):
+            self._puller.credit.expect(order.cohort)
         for intake in job.download.intakes:
             if not intake.complete:
                 self._puller.start(intake, now)

@@ -82,6 +82,7 @@ class Orders:
             timeout_s=self.config.run.round_timeout_s,
             settings=self.config.train,
             evaluated=ask.evaluated,
+            cohort=ask.cohort,
         )
 
     def _evaluate(self, ask: AskEvaluate, level: str) -> Evaluate:

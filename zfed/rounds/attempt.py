@@ -235,6 +235,7 @@ class Attempt:
             round=self.round,
             version=self.version,
             evaluated=self.own_models,
+            cohort=len(self.parts),
         )
 
     def _weight(self, examples: int) -> float:

@@ -19,6 +19,8 @@ MAX_LIMIT: Final = MAX_CREDIT * MAX_CHUNK_BYTES
 SMALL_CHUNK_BYTES: Final = 4 << 10
 WHOLE_BYTES: Final = 128 << 10
 WHOLE_S: Final = 0.2
+ANSWER_S: Final = 0.002
+LONGEST_SLACK_S: Final = 2.0
 QUEUE_S: Final = 0.06
 FORGETTING: Final = 7 / 8
 SHORTEST_S: Final = 1e-6
@@ -38,7 +40,8 @@ class Credit:
         chunks: PULLs that may be under way.
         empty_s: Seconds from a PULL to its CHUNK where nothing is in the way.
         rate: Bytes a second that the link carries.
-        best_rate: The most that it ever carried; halved by each small blob that took long nevertheless.
+        best_rate: The most that it ever carried; halved by what took long nevertheless.
+        slack_s: Seconds that a chunk may take; more than `WHOLE_S` in a crowd, see `expect`.
     """
 
     limit: float = SMALL_CHUNK_BYTES
@@ -47,6 +50,15 @@ class Credit:
     empty_s: float = math.inf
     rate: float = 0.0
     best_rate: float = 0.0
+    slack_s: float = WHOLE_S
+
+    def expect(self, cohort: int) -> None:
+        """As many workers have the same coordinator to wait for.
+
+        One that needs `ANSWER_S` for each of them answers a PING late whatever is in the link, and later
+        still if all of them ask for little. So a chunk may take as long: docs/adr/0019-a-crowd-pulls-much.md.
+        """
+        self.slack_s = min(max(WHOLE_S, cohort * ANSWER_S), LONGEST_SLACK_S)
 
     def allow(self, limit: float) -> None:
         """Let as many bytes be under way.
@@ -64,10 +76,11 @@ class Credit:
         """Bytes of one PULL for a blob of this size: up to `WHOLE_BYTES` it comes in eight chunks at most.
 
         These are 16 KiB at most, an eighth of a second on 1 Mbit/s, and then only one of them is under way.
+        In a crowd a chunk is as large as what the link once carried in the time that answers take longer.
         """
-        if nbytes > WHOLE_BYTES:
-            return self.chunk_bytes
-        return max(1 << ((nbytes - 1) // 8).bit_length(), self.chunk_bytes)
+        eighth = 1 << ((nbytes - 1) // 8).bit_length() if nbytes <= WHOLE_BYTES else 0
+        slack = 1 << int(self.best_rate * (self.slack_s - WHOLE_S)).bit_length() >> 1
+        return max(self.chunk_bytes, eighth, min(slack, MAX_CHUNK_BYTES))
 
     def chunks_of(self, chunk_bytes: int) -> int:
         """PULLs of what `chunk_of` said that may be under way."""
@@ -81,14 +94,11 @@ class Credit:
         A peer that serves a thousand others takes long to answer, as a narrow link does, and smaller chunks
         would keep it busier still. What the link has ever carried tells the one from the other.
         """
-        return 0 if held else min(int(self.best_rate * WHOLE_S), WHOLE_BYTES)
+        return 0 if held else min(int(self.best_rate * self.slack_s), WHOLE_BYTES)
 
     def answered_whole(self, took_s: float, size: int) -> None:
         """All of a blob has come in one chunk, with nothing before it: there was no queue to learn of."""
-        if took_s > 2 * WHOLE_S:
-            self.best_rate /= 2
-        else:
-            self.best_rate = max(self.best_rate, size / max(took_s, SHORTEST_S))
+        self._carried(size / max(took_s, SHORTEST_S), took_s)
 
     def answered(self, took_s: float, under_way: int) -> None:
         """A chunk has come.
@@ -106,13 +116,18 @@ class Credit:
         full = under_way + self.chunk_bytes > self.limit
         known = self.rate * FORGETTING if full or queued_s > QUEUE_S else self.rate
         self.rate = max(under_way / max(took_s, SHORTEST_S), known)
-        self.best_rate = max(self.best_rate, self.rate)
+        self._carried(self.rate, took_s)
         limit = max(self.limit, 2 * under_way) if queued_s <= QUEUE_S else self.limit
         if queued_s > QUEUE_S / 4:
             limit = min(limit, self.rate * (self.empty_s + QUEUE_S))
         limit = min(max(limit, SMALL_CHUNK_BYTES), MAX_LIMIT)
         if limit != self.limit:
             self.allow(limit)
+
+    def _carried(self, rate: float, took_s: float) -> None:
+        if took_s > 2 * self.slack_s:
+            self.best_rate /= 2
+        self.best_rate = max(self.best_rate, rate)
 
     def lost(self) -> None:
         """A pull was not answered at all: begin anew, with little."""

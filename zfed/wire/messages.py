@@ -175,7 +175,8 @@ class Initialize(Message, frozen=True):
 class Train(Message, frozen=True):
     """Train from this model and offer the delta. `frozen` holds the tensors that never change.
 
-    `settings` is the `[train]` table; `evaluated` says that this worker's own model will be evaluated.
+    `settings` is the `[train]` table; `evaluated` says that this worker's own model will be evaluated;
+    `cohort` is how many workers get such an order at the same time.
     """
 
     assignment: AssignmentId
@@ -188,6 +189,7 @@ class Train(Message, frozen=True):
     vectors: Annotated[list[Vector], Meta(max_length=15)] = []
     settings: dict[str, Any] = {}
     evaluated: bool = False
+    cohort: Count = 1
 
 
 class Evaluate(Message, frozen=True):

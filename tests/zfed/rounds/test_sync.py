@@ -112,7 +112,9 @@ def test_a_round_asks_its_cohort_folds_each_update_as_it_comes_and_commits():
         value_range=FIRST_VALUE_RANGE,
     )
     assert run.facts == [RoundOpened(round=1, rounds=2, version=0, cohort=["alice", "bob"], attempt=1)]
-    assert alice == AskTrain(node="alice", assignment=alice.assignment, round=1, version=0, evaluated=False)
+    assert alice == AskTrain(
+        node="alice", assignment=alice.assignment, round=1, version=0, evaluated=False, cohort=2
+    )
 
     assert run.say(staged("bob", bob.assignment, examples=30, loss=2.0), at=3.0) == [
         Accept(node="bob", assignment=bob.assignment),

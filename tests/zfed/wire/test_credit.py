@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zfed.wire.credit import MAX_CREDIT, QUEUE_S, SMALL_CHUNK_BYTES, WHOLE_BYTES, WHOLE_S, Credit
+from zfed.wire.credit import (
+    LONGEST_SLACK_S,
+    MAX_CREDIT,
+    QUEUE_S,
+    SMALL_CHUNK_BYTES,
+    WHOLE_BYTES,
+    WHOLE_S,
+    Credit,
+)
 from zfed.wire.messages import MAX_CHUNK_BYTES
 
 MOST = MAX_CREDIT * MAX_CHUNK_BYTES
@@ -131,3 +139,66 @@ def test_after_a_loss_nothing_is_pulled_whole():
     credit = answered(Credit(), 0.001, 12.5e6, chunks=10)
     credit.lost()
     assert credit.whole(held=0) == 0
+
+
+# ---- in a crowd ---------------------------------------------------------------------------------------
+
+
+def one_by_one(credit, nbytes, took_s, chunks):
+    """Chunks of a blob of this size over a link that has one of them at a time; `took_s` of each size."""
+    for _ in range(chunks):
+        size = credit.chunk_of(nbytes)
+        credit.answered(took_s(size), size)
+    return credit.chunk_of(nbytes)
+
+
+@given(st.integers(0, 100), st.floats(1e3, 1e9), st.integers(1, 1 << 40))
+def test_up_to_a_hundred_workers_nothing_is_pulled_otherwise_than_alone(cohort, rate, nbytes):
+    credit, alone = (answered(Credit(), 0.02, rate, chunks=20) for _ in range(2))
+    credit.expect(cohort)
+    assert credit == alone
+    assert credit.chunk_of(nbytes) == alone.chunk_of(nbytes)
+
+
+@pytest.mark.parametrize("nbytes", [100_000, 5_000_000])
+def test_chunks_grow_although_a_coordinator_of_a_thousand_takes_half_a_second_to_answer(nbytes):
+    credit = Credit()
+    credit.expect(1000)
+    assert one_by_one(credit, nbytes, lambda size: 0.5, chunks=10) >= WHOLE_BYTES
+    assert credit.whole(held=0) == WHOLE_BYTES
+
+
+@pytest.mark.parametrize("rate", [5e3, 12.5e3, 125e3])
+@pytest.mark.parametrize("nbytes", [100_000, 5_000_000])
+def test_a_chunk_on_a_narrow_link_takes_no_longer_than_a_crowd_does(rate, nbytes):
+    """Or than the chunk that is asked for first."""
+    credit = Credit()
+    credit.expect(1000)
+    first = credit.chunk_of(nbytes)
+    for _ in range(50):
+        size = one_by_one(credit, nbytes, lambda size: 0.02 + size / rate, chunks=1)
+        assert size <= max(first, rate * LONGEST_SLACK_S)
+    assert credit.whole(held=0) <= rate * LONGEST_SLACK_S
+
+
+def test_a_link_that_became_narrow_is_found_out_in_a_crowd_too():
+    credit = answered(Credit(), 0.001, 12.5e6, chunks=10)
+    credit.expect(1000)
+    one_by_one(credit, 5_000_000, lambda size: 0.02 + size / 50e3, chunks=40)
+    assert credit.chunk_of(5_000_000) <= 50e3 * 2 * LONGEST_SLACK_S
+
+
+def test_after_the_crowd_a_link_is_what_it_was():
+    credit = answered(Credit(), 0.02, 125e3, chunks=20)
+    before = credit.chunk_of(5_000_000)
+    credit.expect(1000)
+    assert credit.chunk_of(5_000_000) > before
+    credit.expect(3)
+    assert credit.chunk_of(5_000_000) == before
+
+
+@given(st.integers(0, 1 << 61))
+def test_whatever_cohort_a_peer_tells_a_chunk_takes_two_seconds_at_most(cohort):
+    credit = Credit()
+    credit.expect(cohort)
+    assert WHOLE_S <= credit.slack_s <= LONGEST_SLACK_S

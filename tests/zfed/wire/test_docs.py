@@ -34,6 +34,8 @@ NUMBERS = {
     "QUEUE_S": credit.QUEUE_S,
     "WHOLE_BYTES": credit.WHOLE_BYTES,
     "WHOLE_S": credit.WHOLE_S,
+    "ANSWER_S": credit.ANSWER_S,
+    "LONGEST_SLACK_S": credit.LONGEST_SLACK_S,
     "REVOKE_S": transfer.REVOKE_S,
     "MAX_PATIENCE_S": transfer.MAX_PATIENCE_S,
     "window": transfer.Window().limit,
