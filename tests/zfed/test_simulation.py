@@ -331,6 +331,18 @@ def test_version_that_waits_for_its_evaluation_stays_until_that_is_done():
     assert [fact.round for fact in simulation.told(Evaluated)] == [1, 30]
 
 
+def test_version_that_waits_for_its_evaluation_keeps_no_others_on_disk():
+    simulation, seen = three(), []
+    config = configured(rounds=30, wait_for="3", keep_models=2, evaluate={**EVALUATED, "every": 0})
+    with run_directory() as directory:
+        simulation.at(20.0, lambda: seen.append(versions_on_disk(directory)))
+        simulation.run(config, directory)
+    first, *newest = seen[0]
+    assert first == 1
+    assert len(newest) == 2
+    assert newest[0] > 2
+
+
 # ---- who may take part --------------------------------------------------------------------------------
 
 

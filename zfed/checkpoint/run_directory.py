@@ -24,7 +24,7 @@ import contextlib
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +65,7 @@ class RunDirectory:
         self.path = path
         self.run_id = path.name
         self._incarnation = 0
-        self._oldest = 0
+        self._saved: set[int] = set()
         with ExitStack() as opened:
             opened.callback(FolderLock(path).close)
             self.journal = Journal(path / "journal.jsonl")
@@ -156,6 +156,7 @@ class RunDirectory:
         Raises:
             CheckpointError: If it cannot be written.
         """
+        self._saved.add(version)
         metadata = {"run": self.run_id, "version": str(version)}
         return write_model(self.model_path(version), buffer, metadata, moving=moving)
 
@@ -177,16 +178,16 @@ class RunDirectory:
         write_model(path, buffer, {"run": self.run_id, "round": str(round), "worker": worker})
         return path
 
-    def drop_versions(self, before: int) -> None:
-        """Delete the model and state files of all versions before one.
+    def drop_versions(self, before: int, *, keep: Collection[int] = ()) -> None:
+        """Delete the model and state files of all versions before one, but those of the versions to keep.
 
         Who has mapped such a file can go on reading it. A file that cannot be deleted stays.
         """
-        for version in range(self._oldest, before):
+        for version in [saved for saved in self._saved if saved < before and saved not in keep]:
+            self._saved.remove(version)
             for path in (self.model_path(version), self.state_path(version)):
                 with contextlib.suppress(OSError):
                     path.unlink()
-        self._oldest = max(self._oldest, before)
 
     def publish_final_model(self, version: int) -> Path:
         """Put the version that the run ends with where its owner finds it.

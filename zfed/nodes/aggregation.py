@@ -90,7 +90,7 @@ class Aggregation:
                 case DropUpdates():
                     self._drop_updates(job.round)
                 case DropVersions():
-                    self.directory.drop_versions(job.before)
+                    self.directory.drop_versions(job.before, keep=job.keep)
         except ZfedError as error:
             return JobFailed(str(error))
         return None

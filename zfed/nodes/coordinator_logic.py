@@ -690,8 +690,8 @@ class CoordinatorLogic:
     def _drop_old_versions(self) -> None:
         """Serve only versions that somebody may still want; of others keep the newest few on disk."""
         version = self._rounds.version
-        wanted = {version, *(owed.version for owed in self._rounds.desk.owed.values())}
+        wanted = frozenset((version, *(owed.version for owed in self._rounds.desk.owed.values())))
         self._models.keep_versions(wanted)
         keep = self.config.run.keep_models
         if keep and version >= keep:
-            self._effects.append(DropVersions(min(version - keep + 1, *wanted)))
+            self._effects.append(DropVersions(version - keep + 1, wanted))

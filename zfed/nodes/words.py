@@ -191,9 +191,10 @@ class CommitVersion:
 
 @dataclass(frozen=True)
 class DropVersions:
-    """Delete the files of all versions before this one: nobody reads them any more."""
+    """Delete the files of all versions before this one but those to keep: nobody reads them any more."""
 
     before: int
+    keep: frozenset[int]
 
 
 @dataclass(frozen=True)

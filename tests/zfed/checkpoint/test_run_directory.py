@@ -120,12 +120,14 @@ def test_dropped_versions_are_gone_from_disk_but_not_for_who_has_mapped_them(tmp
             run.save_state(version, {})
         mapped = map_model(run.model_path(1))
         run.model_path(0).unlink()  # by somebody else
-        run.drop_versions(3)
+        run.drop_versions(4, keep={2})
         run.drop_versions(2)
         for folder in ("models", "state"):
             names = sorted(path.name for path in (run.path / folder).iterdir())
-            assert names == ["v00003.safetensors", "v00004.safetensors"]
+            assert names == ["v00002.safetensors", "v00004.safetensors"]
         assert mapped == MODEL
+        run.drop_versions(4)
+        assert not run.model_path(2).exists()
 
 
 def test_final_model_without_links_is_the_version_itself(tmp_path, monkeypatch) -> None:
