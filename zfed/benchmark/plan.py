@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from zfed.config import RunConfig
 from zfed.config.sizes import parse_size
 from zfed.errors import ConfigError, UsageError
 
@@ -67,9 +69,9 @@ def make_plan(size: str, *, workers: int, rounds: int, blocks: int, folder: Path
         ConfigError: If a number is out of range or the size is none.
         UsageError: If the folder is none, or has no room for the models of one block.
     """
-    model_bytes = parse_size(size) // _ITEM_BYTES * _ITEM_BYTES
+    asked_bytes = parse_size(size)
     for name, value, least in (
-        ("size", model_bytes, LEAST_BYTES),
+        ("size", asked_bytes, LEAST_BYTES),
         ("workers", workers, 1),
         ("rounds", rounds, 1),
         ("blocks", blocks, 1),
@@ -78,7 +80,7 @@ def make_plan(size: str, *, workers: int, rounds: int, blocks: int, folder: Path
             raise ConfigError(f"{name} is {value}, expected at least {least}")
     folder = folder or (MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else Path())
     plan = Plan(
-        model_bytes=model_bytes,
+        model_bytes=asked_bytes // _ITEM_BYTES * _ITEM_BYTES,
         workers=workers,
         rounds=rounds,
         blocks=blocks,
@@ -103,13 +105,19 @@ def in_memory(folder: Path) -> bool:
 
 
 def _check_room(plan: Plan) -> None:
-    needed = (plan.rounds_run + 1) * plan.model_bytes  # every version is kept, and the first
+    # A run keeps its newest models, and one more while it writes; raw sockets, on a disk only, keep all.
+    models = plan.rounds_run if plan.durable else min(plan.rounds_run, RunConfig().keep_models) + 1
+    needed = models * plan.model_bytes
     try:
         free = shutil.disk_usage(plan.folder).free
+        tempfile.TemporaryDirectory(dir=plan.folder).cleanup()
     except OSError as error:
-        raise UsageError(f"cannot write to {plan.folder}: {error.strerror}") from None
+        raise UsageError(
+            f"cannot write to {plan.folder}: {error.strerror}; choose another --run-directory"
+        ) from None
     if needed > free:
         raise UsageError(
-            f"the models of {plan.rounds_run} rounds need {needed / 1e6:,.0f} MB in {plan.folder}, "
-            f"{free / 1e6:,.0f} MB are free; choose fewer --rounds or another --run-directory"
+            f"{models} models of {plan.model_bytes / 1e6:,.1f} MB need {needed / 1e6:,.0f} MB in "
+            f"{plan.folder}, {free / 1e6:,.0f} MB are free; choose a smaller --size, fewer --rounds or "
+            "another --run-directory"
         )

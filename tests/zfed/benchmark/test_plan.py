@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,28 @@ def test_numbers_out_of_range_are_refused_by_name(tmp_path, wrong):
 
 
 def test_models_that_do_not_fit_are_refused_before_anything_is_started(tmp_path):
-    with pytest.raises(UsageError, match=r"need .* MB in .* MB are free; choose fewer --rounds"):
+    with pytest.raises(UsageError, match=r"need .* MB in .* MB are free; choose a smaller --size"):
         plan("1000GB", rounds=1000, folder=tmp_path)
 
 
-def test_a_folder_that_is_none_is_named():
-    with pytest.raises(UsageError, match="/nowhere"):
-        plan(folder=Path("/nowhere/at/all"))
+@pytest.mark.skipif(not MEMORY_FOLDER.is_dir(), reason="no /dev/shm on this system")
+def test_rounds_take_no_room_in_memory_where_only_the_newest_models_are_kept():
+    free = shutil.disk_usage(MEMORY_FOLDER).free
+    assert plan(str(free // 5), rounds=1000).rounds_run == 1002
+    with pytest.raises(UsageError, match="4 models of"):
+        plan(str(free // 3), rounds=1000)
+
+
+def test_a_folder_that_is_none_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (Path("/nowhere/at/all"), tmp_path / "file"):
+        with pytest.raises(UsageError, match=f"cannot write to {path}: .*; choose another --run-directory"):
+            plan(folder=path)
+
+
+def test_a_size_that_is_too_small_is_named_as_it_was_given(tmp_path):
+    with pytest.raises(ConfigError, match="size is 5, expected at least 8"):
+        plan("5", folder=tmp_path)
 
 
 @pytest.mark.skipif(not MEMORY_FOLDER.is_dir(), reason="no /dev/shm on this system")
