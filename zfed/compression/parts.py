@@ -13,7 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
@@ -23,6 +23,9 @@ from zfed.compression.codec import Codec
 from zfed.errors import LayoutError
 from zfed.params import ParameterLayout, Segment, TensorKind, TensorSpec
 from zfed.params.dtypes import NUMPY_DTYPES
+
+MOST_NAMED: Final = 8
+"""Tensors that a refusal lists."""
 
 EXACT_PART: Final = 2**20
 """Most bytes of an exact part."""
@@ -114,6 +117,15 @@ def matched(layout: ParameterLayout, patterns: Iterable[str]) -> frozenset[str]:
     for pattern in patterns:
         fitting = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
         if not fitting:  # surely a slip of the pen
-            raise LayoutError(f"{pattern!r} is to be exact, but fits no tensor that is sent", tensor=pattern)
+            raise LayoutError(
+                f"{pattern!r} is to be exact, but fits no tensor that is sent; there are {_listed(names)}",
+                tensor=pattern,
+            )
         found.update(fitting)
     return frozenset(found)
+
+
+def _listed(names: Collection[str]) -> str:
+    """Names as a person may want to see them: not a hundred."""
+    shown = [repr(name) for name in sorted(names)[:MOST_NAMED]]
+    return ", ".join(shown) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")

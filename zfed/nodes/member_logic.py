@@ -240,7 +240,8 @@ class MemberLogic:
         if offline >= self._patience_s:
             reason = f"no coordinator answered at {self.address} for {offline:.0f} s; see --connect-timeout"
             self._leave("failed", reason)
-        elif self._retry_at is not None and now >= self._retry_at:
+            return
+        if self._retry_at is not None and now >= self._retry_at:
             self._connect(now)
         if now >= self._next_notice:
             self._next_notice = now + CONNECTING_NOTICE_S

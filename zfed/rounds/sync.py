@@ -144,7 +144,8 @@ class SyncRounds:
             case VersionCommitted():
                 return self._version_committed(event, now)
             case CommitFailed():
-                return self._end("failed", f"round {self.round} could not be committed: {event.reason}")
+                what = f"round {self.round} could not be committed" if self.round else "no first model"
+                return self._end("failed", f"{what}: {event.reason}")
             case WorkFailed():
                 return self._work_failed(event, now)
             case EvaluationDone():

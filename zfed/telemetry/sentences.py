@@ -228,7 +228,9 @@ def summary(
     took = "" if elapsed_s is None else f" in {duration(elapsed_s)}"
     # A node that never took part knows of no rounds
     rounds = f": {count(fact.rounds_done)} of {plural(fact.rounds, 'round')}{took}" if fact.rounds else ""
-    lines = [f"run {fact.status}{rounds}"]
+    # A node that did its part is done, but with a run that failed nothing is completed
+    status = "ended" if fact.status == "completed" and fact.reason else fact.status
+    lines = [f"run {status}{rounds}"]
     if fact.reason:
         lines.append(f"reason: {fact.reason}")
     if federated is not None:

@@ -1,7 +1,7 @@
 import pytest
 
 from zfed.compression import create_codec
-from zfed.compression.parts import lay_out
+from zfed.compression.parts import lay_out, matched
 from zfed.errors import LayoutError
 from zfed.params import ParameterLayout
 
@@ -58,6 +58,13 @@ def test_a_name_that_fits_nothing_is_refused():
     with pytest.raises(LayoutError, match="'d' is to be exact, but fits no tensor that is sent") as caught:
         parts("int8", ["a", "d"])
     assert caught.value.tensor == "d"
+    assert str(caught.value).endswith("there are 'a', 'b', 'c', 'count', 'double', 'empty', 'half', 'mean'")
+
+
+def test_of_many_tensors_a_refusal_lists_the_first():
+    layout = ParameterLayout.build([(f"t{number:02d}", "F32", (1,), "average") for number in range(20)])
+    with pytest.raises(LayoutError, match=r"there are 't00', .*'t07' and 12 more$"):
+        matched(layout, ["u*"])
 
 
 @pytest.mark.parametrize("codec", NAMES)

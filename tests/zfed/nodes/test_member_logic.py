@@ -230,6 +230,12 @@ def test_waiting_is_told_every_five_seconds_and_ends_with_the_remedy():
     assert bench.logic.next_wake is None
 
 
+def test_once_the_time_is_up_nothing_is_still_tried():
+    bench = Bench(connect_timeout_s=10.0)
+    bench.wait(30)
+    assert [fact.remaining_s for fact in bench.told(Connecting)] == [5]
+
+
 def test_welcome_shows_what_the_owner_must_know():
     bench = Bench().welcome()
     assert bench.told(Connected)[0].announcements == ["beware"]

@@ -536,6 +536,12 @@ def test_a_version_that_cannot_be_written_ends_the_run_with_the_last_one_intact(
     assert end.reason == "round 1 could not be committed: No space left on device"
 
 
+def test_a_first_model_that_cannot_be_written_is_said_to_be_that():
+    run = Run({"wait_for": "1"})
+    run.say(ready("alice"))
+    assert ended(run.say(CommitFailed(reason="disk full"))).reason == "no first model: disk full"
+
+
 @pytest.mark.parametrize(
     "event", [ModelLoaded(source="twice"), Folded(assignment=(1, 1)), Folded(assignment=(9, 9))]
 )

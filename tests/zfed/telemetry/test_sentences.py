@@ -110,3 +110,10 @@ def test_without_classes_an_evaluation_shows_whatever_numbers_there_are() -> Non
         round=1, subject="federated", evaluator="e", examples=50, metrics={"loss": 0.25, "mae": 0.4}
     )
     assert evaluation_words(fact) == "loss 0.2500, mae 0.4000"
+
+
+def test_of_a_run_that_failed_no_node_says_that_it_was_completed() -> None:
+    """A worker that did its part ends without an error of its own."""
+    failed = "the coordinator's run failed: the disk is full"
+    lines = describe(ended(rounds_done=3, reason=failed, evaluated=True))
+    assert lines == ["run ended: 3 of 40 rounds", f"reason: {failed}"]
