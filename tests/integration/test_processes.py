@@ -1,7 +1,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from itertools import count
@@ -13,6 +12,7 @@ import pytest
 import zmq
 from safetensors.numpy import load_file
 
+from tests.free_port import free_port
 from zfed.facts import (
     Connected,
     Connecting,
@@ -177,12 +177,6 @@ def test_node_that_stays_takes_part_in_run_after_run(fleet):
     alice.interrupt()
     assert alice.exit_code(STOPPED_WITHIN_S) == 130
     assert [fact.run for fact in alice.told(Connected)] == ["first", "second"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 # ---- bad input ------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.free_port import free_port
 from tests.integration.conftest import TASK
 
 pytestmark = pytest.mark.processes
@@ -26,13 +26,6 @@ every = 1
 [report]
 plot = false
 """
-
-
-def free_port():
-    """Not the default port: a demo that looks for it at the same time could take it in between."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

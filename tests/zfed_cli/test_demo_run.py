@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.free_port import free_port
+
 pytestmark = pytest.mark.processes
 
 TASK = """
@@ -54,7 +56,8 @@ def start(tmp_path):
             for kind, name in (("worker", "alice"), ("worker", "bob"), ("evaluator", "eve"))
         )
         (tmp_path / "zfed.toml").write_text(
-            f"[run]\nrounds = {rounds}\nwait_for = 2\n[report]\nplot = false\n{nodes}"
+            f'[run]\nrounds = {rounds}\nwait_for = 2\nbind = "tcp://127.0.0.1:{free_port()}"\n'
+            f"[report]\nplot = false\n{nodes}"
         )
         process = subprocess.Popen(
             [sys.executable, "-m", "zfed_cli.main", "demo", "--config", "zfed.toml", "--run", "runs/test"],
