@@ -43,6 +43,8 @@ class Shelf:
     def take(self, pull: Pull) -> memoryview | None:
         """The bytes that a PULL asks for, or None if the blob is not offered (any more).
 
+        All of a blob is the same object each time, so that a transport may see that it sends it again.
+
         Raises:
             RemoteProtocolError: If they lie outside the blob.
         """
@@ -53,7 +55,7 @@ class Shelf:
             raise RemoteProtocolError(
                 f"PULL of {pull.bytes} bytes at {pull.offset} of {pull.blob!r}, which has {len(data)}"
             )
-        return data[pull.offset : pull.offset + pull.bytes]
+        return data if pull.bytes == len(data) else data[pull.offset : pull.offset + pull.bytes]
 
 
 @dataclass

@@ -1,8 +1,10 @@
 import resource
 import socket
 import time
+import weakref
 from contextlib import closing
 
+import numpy as np
 import pytest
 import zmq
 
@@ -207,3 +209,44 @@ def test_loopback_is_what_only_this_machine_can_reach(host):
 @pytest.mark.parametrize("host", ["0.0.0.0", "*", "10.0.0.1", "example.org", "[::]", "eth0"])
 def test_anything_else_is_not_loopback(host):
     assert not is_loopback(f"tcp://{host}:8777")
+
+
+# ---- the same bytes for many ------------------------------------------------------------------------
+
+
+def test_bytes_that_are_sent_to_many_arrive_at_each(listener):
+    model = memoryview(bytes(range(256)) * 400).toreadonly()
+    with zmq.Context() as context:
+        many = [SocketConnector(context) for _ in range(20)]
+        for connector in many:
+            connector.open(listener.address)
+            assert connector.send(b"", [b"pull"])
+        for route in [awaited(listener.receive)[0] for _ in many]:
+            assert listener.send(route, [b"header", model])
+        for connector in many:
+            assert plain(awaited(connector.receive)[1]) == [b"header", bytes(model)]
+            connector.close()
+
+
+def test_other_bytes_after_those_are_not_taken_for_them(listener, connector):
+    connector.send(b"", [b"pull"])
+    route, _ = awaited(listener.receive)
+    models = [memoryview(bytes([number]) * 100_000) for number in range(3)]
+    for model in (models[0], models[0], models[1], models[2], models[0]):
+        assert listener.send(route, [model])
+    assert [awaited(connector.receive)[1][0][0] for _ in range(5)] == [0, 0, 1, 2, 0]
+
+
+def test_bytes_that_were_sent_are_let_go_when_nobody_asks_for_more(listener, connector):
+    connector.send(b"", [b"pull"])
+    route, _ = awaited(listener.receive)
+    model = np.zeros(1 << 20, np.uint8)
+    gone = weakref.ref(model)
+    assert listener.send(route, [model.data])
+    del model
+    assert len(awaited(connector.receive)[1][0]) == 1 << 20
+    until = time.monotonic() + PATIENCE_S
+    while gone() is not None:
+        assert listener.receive() is None
+        assert time.monotonic() < until, "it is still held"
+        time.sleep(0.001)

@@ -113,6 +113,13 @@ def test_a_shelf_gives_a_view_of_what_was_put_there():
     assert taken.readonly
 
 
+def test_all_of_a_blob_is_the_same_object_for_everybody():
+    shelf = Shelf()
+    shelf.put("b", b"0123456789")
+    whole = Pull(blob="b", offset=0, bytes=10)
+    assert shelf.take(whole) is shelf.take(whole)
+
+
 def test_what_was_dropped_or_never_offered_is_not_given():
     shelf = Shelf()
     shelf.put("b", b"x")
