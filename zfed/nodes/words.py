@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+import msgspec
+
 from zfed.checkpoint import SpilledPart, SpillFile
 from zfed.compression import Encoding
 from zfed.engine import Fold, OpenRound, Status
@@ -38,8 +40,7 @@ class EncodedVector:
 # ---- inputs of every node ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class FramesArrived:
+class FramesArrived(msgspec.Struct, frozen=True):
     """A message came; at a worker or evaluator `route` is empty."""
 
     route: bytes
@@ -68,8 +69,7 @@ class TimePassed:
 # ---- effects of every node --------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SendFrames:
+class SendFrames(msgspec.Struct, frozen=True):
     """Send a message; the frames must not change any more."""
 
     route: bytes

@@ -7,7 +7,6 @@ the record's fields, its `kind`, and `epoch`, the number of the session (0 befor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -38,8 +37,7 @@ class OtherProtocolError(RemoteProtocolError):
         self.seen = seen
 
 
-@dataclass(frozen=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """A decoded message with its session's epoch and, for CHUNK, its payload."""
 
     epoch: int

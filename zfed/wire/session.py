@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
+
 from zfed.errors import RemoteProtocolError
 from zfed.wire.codec import Buffer, OtherProtocolError, decode, encode
 from zfed.wire.messages import AnyMessage, Hello, Ping, Pong, Refused, Welcome
@@ -72,8 +74,7 @@ class Opened:
     session: Session
 
 
-@dataclass(frozen=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """A message of an open session."""
 
     session: Session
