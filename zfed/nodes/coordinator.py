@@ -135,7 +135,12 @@ class Coordinator:
             **{kind: queue for kind in get_args(Job)},
             **{kind: lambda job: spilling.add(lambda: do_spill(job)) for kind in get_args(SpillJob)},
         }
-        pump = self._pump = Pump(logic, listener, {**perform, TellFact: tell})
+
+        def turn_done() -> None:
+            background.start()
+            spilling.start()
+
+        pump = self._pump = Pump(logic, listener, {**perform, TellFact: tell}, turn_done)
         started = CoordinatorStarted(
             run=directory.run_id,
             directory=str(directory.path),

@@ -32,6 +32,7 @@ class Pump:
         logic: The node.
         transport: Its end of the network.
         perform: What to do with every effect but `SendFrames` and `Finish`, by its type.
+        turn_done: Called when everything that was there has been handled, before the pump waits.
     """
 
     def __init__(
@@ -39,14 +40,17 @@ class Pump:
         logic: Logic,
         transport: Transport,
         perform: Mapping[type, Callable[[Any], None]],
+        turn_done: Callable[[], None] = lambda: None,
     ) -> None:
         self._logic = logic
         self._transport = transport
         self._perform = perform
+        self._turn_done = turn_done
         self._inbox: queue.SimpleQueue[Input] = queue.SimpleQueue()
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
+        self._woken = False
         self._closed = threading.Event()
         self._finish: Finish | None = None
         self._poller = zmq.Poller()
@@ -56,6 +60,9 @@ class Pump:
     def post(self, event: Input) -> None:
         """Give the logic an input, from any thread or signal handler."""
         self._inbox.put(event)
+        if self._woken:
+            return  # and has not looked at what is there since
+        self._woken = True
         with contextlib.suppress(OSError):  # full: it wakes anyway; closed: nobody listens any more
             os.write(self._wake_out, b"!")
 
@@ -63,6 +70,7 @@ class Pump:
         """Run until the logic is finished."""
         self._do(self._logic.start(time.monotonic()))
         while self._finish is None:
+            self._turn_done()
             self._poll()
             self._take_messages()
             while self._finish is None and not self._inbox.empty():
@@ -86,6 +94,7 @@ class Pump:
         for ready, _ in self._poller.poll(math.ceil(wait * 1000)):
             if ready == self._wake_in:
                 os.read(self._wake_in, 4096)
+                self._woken = False  # from here on whoever posts wakes again
 
     def _look_at(self, pollable: Any) -> None:
         """Poll this from now on: a node that connects again has another socket."""

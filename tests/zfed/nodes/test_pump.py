@@ -152,3 +152,34 @@ def test_time_passes_when_it_was_asked_to(driven):
     driven(logic).run()
     assert logic.heard == [TimePassed()]
     assert time.monotonic() >= logic.wake
+
+
+def test_turn_is_done_before_the_pump_waits_and_after_all_that_was_there_is_handled(driven):
+    turns = []
+    mailbox = Mailbox([(b"a", []), (b"b", [])])
+    logic = Scripted([[], [], [END]], wake=0.0)
+    pump = Pump(logic, mailbox, {}, lambda: turns.append(len(logic.heard)))
+    assert pump.run() == END
+    pump.close()
+    assert turns == [0]
+    assert [type(event) for event in logic.heard] == [FramesArrived, FramesArrived, TimePassed]
+
+
+def test_whoever_posts_from_any_thread_at_any_moment_is_heard(driven):
+    many, threads = 2000, 4
+    logic = Scripted([[]] * (many * threads - 1) + [[END]])
+    pump = driven(logic)
+
+    def post_many():
+        for _ in range(many):
+            pump.post(StopRequested(""))
+
+    posting = [threading.Thread(target=post_many) for _ in range(threads)]
+    for thread in posting:
+        thread.start()
+    began = time.monotonic()
+    assert pump.run() == END
+    for thread in posting:
+        thread.join()
+    assert len(logic.heard) == many * threads
+    assert time.monotonic() - began < 10.0
