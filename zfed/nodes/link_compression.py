@@ -73,10 +73,11 @@ class RunCompression:
 
         An evaluator sends no updates, and gets exact models unless it wishes otherwise.
         """
-        run = self.levels if hello.node_kind == "worker" else Levels()
+        works = hello.node_kind == "worker"
+        run, wish = (self.levels, hello.compress) if works else (Levels(), "")
         try:
             levels = Levels(
-                checked_level(hello.compress) if hello.compress else run.updates,
+                checked_level(wish) if wish else run.updates,
                 checked_model_level(hello.compress_model) if hello.compress_model else run.model,
             )
         except ConfigError as error:

@@ -84,6 +84,12 @@ def test_node_whose_task_wants_a_tensor_exact_is_turned_away_before_it_is_asked_
     assert precise.of(Refused) == []
 
 
+def test_level_of_the_updates_that_an_evaluator_never_sends_is_no_reason_to_refuse_it(make_table):
+    eve = join(make_table(), "eve", "evaluator", compress="int8", exact=["w"])
+    assert eve.last(Welcome).compress == "none"
+    assert eve.of(Refused) == []
+
+
 def test_exception_that_fits_no_tensor_ends_the_run_before_anybody_works(make_table):
     table = make_table(compress_except=["v"])
     alice = join(table)
