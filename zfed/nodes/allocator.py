@@ -8,7 +8,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 MMAP_THRESHOLD_BYTES = 64 << 20
-TRIM_THRESHOLD_BYTES = 1 << 30
+TRIM_THRESHOLD_BYTES = (1 << 31) - 1
 
 
 def keep_freed_chunks() -> bool:
@@ -16,7 +16,7 @@ def keep_freed_chunks() -> bool:
 
     By default glibc maps every larger block anew, and a thread's own arena goes back to the kernel as soon as
     it is empty: a received chunk of 1 MiB then costs 256 page faults. Blocks up to 64 MiB come from one heap
-    for all threads instead, of which up to 1 GiB may lie unused at its end. The largest use of a round is not
+    for all threads instead, of which up to 2 GiB may lie unused at its end. The largest use of a round is not
     larger for it (7.0 models instead of 8.0 with three workers), but what one round freed the next one has.
 
     Call it before other threads allocate.
