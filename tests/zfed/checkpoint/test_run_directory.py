@@ -113,11 +113,17 @@ def test_final_model_is_a_second_name_of_its_version_and_replaces_an_older_one(t
         assert not list(run.path.glob(".*.tmp"))
 
 
+def test_a_strategy_without_state_has_no_file_of_it(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "run", "") as run:
+        assert run.save_state(1, {}) == ""
+        assert not run.state_path(1).exists()
+
+
 def test_dropped_versions_are_gone_from_disk_but_not_for_who_has_mapped_them(tmp_path: Path) -> None:
     with RunDirectory.create(tmp_path, "run", "") as run:
         for version in range(5):
             run.save_model(version, MODEL)
-            run.save_state(version, {})
+            run.save_state(version, {"momentum": np.ones(6, np.float32)})
         mapped = map_model(run.model_path(1))
         run.model_path(0).unlink()  # by somebody else
         run.drop_versions(4, keep={2})
