@@ -160,7 +160,9 @@ class UpdateIntake:
 
     @property
     def _memory_is_free(self) -> bool:
-        return self._held(on_disk=False) < self.slots
+        # Who holds a slot is only counted where it matters: of a small model there are thousands of slots
+        held = len(self._staged) + len(self._folding)
+        return held < self.slots or self._held(on_disk=False) < self.slots
 
     def _disk_may_do(self, now: float) -> bool:
         return now >= self._spill_from and self._held(on_disk=True) < self.disk_slots
