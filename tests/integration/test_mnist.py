@@ -19,14 +19,27 @@ pytestmark = [
 ]
 
 
-def published(run: Path) -> None:
+def demo(*words: str, folder: Path) -> str:
     pytest.importorskip("torch")
-    command = [sys.executable, "-m", "zfed_cli.main", "demo", "--recipe", "published"]
-    flags = ["--rounds", "2", "--seed", "7", "--data", str(DATA), "--run", str(run)]
-    ended = subprocess.run(
-        [*command, *flags], cwd=run.parent, capture_output=True, text=True, timeout=120, check=False
-    )
+    command = [sys.executable, "-m", "zfed_cli.main", "demo", *words]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def published(run: Path, *recipe: str) -> None:
+    flags = ["--rounds", "2", "--seed", "7", "--data", str(DATA), "--run", str(run)]
+    demo(*recipe, *flags, folder=run.parent)
+
+
+def without_evaluator(folder: Path) -> Path:
+    """The recipe as a file, less its evaluator and what is asked of it: that is half of the work."""
+    text = demo("--recipe", "published", "--print-recipe", folder=folder)
+    head, _, nodes = text.partition("[evaluate]")
+    workers = nodes[nodes.index("[[node]]") :].partition('[[node]]\nkind = "evaluator"')[0]
+    recipe = folder / "workers.toml"
+    recipe.write_text(head + workers)
+    return recipe
 
 
 def records(run: Path, event: str) -> list[dict]:
@@ -34,9 +47,10 @@ def records(run: Path, event: str) -> list[dict]:
     return [record for line in lines if (record := json.loads(line))["event"] == event]
 
 
-def test_published_demo_gives_the_same_bytes_twice_and_each_worker_knows_its_own_digits(tmp_path):
-    published(tmp_path / "first")
-    published(tmp_path / "second")
+def test_published_demo_gives_the_same_bytes_if_evaluated_or_not_and_each_worker_knows_its_digits(tmp_path):
+    published(tmp_path / "first", "--recipe", "published")
+    published(tmp_path / "second", "--config", str(without_evaluator(tmp_path)))
+    assert not records(tmp_path / "second", "evaluated")
 
     first, second = (tmp_path / name / "model.safetensors" for name in ("first", "second"))
     # The header names the run; the numbers after it must be the same to the bit
