@@ -161,6 +161,11 @@ class Aggregation:
         return job.encoding.encode_once(model, key=job.key)
 
     def _commit(self, job: CommitVersion) -> VersionReady:
+        """Make, write and commit a version.
+
+        If that fails the run ends: the strategy may be a round ahead of the last version then, and nothing
+        uses it any more.
+        """
         new = self._pool.take(self._current.layout)
         facts = {"round": job.round, "workers": job.workers}
         served = self._write_version(job.version, new, facts, self._new_numbers(new))
