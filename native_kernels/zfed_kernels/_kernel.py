@@ -31,6 +31,9 @@ def kernel(
 ) -> Callable[[Callable[P, R]], Kernel[P, R]]:
     """Make a loop a kernel: compiled on first use, or run as `reference` where numba is missing.
 
+    Kernels call no compiled functions but numpy's, so some loops stand twice: numba's cache would not notice
+    that a function which a kernel calls has changed.
+
     Args:
         reference: Takes the same arguments and gives the same bits.
         signatures: What the loop takes.

@@ -41,7 +41,7 @@ class SpillFile:
         with translated(failure, remedy=_room(folder)):
             if shutil.disk_usage(folder).free < nbytes + spare:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+            file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # closed by `close`, at the latest with the object
             self._descriptor = file.fileno()
             self.nbytes = nbytes
             close = weakref.finalize(self, file.close)

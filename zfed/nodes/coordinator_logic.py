@@ -165,6 +165,7 @@ class CoordinatorLogic:
         self._intake = UpdateIntake(lambda job: self._effects.append(job))
         self._arrived: dict[AssignmentId, Staging] = {}
         self._installing: Staging | None = None
+        self._planned_for: ParameterLayout | None = None
         self._value_range = math.inf
         self._hold = False
         self._bytes_down = 0
@@ -287,14 +288,16 @@ class CoordinatorLogic:
 
     def _room_for_uploads(self, now: float) -> bool:
         """Choose how many updates are received at the same time; False, and the end, if not one is."""
-        if self._intake.slots or self._reception.layout.layout is None:
+        layout = self._run_layout
+        if layout is self._planned_for:
             return True
         try:
-            self._reception.compression.lay_out(self._reception.layout.layout)
-            plan = self.plan_uploads(self._reception.layout.layout)
+            self._reception.compression.lay_out(layout)
+            plan = self.plan_uploads(layout)
         except ConfigError as error:
             self._tell_engine(CannotRun(reason=str(error)), now)
             return False
+        self._planned_for = layout
         self._intake.slots, self._intake.disk_slots = plan.in_memory, plan.on_disk
         self._intake.disk_spare = plan.disk_spare
         budget = plan.budget
@@ -430,7 +433,7 @@ class CoordinatorLogic:
     @property
     def _run_layout(self) -> ParameterLayout:
         if self._reception.layout.layout is None:
-            raise LocalProtocolError("a node was admitted before the run has a layout")
+            raise LocalProtocolError("the run has no layout yet")
         return self._reception.layout.layout
 
     def _chunk(self, peer: Peer, chunk: Chunk, payload: Buffer, now: float) -> None:

@@ -141,6 +141,8 @@ class Reception:
         encodings = self.compression.encodings(hello)
         if isinstance(encodings, Objection):
             self.turn_away(peer.session, encodings)
+            if not self._seen:
+                self.layout = RunLayout()  # it was this node's, and nobody takes part who has it
             return None
         peer.admitted, peer.encodings = True, encodings
         rejoined = hello.node in self._seen

@@ -15,7 +15,7 @@ BRIEFLY_LARGE = f"""
 import time
 print("idle", flush=True); input()
 block = b"x" * {SIZE}
-time.sleep(0.2)
+time.sleep(0.2)  # a peak that is over before anybody looks, but long enough for 20 samples
 del block
 print("small again", flush=True); input()
 """

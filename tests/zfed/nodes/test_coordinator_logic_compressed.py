@@ -14,6 +14,7 @@ from zfed.wire.messages import (
     Accepted,
     Committed,
     Evaluate,
+    Initialize,
     Pull,
     Refused,
     Train,
@@ -82,6 +83,18 @@ def test_node_whose_task_wants_a_tensor_exact_is_turned_away_before_it_is_asked_
     assert alice.of(Train) == []
     precise = join(table, "bob", exact=["w"], compress="none")
     assert precise.of(Refused) == []
+
+
+def test_layout_of_a_node_that_was_turned_away_is_not_the_runs(make_table):
+    table = make_table(compress="int8")
+    alice = join(table, exact=["w"])
+    assert alice.of(Refused) != []
+    other = buffer(0.25, 2 * SIZE)
+    bob = table.connect("bob", "worker", values=other, compression=list(FAMILIES))
+    assert bob.of(Refused) == []
+    assert bob.of(Initialize) != []
+    carol = join(table, "carol")
+    assert "is not the run's (first told by bob)" in carol.last(Refused).reason
 
 
 def test_level_of_the_updates_that_an_evaluator_never_sends_is_no_reason_to_refuse_it(make_table):
