@@ -47,6 +47,7 @@ from zfed.nodes.words import (
     RenameState,
     RouteGone,
     SendFrames,
+    SettleState,
     SpillJob,
     StartWork,
     StopRequested,
@@ -363,6 +364,7 @@ class _Member(_Driven):
             StopWork: lambda effect: self._stop_work(effect.assignment),
             KeepState: lambda effect: self._host.keep(effect.assignment),
             DropState: lambda effect: self._host.drop(effect.assignment),
+            SettleState: lambda effect: self._host.settle(effect.counted, effect.version),
             RenameState: lambda effect: self._host.rename(effect.old, effect.new),
         }
 

@@ -84,6 +84,17 @@ class HeldUpdates:
             self._shelf.drop(vector.data.id)
         return True
 
+    def settle_before(self, order: Train) -> list[AssignmentId]:
+        """Drop what an order says is decided: the update that counted last, and all of older versions."""
+        settled = [
+            assignment
+            for assignment, held in self._held.items()
+            if assignment == order.counted or held.update.version < order.version
+        ]
+        for assignment in settled:
+            self.settle(assignment)
+        return settled
+
     def _put(self, assignment: AssignmentId, vector: ResultVector) -> Vector:
         number = f"{assignment[0]}.{assignment[1]}"
         layout = Blob(

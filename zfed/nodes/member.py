@@ -156,6 +156,7 @@ class Member:
             words.StopWork: lambda effect: runner.stop(effect.assignment),
             words.KeepState: lambda effect: runner.keep(effect.assignment),
             words.DropState: lambda effect: runner.drop(effect.assignment),
+            words.SettleState: lambda effect: runner.settle(effect.counted, effect.version),
             words.RenameState: lambda effect: runner.rename(effect.old, effect.new),
         }
 

@@ -31,6 +31,7 @@ from zfed.nodes.words import (
     RenameState,
     RouteGone,
     SendFrames,
+    SettleState,
     StartWork,
     StopRequested,
     StopWork,
@@ -142,7 +143,7 @@ class MemberLogic:
         self._encodings = Encodings(self.layout)
         self._level = "none"
         self._pool = BufferPool()
-        self._run = ""
+        self._run = ("", "")  # name and key
         self._between_runs = False
         self._offline_since = 0.0
         self._retry_at: float | None = None
@@ -275,9 +276,10 @@ class MemberLogic:
     def _welcomed(self, welcome: Welcome, now: float) -> None:
         self._offline_since = math.inf
         self._between_runs = False
-        if welcome.run != self._run:  # its assignments have the same numbers, but are others
+        run = (welcome.run, welcome.run_key)
+        if run != self._run:  # its assignments have the same numbers, but are others
             self._forget_run(now)
-            self._run = welcome.run
+            self._run = run
             self._encodings = Encodings(self.layout, welcome.exact)
         self._level = welcome.compress
         connected = Connected(
@@ -376,8 +378,10 @@ class MemberLogic:
             known.append(self._job.order.assignment)
         if order.assignment in known:
             return
-        if isinstance(order, Train) and self._offer_held(order):
-            return
+        if isinstance(order, Train):
+            self._settle_before(order)
+            if self._offer_held(order):
+                return
         self._orders.append(order)
         self._advance(now)
 
@@ -554,6 +558,11 @@ class MemberLogic:
         self._uploading.discard(assignment)
         if self._held.settle(assignment):
             self._effects.append(effect)
+
+    def _settle_before(self, order: Train) -> None:
+        """COMMITTED and REFUSED may have been lost, and with this node's memory what they were about."""
+        self._uploading.difference_update(self._held.settle_before(order))
+        self._effects.append(SettleState(order.counted, order.version))
 
     def _update_refused(self, message: Refused, assignment: AssignmentId) -> None:
         round_number = self._held.round_of(assignment)

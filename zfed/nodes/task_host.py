@@ -70,11 +70,13 @@ class _Kept:
     """What stays on this node after an assignment.
 
     Attributes:
+        version: From which the assignment started.
         state: The task's.
         local: The tensors of kind `local`.
         lost: What encoding the update lost; part of the next one at the same encoding.
     """
 
+    version: int
     state: Mapping[str, Array]
     local: ParameterBuffer
     lost: Lost | None = None
@@ -134,6 +136,14 @@ class TaskHost:
         """The assignment does not count: forget what it left."""
         self._pending.pop(assignment, None)
 
+    def settle(self, counted: AssignmentId | None, version: int) -> None:
+        """What the next piece of work begins with is decided: work from `version`, after `counted`."""
+        if counted is not None:
+            self.keep(counted)
+        self._pending = {
+            assignment: kept for assignment, kept in self._pending.items() if kept.version >= version
+        }
+
     def rename(self, old: AssignmentId, new: AssignmentId) -> None:
         """The same work has another number now."""
         kept = self._pending.pop(old, None)
@@ -146,7 +156,7 @@ class TaskHost:
             raise TaskError(f"prepare returned {type(summary).__name__}, expected a DataSummary")
         parameters = _buffer(self._task.initial_parameters(Context(device=self._setup.device)))
         self._examples = summary.examples
-        self._kept = _Kept({}, parameters.local.copy())
+        self._kept = _Kept(0, {}, parameters.local.copy())
         return Prepared(summary, parameters.layout, self._exact(parameters.layout))
 
     def _exact(self, layout: ParameterLayout) -> tuple[str, ...]:
@@ -195,7 +205,7 @@ class TaskHost:
             steps=_count("steps", result.steps, 0, MAX_STEPS),
             metrics=_sendable_metrics(result.metrics),
         )
-        self._pending[doing.work.assignment] = _Kept(state, local, lost)
+        self._pending[doing.work.assignment] = _Kept(doing.work.version, state, local, lost)
         return done
 
     def _evaluate(self, doing: _Doing, base: ParameterBuffer, state: dict[str, Array]) -> WorkDone:

@@ -70,6 +70,10 @@ class TaskRunner:
         """The assignment does not count: forget what it left."""
         self._calls.put(lambda: self._host.drop(assignment))
 
+    def settle(self, counted: AssignmentId | None, version: int) -> None:
+        """Work from `version` comes next, and `counted` is the last that counts."""
+        self._calls.put(lambda: self._host.settle(counted, version))
+
     def rename(self, old: AssignmentId, new: AssignmentId) -> None:
         """The same work has another number now."""
         self._calls.put(lambda: self._host.rename(old, new))

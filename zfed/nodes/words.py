@@ -418,6 +418,18 @@ class DropState:
 
 
 @dataclass(frozen=True)
+class SettleState:
+    """An order to train from `version` is here: what earlier assignments left is decided now.
+
+    `counted` is the last one that counts, None if the order names none; those that started from an older
+    version and are not that one never will.
+    """
+
+    counted: AssignmentId | None
+    version: int
+
+
+@dataclass(frozen=True)
 class RenameState:
     """The update of one assignment is offered under another now: so is the task's state after it."""
 
@@ -513,6 +525,7 @@ MemberEffect: TypeAlias = (
     | StopWork
     | KeepState
     | DropState
+    | SettleState
     | RenameState
 )
 

@@ -147,6 +147,7 @@ class Welcome(Message, frozen=True):
 
     `announcements` are sentences the node's owner must be shown. Silence of `lost_s` means a lost session.
     Updates travel at the level `compress`, models at `compress_model`, tensors that fit `exact` unchanged.
+    `run_key` tells two runs of one name apart: what a node keeps from one does not belong to the other.
     """
 
     run: Text
@@ -157,6 +158,7 @@ class Welcome(Message, frozen=True):
     compress: Level = "none"
     compress_model: Level = "none"
     exact: Patterns = []
+    run_key: Text = ""
 
 
 class Ping(Message, frozen=True):
@@ -176,7 +178,8 @@ class Train(Message, frozen=True):
     """Train from this model and offer the delta. `frozen` holds the tensors that never change.
 
     `settings` is the `[train]` table; `evaluated` says that this worker's own model will be evaluated;
-    `cohort` is how many workers get such an order at the same time.
+    `cohort` is how many workers get such an order at the same time; `counted` is the last assignment of this
+    worker that is part of a committed version, if there is one.
     """
 
     assignment: AssignmentId
@@ -190,6 +193,7 @@ class Train(Message, frozen=True):
     settings: dict[str, Any] = {}
     evaluated: bool = False
     cohort: Count = 1
+    counted: AssignmentId | None = None
 
 
 class Evaluate(Message, frozen=True):

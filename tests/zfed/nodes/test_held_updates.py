@@ -6,9 +6,17 @@ from zfed.wire.transfer import Shelf
 BLOB = Blob(id="x", bytes=1, digest="xxh3-128:" + "0" * 32)
 
 
-def train(number, *, round=1, version=0):
+def train(number, *, round=1, version=0, counted=None):
     model = Vector(name="model", layout=BLOB, data=BLOB)
-    return Train(assignment=(1, number), round=round, version=version, model=model, seed=0, timeout_s=1.0)
+    return Train(
+        assignment=(1, number),
+        round=round,
+        version=version,
+        model=model,
+        seed=0,
+        timeout_s=1.0,
+        counted=counted,
+    )
 
 
 def done(number):
@@ -56,6 +64,18 @@ def test_renamed_update_keeps_its_bytes_and_its_round():
     assert pulled(shelf, first.vectors[0].data) == b"data"
     assert updates.settle((1, 9))
     assert pulled(shelf, first.vectors[0].data) is None
+
+
+def test_order_settles_the_update_that_counted_and_those_of_older_versions():
+    shelf, updates = held()
+    older = updates.hold(train(1, round=3, version=2), done(1))
+    updates.hold(train(2, round=4, version=3), done(2))
+    same = updates.hold(train(3, round=4, version=3), done(3))
+    order = train(9, round=4, version=3, counted=(1, 2))
+    assert set(updates.settle_before(order)) == {(1, 1), (1, 2)}
+    assert list(updates) == [same]
+    assert pulled(shelf, older.vectors[0].data) is None
+    assert updates.settle_before(order) == []
 
 
 def test_first_model_is_never_taken_for_a_rounds_update():

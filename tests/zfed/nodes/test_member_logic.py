@@ -19,6 +19,7 @@ from zfed.nodes.words import (
     ResultVector,
     RouteGone,
     SendFrames,
+    SettleState,
     StartWork,
     StopRequested,
     StopWork,
@@ -467,6 +468,27 @@ def test_round_tried_again_gets_the_same_update_under_its_new_number():
     assert second.vectors == first.vectors
 
 
+def test_order_that_says_what_counted_settles_it_before_it_is_begun():
+    bench = offered()
+    bench.forget()  # COMMITTED is lost
+    bench.say(train(5, version=1, round=2, counted=(1, 1)))
+    bench.bring(*BLOBS)
+    assert [type(effect) for effect in bench.effects if not isinstance(effect, SendFrames)] == [
+        SettleState,
+        StartWork,
+    ]
+    assert bench.of(SettleState) == [SettleState((1, 1), 1)]
+    assert bench.logic.phases[0].assignment == (1, 5)
+    assert again(bench).said(Update) == []
+
+
+def test_order_from_a_newer_version_ends_an_update_that_did_not_count():
+    bench = offered()
+    bench.say(train(5, version=1, round=2))
+    assert bench.of(SettleState) == [SettleState(None, 1)]
+    assert again(bench).said(Update) == []
+
+
 # ---- models that cannot be used -------------------------------------------------------------------
 
 OTHER = ParameterBuffer.from_arrays({"w": np.zeros(5, np.float32)})
@@ -578,6 +600,16 @@ def test_node_that_comes_to_another_run_forgets_the_one_before():
     assert bench.of(DropState) == [DropState((1, 1))]
     bench.say(train())
     assert bench.of(StartWork)[0].work.assignment == (1, 1)
+
+
+def test_run_of_the_same_name_and_another_key_is_another_run():
+    bench = Bench().welcome(run_key="a")
+    bench.say(train())
+    bench.bring(*BLOBS)
+    bench.finished(1)
+    assert len(again(bench, run_key="a").said(Update)) == 1
+    assert again(bench, run_key="b").said(Update) == []
+    assert bench.of(DropState) == [DropState((1, 1))]
 
 
 def test_order_of_another_run_is_not_taken_for_that_of_the_same_number_at_work():

@@ -126,6 +126,19 @@ def test_first_model_is_a_copy_that_the_task_cannot_change_any_more():
     assert not np.frombuffer(model.data, np.float32).any()
 
 
+def test_order_decides_what_became_of_earlier_work():
+    desk = Desk()
+    desk.do(1)
+    desk.host.settle((1, 1), 0)
+    assert seen(desk.do(2)) == (2, 2)
+    desk.host.settle(None, 0)  # from the same version: it may still count
+    desk.host.keep((1, 2))
+    assert seen(desk.do(3)) == (3, 3)
+    desk.host.settle((1, 2), 1)  # 3 started from an older version, and is not what counted
+    desk.host.keep((1, 3))
+    assert seen(desk.do(4)) == (3, 3)
+
+
 # ---- tasks that break their contract -------------------------------------------------------------------
 
 GOOD = Counting().initial_parameters(None)
