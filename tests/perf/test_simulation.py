@@ -1,6 +1,6 @@
 """How many rounds of a tiny task a core simulates; extra_info holds rounds per second."""
 
-from tests.zfed.simulated import configured, run_once, sized
+from tests.zfed.simulation.simulated import configured, run_once, sized
 from zfed.simulation import Simulation
 
 ROUNDS = 100

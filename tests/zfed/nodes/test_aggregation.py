@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zfed.checkpoint.limits import largest_file
-from tests.zfed.simulated import run_directory
+from tests.zfed.simulation.simulated import run_directory
 from zfed.checkpoint import read_model
 from zfed.engine import Fold, OpenRound
 from zfed.nodes.aggregation import Aggregation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.zfed.nodes.scripted_coordinator import Table, buffer
-from tests.zfed.simulated import configured, run_directory
+from tests.zfed.simulation.simulated import configured, run_directory
 from zfed.facts import (
     Evaluated,
     ModelReady,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.zfed.nodes.scripted_coordinator import Table, buffer
-from tests.zfed.simulated import configured, run_directory
+from tests.zfed.simulation.simulated import configured, run_directory
 from zfed.compression import FAMILIES, Encodings
 from zfed.facts import NodeRefused, RoundCommitted, UpdateRefused
 from zfed.nodes.words import FoldUpdate, InspectUpdate

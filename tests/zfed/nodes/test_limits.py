@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.zfed.simulated import Steps, configured, run_once
+from tests.zfed.simulation.simulated import Steps, configured, run_once
 from zfed.facts import NodeLeft, Progress, RoundCommitted
 from zfed.simulation import Simulation
 from zfed.transport.memory import LinkFaults

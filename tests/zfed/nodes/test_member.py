@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from tests.zfed.simulated import Steps
+from tests.zfed.simulation.simulated import Steps
 from zfed.config import NodeConfig
 from zfed.errors import DataError, TaskError, UsageError
 from zfed.facts import NodeStarted

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.zfed.simulated import configured
+from tests.zfed.simulation.simulated import configured
 from zfed.compression import Encodings
 from zfed.engine import AskEvaluate, AskTrain
 from zfed.nodes.model_shelf import ModelShelf

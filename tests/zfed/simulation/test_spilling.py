@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.zfed.simulated import configured, run_once
-from tests.zfed.test_simulation import check_run, committed, three
+from tests.zfed.simulation.simulated import configured, run_once
+from tests.zfed.simulation.test_world import check_run, committed, three
 from zfed.facts import RoundOpened
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.words import OpenSpill

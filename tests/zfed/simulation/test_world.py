@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.zfed.simulated import (
+from tests.zfed.simulation.simulated import (
     SIZE,
     Steps,
     configured,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.zfed.simulated import configured, run_once
+from tests.zfed.simulation.simulated import configured, run_once
 from zfed.compression import Encoding, create_codec
 from zfed.facts import Connected, NodeLeft, RoundCommitted, RoundRetried
 from zfed.params import ParameterLayout

@@ -1,0 +1,128 @@
+"""A simulated worker or evaluator: the logic and the task host of the real one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from zfed.nodes.introduction import introduction
+from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.task_host import TaskHost, WorkEvent
+from zfed.nodes.words import (
+    Connect,
+    Disconnect,
+    DropState,
+    KeepState,
+    RenameState,
+    SettleState,
+    StartWork,
+    StopWork,
+    Work,
+    WorkDone,
+    WorkProgress,
+    WorkStopped,
+)
+from zfed.partition import Partition
+from zfed.simulation.driven import Driven, Told
+from zfed.task import NodeKind, Setup, Task
+from zfed.transport.memory import MemoryNetwork, VirtualClock
+from zfed.wire.messages import AssignmentId
+
+WorkSeconds: TypeAlias = Callable[[str, Work], float]
+"""Virtual seconds that a node of this name takes for a piece of work."""
+
+
+@dataclass(frozen=True)
+class MemberPlan:
+    """What every start of one node has in common; see `Simulation.add`."""
+
+    name: str
+    task: Callable[[], Task]
+    kind: NodeKind
+    partition: Partition
+    connect_timeout_s: float
+    stay: bool
+    compress: str
+    compress_model: str
+    limit_up: float
+    limit_down: float
+
+
+class SimulatedMember(Driven):
+    """One start of a worker or evaluator: its logic, its task, its end of the network."""
+
+    def __init__(
+        self,
+        plan: MemberPlan,
+        clock: VirtualClock,
+        network: MemoryNetwork,
+        trace: list[Told],
+        random: random.Random,
+        work_s: WorkSeconds,
+    ) -> None:
+        self._host = TaskHost(
+            plan.task(),
+            Setup(node=plan.name, kind=plan.kind, partition=plan.partition),
+            clock=lambda: clock.now,
+        )
+        prepared = self._host.prepare()
+        hello = introduction(
+            node=plan.name,
+            kind=plan.kind,
+            instance=f"{random.getrandbits(128):032x}",
+            partition=plan.partition,
+            prepared=prepared,
+            compress=plan.compress,
+            compress_model=plan.compress_model,
+        )
+        logic = MemberLogic(
+            hello=hello,
+            layout=prepared.layout,
+            address="memory",
+            connect_timeout_s=plan.connect_timeout_s,
+            stay=plan.stay,
+            limit_up=plan.limit_up,
+            limit_down=plan.limit_down,
+            jitter=lambda: random.uniform(0.5, 1.5),
+        )
+        super().__init__(plan.name, logic, clock, trace)
+        connector = network.connector(plan.name, self.receive)
+        self._send, self._disconnect = connector.send, connector.disconnect
+        self._work_s = work_s
+        self._working: Work | None = None
+        self._perform = {
+            Connect: lambda effect: connector.open(),
+            Disconnect: lambda effect: connector.disconnect(),
+            StartWork: lambda effect: self._begin(effect.work),
+            StopWork: lambda effect: self._stop_work(effect.assignment),
+            KeepState: lambda effect: self._host.keep(effect.assignment),
+            DropState: lambda effect: self._host.drop(effect.assignment),
+            SettleState: lambda effect: self._host.settle(effect.counted, effect.version),
+            RenameState: lambda effect: self._host.rename(effect.old, effect.new),
+        }
+
+    def _begin(self, work: Work) -> None:
+        """The task does its work now; what came of it is known when its virtual time is over."""
+        self._working = work
+        events: list[WorkEvent] = []
+        self._host.do(work, events.append, lambda: False)
+        for event in events:
+            if isinstance(event, WorkProgress):
+                self.post(event)
+        took_s, result = self._work_s(self._name, work), events[-1]
+        if isinstance(result, WorkDone):
+            result = replace(result, seconds=took_s)
+        self._clock.at(self._clock.now + took_s, lambda: self._end(work, result))
+
+    def _end(self, work: Work, event: WorkEvent) -> None:
+        if self._working is work:
+            self._working = None
+            self.handle(event)
+
+    def _stop_work(self, assignment: AssignmentId) -> None:
+        if self._working is not None and self._working.assignment == assignment:
+            self._working = None
+            self._host.drop(assignment)
+            self.post(WorkStopped(assignment))
