@@ -1,4 +1,4 @@
-"""`zfed coordinator`: averages what the workers of one run send."""
+"""`zfed coordinator`: averages what the workers of one run send; resumes the run if it is there."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 import zfed
-from zfed.config import coordinator_toml, resolve_coordinator
+from zfed.config import coordinator_toml
 from zfed.config.tables import EVALUATE, REPORT, RUN
 from zfed_cli.options import add_config_flags, new_command, read_inputs
+from zfed_cli.resuming import resolve_run
 from zfed_cli.running import run_node
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run a coordinator to the end of its run."""
-    resolved = resolve_coordinator(read_inputs(args, TABLES))
+    """Begin a run, or go on with the one in `--run`, to its end."""
+    resolved = resolve_run(read_inputs(args, TABLES))
     config = resolved.config
     if args.print_config:
         print(coordinator_toml(config, resolved.origins), end="")

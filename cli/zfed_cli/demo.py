@@ -18,7 +18,6 @@ from zfed.config import (
     node_entries,
     node_entries_toml,
     parse_document,
-    resolve_coordinator,
     suggestion,
 )
 from zfed.config.tables import RUN
@@ -26,6 +25,7 @@ from zfed.errors import ConfigError, UsageError
 from zfed.recipes import DEFAULT_RECIPE, recipe_file, recipe_names, recipe_text
 from zfed_cli.options import new_command, read_document
 from zfed_cli.plan import plan_processes
+from zfed_cli.resuming import resolve_run
 
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         read_document(args.config) if args.config else parse_document(recipe_text(recipe), f"{recipe}.toml")
     )
     flags = {name: vars(args)[name] for name in _OVERRIDES if name in args}
-    resolved = resolve_coordinator(Inputs(flags=flags, environment=os.environ, document=document))
+    resolved = resolve_run(Inputs(flags=flags, environment=os.environ, document=document))
     entries = node_entries(document)
     if args.print_config:
         print(coordinator_toml(resolved.config, resolved.origins))

@@ -46,12 +46,15 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
     aside = config.report.format == "json"
     wide = shutil.get_terminal_size().columns >= _ALIGNED_FROM_COLUMNS
     width = max(len(process.name) for process in processes) if wide else 0
-    # Logs begin beside the run directory: the coordinator makes that only where nothing is yet.
+    logs = directory / "logs"
+    resumed = logs.is_dir()  # by a demo of before; its logs are added to
+    # Logs of a new run begin beside its directory: the coordinator makes that only where nothing is yet.
+    first = logs if resumed else directory.with_name(f"{directory.name}.logs")
     with (
         ended_by_sigterm(),
         open_observer(config.report.format, groups=config.evaluate.groups) as observer,
         Relay(width, aside=aside) as relay,
-        Fleet(directory.with_name(f"{directory.name}.logs"), relay.pass_on) as fleet,
+        Fleet(first, relay.pass_on) as fleet,
     ):
         coordinator, *nodes = (
             fleet.start(process.name, _command(process), _environment(process, data)) for process in processes
@@ -59,8 +62,8 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
         timing = RoundsTiming([node.process.pid for node in nodes])
 
         def keep_logs(fact: Fact) -> None:
-            if isinstance(fact, CoordinatorStarted):
-                fleet.move_logs(Path(fact.directory) / "logs")
+            if isinstance(fact, CoordinatorStarted) and not resumed:
+                fleet.move_logs(logs)
 
         relay.observe(coordinator, keep_logs, timing, observer)
         failed = _wait_for_end(fleet, coordinator, relay)

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfed.config import Inputs, coordinator_toml, node_entries, node_entries_toml, resolve_coordinator
+from zfed.config import Inputs, coordinator_toml, node_entries, node_entries_toml
 from zfed.errors import ConfigError
 from zfed_cli.options import new_command, read_document
 from zfed_cli.plan import plan_processes
+from zfed_cli.resuming import resolve_run
 
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
@@ -39,7 +40,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Open the panes, and attach to them if this is a terminal."""
     document = read_document(args.file)
-    resolved = resolve_coordinator(Inputs(environment=os.environ, document=document))
+    resolved = resolve_run(Inputs(environment=os.environ, document=document))
     entries = node_entries(document)
     if args.print_config:
         print(coordinator_toml(resolved.config, resolved.origins))

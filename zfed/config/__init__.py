@@ -20,6 +20,7 @@ from zfed.config.resolve import (
     resolve_coordinator,
     resolve_node,
 )
+from zfed.config.resume import check_resumed, resolve_resumed
 from zfed.config.toml_document import Document, parse_document
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ResolvedCoordinator",
     "ResolvedNode",
     "RunConfig",
+    "check_resumed",
     "coordinator_toml",
     "nearest_name",
     "node_entries",
@@ -44,5 +46,6 @@ __all__ = [
     "parse_document",
     "resolve_coordinator",
     "resolve_node",
+    "resolve_resumed",
     "suggestion",
 ]

@@ -19,6 +19,11 @@ A value comes from, in this order: a flag, an environment variable, the file nam
 `--print-config` with any command shows each value and where it comes from, as a file to start one's own from.
 Lists on a command line or in a variable are written `1,11,21`.
 
+A run that is resumed (`zfed coordinator --run DIR`, where DIR holds one) has the values that it was begun
+with: its `run.toml` stands between the file named by `--config` and the defaults. Most settings can be given
+anew for one start. Those marked **fixed**, and all of `[train]`, make the run what it is: another value for
+one of them is refused.
+
 `zfed coordinator --config zfed.toml` reads the tables `[run]`, `[train]`, `[evaluate]` and `[report]`.
 `zfed worker --config worker.toml` and `zfed evaluator` read `[node]` and `[task]`.
 `zfed launch zfed.toml` and `zfed demo --config zfed.toml` also read one `[[node]]` for each worker and
@@ -64,7 +69,7 @@ def _row(setting: Setting) -> str:
         f"`{setting.variable}`",
         expectation(setting),
         f"`{toml_text(setting.default)}`",
-        setting.help,
+        f"{setting.help}; **fixed**" if setting.resumed == "fixed" else setting.help,
     ]
     return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
 

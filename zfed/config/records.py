@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 from zfed.config.limits import (
     ANY,
@@ -24,6 +24,16 @@ from zfed.config.limits import (
 DEFAULT_ADDRESS = "tcp://127.0.0.1:8777"
 FORMATS = ("auto", "table", "lines", "json")
 
+Resumed: TypeAlias = Literal["kept", "fixed", "anew"]
+"""What a setting is when its run is resumed.
+
+kept: the run's, unless this start gives another; fixed: the run's, and another is refused, for it would be
+another run; anew: this start's alone.
+"""
+
+_FIXED: Final = "fixed"
+_ANEW: Final = "anew"
+
 
 def setting(
     default: Any,
@@ -34,6 +44,7 @@ def setting(
     limits: Interval = ANY,
     joined: bool = False,
     size: bool = False,
+    resumed: Resumed = "kept",
 ) -> Any:
     """A dataclass field with what a person and a parser need to know about it.
 
@@ -45,6 +56,7 @@ def setting(
         limits: Where a number, or each number of a list, must lie.
         joined: A text for which TOML may also hold a number or a list of texts (joined by commas).
         size: A text that is empty or a number of bytes, as `200MB`; in TOML also a number.
+        resumed: What it is when the run is resumed.
     """
     metadata = {
         "help": help,
@@ -53,6 +65,7 @@ def setting(
         "limits": limits,
         "joined": joined,
         "size": size,
+        "resumed": resumed,
     }
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
@@ -63,7 +76,12 @@ def setting(
 class RunConfig:
     """Table `[run]`: what `zfed coordinator` runs."""
 
-    run: str = setting("", "run directory; default runs/<date>-<time>-<random>", metavar="DIR")
+    run: str = setting(
+        "",
+        "run directory, resumed if it holds a run; default runs/<date>-<time>-<random>",
+        metavar="DIR",
+        resumed=_ANEW,
+    )
     bind: str = setting(DEFAULT_ADDRESS, "address to listen on", metavar="ADDRESS")
     insecure: bool = setting(False, "allow an address beyond 127.0.0.1 although nothing is encrypted yet")
     rounds: int = setting(10, "rounds to run", metavar="N", limits=AT_LEAST_ONE)
@@ -86,35 +104,53 @@ class RunConfig:
         metavar="SECONDS",
         limits=NOT_NEGATIVE,
     )
-    seed: int = setting(0, "seed of the whole run", metavar="N", limits=SEED)
-    initial: str = setting("", "first model; default: one node is asked for it", metavar="FILE.safetensors")
+    seed: int = setting(0, "seed of the whole run", metavar="N", limits=SEED, resumed=_FIXED)
+    initial: str = setting(
+        "", "first model; default: one node is asked for it", metavar="FILE.safetensors", resumed=_FIXED
+    )
     weighting: str = setting(
-        "examples", "weight of an update: examples or equal", metavar="RULE", choices=("examples", "equal")
+        "examples",
+        "weight of an update: examples or equal",
+        metavar="RULE",
+        choices=("examples", "equal"),
+        resumed=_FIXED,
     )
     strategy: str = setting(
         "fedavg",
         "how updates become a model: fedavg or fedavgm",
         metavar="NAME",
         choices=("fedavg", "fedavgm"),
+        resumed=_FIXED,
     )
-    server_learning_rate: float = setting(1.0, "factor on the mean update", metavar="X", limits=POSITIVE)
-    server_momentum: float = setting(0.9, "momentum of fedavgm", metavar="X", limits=MOMENTUM)
+    server_learning_rate: float = setting(
+        1.0, "factor on the mean update", metavar="X", limits=POSITIVE, resumed=_FIXED
+    )
+    server_momentum: float = setting(0.9, "momentum of fedavgm", metavar="X", limits=MOMENTUM, resumed=_FIXED)
     accumulator: str = setting(
         "exact",
         "sum of updates: exact, or float32 with half the memory and not order-free",
         metavar="KIND",
         choices=("exact", "float32"),
+        resumed=_FIXED,
     )
     value_range: float = setting(
         0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=VALUE_RANGE
     )
     compress: str = setting(
-        "none", "level of updates: none, bf16, fp16, int8 or top-k as topk:0.01", metavar="LEVEL"
+        "none",
+        "level of updates: none, bf16, fp16, int8 or top-k as topk:0.01",
+        metavar="LEVEL",
+        resumed=_FIXED,
     )
     compress_model: str = setting(
-        "none", "level of the models sent to workers: none, bf16, fp16 or int8", metavar="LEVEL"
+        "none",
+        "level of the models sent to workers: none, bf16, fp16 or int8",
+        metavar="LEVEL",
+        resumed=_FIXED,
     )
-    compress_except: list[str] = setting([], "tensors kept exact: names or shell patterns", metavar="LIST")
+    compress_except: list[str] = setting(
+        [], "tensors kept exact: names or shell patterns", metavar="LIST", resumed=_FIXED
+    )
     upload_slots: int = setting(
         8, "updates received at the same time, in memory or on disk", metavar="N", limits=AT_LEAST_ONE
     )
@@ -133,7 +169,9 @@ class RunConfig:
     limit_down: float = setting(
         0.0, "MB a second that come from all nodes; 0: no limit", metavar="MB/S", limits=NOT_NEGATIVE
     )
-    trace: str = setting("", "file to which to add where the time went, for Perfetto", metavar="FILE")
+    trace: str = setting(
+        "", "file to which to add where the time went, for Perfetto", metavar="FILE", resumed=_ANEW
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +206,9 @@ class EvaluateConfig:
 class ReportConfig:
     """Table `[report]`: what the coordinator shows and draws."""
 
-    format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT", choices=FORMATS)
+    format: str = setting(
+        "auto", "auto, table, lines or json", metavar="FORMAT", choices=FORMATS, resumed=_ANEW
+    )
     plot: bool = setting(True, "draw curves.png at the end if matplotlib is there")
 
 

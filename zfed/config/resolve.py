@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from zfed.config.nearest import suggestion
 from zfed.config.records import CoordinatorConfig, NodeConfig
@@ -15,6 +15,9 @@ from zfed.config.tables import EVALUATE, NODE, REPORT, RUN, TASK, TRAIN, Table
 from zfed.config.toml_document import Document, toml_value
 from zfed.config.values import value_from_text, value_from_toml
 from zfed.errors import ConfigError
+
+BY_DEFAULT: Final = "default"
+"""Origin of a value that nobody gave."""
 
 Origins = dict[str, dict[str, str]]
 """Table -> key -> where its value comes from: a flag, a variable, `zfed.toml:[run]` or `default`."""
@@ -160,7 +163,7 @@ def _resolve_table(
             where = f"{inputs.document.name}: [{table.name}] {setting.key}"
             value = value_from_toml(setting, values[setting.key], where)
         else:
-            origin, value = "default", setting.default
+            origin, value = BY_DEFAULT, setting.default
         fields[setting.field] = value
         origins[setting.key] = origin
     return table.record(**fields), origins

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zfed.config.limits import Interval
-from zfed.config.records import EvaluateConfig, NodeConfig, ReportConfig, RunConfig
+from zfed.config.records import EvaluateConfig, NodeConfig, ReportConfig, Resumed, RunConfig
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Setting:
     limits: Interval
     joined: bool
     size: bool
+    resumed: Resumed
 
     @property
     def destination(self) -> str:

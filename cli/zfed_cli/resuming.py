@@ -1,0 +1,21 @@
+"""What a coordinator runs with: what was said for this start, above what its run was begun with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zfed.config import Inputs, ResolvedCoordinator, resolve_coordinator, resolve_resumed
+from zfed_cli.options import read_document
+
+
+def resolve_run(inputs: Inputs) -> ResolvedCoordinator:
+    """Resolve a coordinator's configuration; that of a run that is there if its directory holds one.
+
+    Raises:
+        ConfigError: If a value is wrong, or would make another run of the one that is there.
+    """
+    given = resolve_coordinator(inputs)
+    if not given.config.run.run:
+        return given
+    begun = Path(given.config.run.run) / "run.toml"
+    return resolve_resumed(inputs, read_document(str(begun))) if begun.exists() else given
