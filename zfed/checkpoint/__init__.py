@@ -1,13 +1,16 @@
 """What is kept on disk: model files and the run directory."""
 
 from zfed.checkpoint.digest import Digests, content_digest
+from zfed.checkpoint.disk import OS_DISK, Disk
 from zfed.checkpoint.journal import Journal, JournalContents, read_journal
 from zfed.checkpoint.run_directory import RunDirectory
 from zfed.checkpoint.safetensors_file import map_model, read_model, write_arrays, write_model
 from zfed.checkpoint.spill_file import SpilledPart, SpillFile
 
 __all__ = [
+    "OS_DISK",
     "Digests",
+    "Disk",
     "Journal",
     "JournalContents",
     "RunDirectory",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import re
 import secrets
-import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
+from zfed.checkpoint.disk import OS_DISK, Bytes, Disk
 from zfed.checkpoint.os_errors import translated
 
+_TEMPORARY: Final = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
-def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], nbytes: int) -> None:
+
+def write_atomically(path: Path, chunks: Iterable[Bytes], nbytes: int, *, disk: Disk = OS_DISK) -> None:
     """Write a file under a temporary name beside `path`, make it durable, then rename it.
 
     A file already at `path` is replaced in one step: readers see the old or the new one, never a part. After
@@ -19,53 +23,58 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview], nbytes: i
 
     Args:
         path: Its folder must be there.
-        chunks: The content, in order; views are contiguous.
+        chunks: The content, in order; views are contiguous and of single bytes.
         nbytes: Length of the content, for the message if it does not fit.
+        disk: Where it is written.
 
     Raises:
         CheckpointError: If it cannot be written; no temporary file is left.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with translated(f"cannot write {path}", remedy=f"{nbytes} bytes are needed{_room(path.parent)}"):
+    temporary = _temporary(path)
+    with translated(f"cannot write {path}", remedy=f"{nbytes} bytes are needed{_room(path.parent, disk)}"):
+        file = disk.create(temporary)
         try:
-            with open(temporary, "xb") as file:
+            try:
                 for chunk in chunks:
                     file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
+                file.sync()
+            finally:
+                file.close()
+            disk.replace(temporary, path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                disk.remove(temporary)
             raise
-        sync_folder(path.parent)
+        disk.sync_folder(path.parent)
 
 
-def link_atomically(source: Path, path: Path) -> None:
+def link_atomically(source: Path, path: Path, *, disk: Disk = OS_DISK) -> None:
     """Give a file that is never changed a second name, in one step and durably; it takes no room.
 
     Raises:
         OSError: If the file system has no links, or it cannot be done; a file at `path` still is.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    os.link(source, temporary)
+    temporary = _temporary(path)
+    disk.link(source, temporary)
     try:
-        os.replace(temporary, path)
+        disk.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)  # replacing one name of a file by another leaves both
-    sync_folder(path.parent)
+        with suppress(FileNotFoundError):
+            disk.remove(temporary)  # replacing one name of a file by another leaves both
+    disk.sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a rename or a new file is only so once its folder is synced."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def is_temporary(name: str) -> bool:
+    """True for the name of a file that was never finished: its writer died."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _room(folder: Path, disk: Disk) -> str:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _room(folder: Path) -> str:
-    try:
-        return f", {shutil.disk_usage(folder).free} are free"
+        return f", {disk.free(folder)} are free"
     except OSError:
         return ""

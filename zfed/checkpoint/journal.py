@@ -17,11 +17,12 @@ from typing import Any, Final
 
 import orjson
 
+from zfed.checkpoint.disk import OS_DISK, Disk
 from zfed.checkpoint.line_file import LineFile
 from zfed.checkpoint.os_errors import translated
 from zfed.errors import CheckpointError
 
-_LINE: Final = re.compile(rb'\{"crc":"([0-9a-f]{8})",(.+\})\n', re.DOTALL)
+_LINE: Final = re.compile(rb'\{"crc":"([0-9a-f]{8})",(.+\})', re.DOTALL)
 
 
 class Journal:
@@ -29,10 +30,11 @@ class Journal:
 
     Args:
         path: Made if it is not there.
+        disk: Where it is.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._lines = LineFile(path)
+    def __init__(self, path: Path, *, disk: Disk = OS_DISK) -> None:
+        self._lines = LineFile(path, disk=disk)
 
     def append(self, record: Mapping[str, Any], *, sync: bool) -> None:
         """Append a record; with `sync` it is durable when this returns.
@@ -42,7 +44,7 @@ class Journal:
             sync: False for hints, which a power cut may take back.
 
         Raises:
-            CheckpointError: If it cannot be written; the journal is closed then.
+            CheckpointError: If it cannot be written; see `LineFile`.
         """
         body = orjson.dumps(dict(record))
         self._lines.append(b'{"crc":"%08x",%b' % (zlib.crc32(body), body[1:]), sync=sync)
@@ -66,7 +68,7 @@ class JournalContents:
     torn_bytes: int
 
 
-def read_journal(path: Path) -> JournalContents:
+def read_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
     """Read and check a journal.
 
     A last line without newline is torn: dropped, and said. A complete line whose checksum is wrong is
@@ -76,15 +78,14 @@ def read_journal(path: Path) -> JournalContents:
         CheckpointError: If the journal cannot be read or a line is damaged; with the command that drops it.
     """
     records: list[dict[str, Any]] = []
-    with translated(f"cannot read {path}"), open(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return JournalContents(records, len(line))
-            record = _checked_record(line)
-            if record is None:
-                raise CheckpointError(_damage(path, number))
-            records.append(record)
-    return JournalContents(records, 0)
+    with translated(f"cannot read {path}"):
+        *lines, torn = disk.read(path).split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        record = _checked_record(line)
+        if record is None:
+            raise CheckpointError(_damage(path, number))
+        records.append(record)
+    return JournalContents(records, len(torn))
 
 
 def _checked_record(line: bytes) -> dict[str, Any] | None:

@@ -33,13 +33,14 @@ from urllib.parse import quote
 
 import orjson
 
-from zfed.checkpoint.atomic import link_atomically, sync_folder, write_atomically
+from zfed.checkpoint.atomic import link_atomically, write_atomically
 from zfed.checkpoint.digest import Digests
+from zfed.checkpoint.disk import OS_DISK, Disk
 from zfed.checkpoint.journal import Journal
 from zfed.checkpoint.line_file import LineFile
 from zfed.checkpoint.lock import FolderLock
 from zfed.checkpoint.os_errors import translated
-from zfed.checkpoint.safetensors_file import write_arrays, write_model
+from zfed.checkpoint.safetensors_file import map_model, write_arrays, write_model
 from zfed.errors import CheckpointError, UsageError
 from zfed.params import ParameterBuffer
 from zfed.params.dtypes import Array
@@ -57,33 +58,36 @@ class RunDirectory:
     Attributes:
         path: The folder.
         run_id: Its name.
+        disk: Where the folder is.
         journal: What happened in this run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, disk: Disk = OS_DISK) -> None:
         """Take hold of a folder that `create` has just laid out."""
         self.path = path
         self.run_id = path.name
+        self.disk = disk
         self._incarnation = 0
         self._saved: set[int] = set()
         with ExitStack() as opened:
-            opened.callback(FolderLock(path).close)
-            self.journal = Journal(path / "journal.jsonl")
+            opened.callback(FolderLock(path, disk=disk).close)
+            self.journal = Journal(path / "journal.jsonl", disk=disk)
             opened.callback(self.journal.close)
-            self._metrics = LineFile(self.metrics_path)
+            self._metrics = LineFile(self.metrics_path, disk=disk)
             opened.callback(self._metrics.close)
             with translated(f"cannot make the files of {path} durable"):
-                sync_folder(path)
+                disk.sync_folder(path)
             self._opened = opened.pop_all()
 
     @classmethod
-    def create(cls, root: Path, run_id: str, config_toml: str) -> RunDirectory:
+    def create(cls, root: Path, run_id: str, config_toml: str, *, disk: Disk = OS_DISK) -> RunDirectory:
         """Make the folder `root`/`run_id` with an empty journal.
 
         Args:
             root: Folder of all runs; made if it is not there.
             run_id: 1 to 128 of the characters A-Z a-z 0-9 . _ -, first a letter or digit.
             config_toml: The resolved configuration; kept as it is.
+            disk: Where it is to be.
 
         Raises:
             UsageError: If `run_id` cannot name a folder.
@@ -97,29 +101,29 @@ class RunDirectory:
         with translated(
             f"cannot make the run directory {path}", remedy="choose a folder you can write to: --run DIR"
         ):
-            root.mkdir(parents=True, exist_ok=True)
+            _make_folders(root, disk)
             try:
-                path.mkdir()
+                disk.make_folder(path)
             except FileExistsError:
                 raise CheckpointError(
                     f"run directory {path} is there already, and resuming a run is not possible yet:"
                     " choose another with --run DIR, or remove it"
                 ) from None
         try:
-            return cls._laid_out(path, config_toml)
+            return cls._laid_out(path, config_toml, disk)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
 
     @classmethod
-    def _laid_out(cls, path: Path, config_toml: str) -> RunDirectory:
+    def _laid_out(cls, path: Path, config_toml: str, disk: Disk) -> RunDirectory:
         with translated(f"cannot lay out the run directory {path}"):
             for folder in ("models", "state", "updates"):
-                (path / folder).mkdir()
+                disk.make_folder(path / folder)
             content = config_toml.encode()
-            write_atomically(path / "run.toml", [content], len(content))
-            sync_folder(path.parent)
-        return cls(path)
+            write_atomically(path / "run.toml", [content], len(content), disk=disk)
+            disk.sync_folder(path.parent)
+        return cls(path, disk=disk)
 
     @property
     def metrics_path(self) -> Path:
@@ -158,7 +162,7 @@ class RunDirectory:
         """
         self._saved.add(version)
         metadata = {"run": self.run_id, "version": str(version)}
-        return write_model(self.model_path(version), buffer, metadata, moving=moving)
+        return write_model(self.model_path(version), buffer, metadata, moving=moving, disk=self.disk)
 
     def save_state(self, version: int, arrays: Mapping[str, Array]) -> str:
         """Make the strategy state of a version durable; returns the digest of its content.
@@ -171,17 +175,41 @@ class RunDirectory:
         """
         if not arrays:
             return ""
-        return write_arrays(self.state_path(version), arrays, {"run": self.run_id, "version": str(version)})
+        metadata = {"run": self.run_id, "version": str(version)}
+        return write_arrays(self.state_path(version), arrays, metadata, disk=self.disk)
 
-    def save_update(self, round: int, worker: str, buffer: ParameterBuffer) -> Path:
+    def map_version(self, version: int) -> ParameterBuffer:
+        """The moving tensors of a saved version, read-only and from the page cache.
+
+        Raises:
+            CheckpointError: If the file is not there or no valid model.
+        """
+        return map_model(self.model_path(version), moving_only=True, disk=self.disk)
+
+    def save_update(self, round: int, worker: str, buffer: ParameterBuffer) -> Digests:
         """Keep a worker's own model until it is evaluated.
 
         Raises:
             CheckpointError: If it cannot be written.
         """
-        path = self.update_path(round, worker)
-        write_model(path, buffer, {"run": self.run_id, "round": str(round), "worker": worker})
-        return path
+        metadata = {"run": self.run_id, "round": str(round), "worker": worker}
+        return write_model(self.update_path(round, worker), buffer, metadata, disk=self.disk)
+
+    def map_update(self, round: int, worker: str) -> ParameterBuffer:
+        """The moving tensors of a worker's own model, as `map_version`.
+
+        Raises:
+            CheckpointError: If the file is not there or no valid model.
+        """
+        return map_model(self.update_path(round, worker), moving_only=True, disk=self.disk)
+
+    def drop_updates(self, round: int) -> None:
+        """Delete the workers' own models of a round. A file that cannot be deleted stays."""
+        folder, prefix = self.path / "updates", f"r{round:05d}-"
+        with contextlib.suppress(OSError):
+            for name in self.disk.entries(folder):
+                if name.startswith(prefix):
+                    self.disk.remove(folder / name)
 
     def drop_versions(self, before: int, *, keep: Collection[int] = ()) -> None:
         """Delete the model and state files of all versions before one, but those of the versions to keep.
@@ -192,7 +220,7 @@ class RunDirectory:
             self._saved.remove(version)
             for path in (self.model_path(version), self.state_path(version)):
                 with contextlib.suppress(OSError):
-                    path.unlink()
+                    self.disk.remove(path)
 
     def publish_final_model(self, version: int) -> Path:
         """Put the version that the run ends with where its owner finds it.
@@ -201,7 +229,7 @@ class RunDirectory:
         returned is the path of the version itself.
         """
         try:
-            link_atomically(self.model_path(version), self.final_model_path)
+            link_atomically(self.model_path(version), self.final_model_path, disk=self.disk)
         except OSError:
             return self.model_path(version)
         return self.final_model_path
@@ -250,6 +278,14 @@ class RunDirectory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _make_folders(path: Path, disk: Disk) -> None:
+    if not disk.exists(path):
+        _make_folders(path.parent, disk)
+        with contextlib.suppress(FileExistsError):  # somebody was faster
+            disk.make_folder(path)
+        disk.sync_folder(path.parent)
 
 
 def _file_part(name: str) -> str:

@@ -6,11 +6,7 @@ way. Files written by others can be read as well, in any order of tensors, with 
 
 from __future__ import annotations
 
-import mmap
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 
@@ -18,10 +14,10 @@ import numpy as np
 
 from zfed.checkpoint.atomic import write_atomically
 from zfed.checkpoint.digest import ContentHasher, Digests
+from zfed.checkpoint.disk import OS_DISK, Disk
 from zfed.checkpoint.os_errors import translated
 from zfed.checkpoint.safetensors_header import (
     LENGTH_BYTES,
-    Header,
     decode_header,
     encode_header,
     header_bytes,
@@ -38,6 +34,7 @@ def write_model(
     metadata: Mapping[str, str] | None = None,
     *,
     moving: Iterable[Array] | None = None,
+    disk: Disk = OS_DISK,
 ) -> Digests:
     """Write a model's moving and frozen tensors, whole or not at all, and durably.
 
@@ -47,6 +44,7 @@ def write_model(
         metadata: Strings for whoever opens the file. Keys from "zfed." on are zfed's.
         moving: The moving bytes of `buffer` piece by piece, each as soon as it is final; what this raises
             goes through, and no file is left. By default all are final.
+        disk: Where it is written.
 
     Raises:
         CheckpointError: If it cannot be written; a file that was there still is.
@@ -63,11 +61,17 @@ def write_model(
         content.update(buffer.frozen.data.data)
         yield buffer.frozen.data
 
-    _write(path, buffer.layout.shared, data(), metadata or {})
+    _write(path, buffer.layout.shared, data(), metadata or {}, disk)
     return Digests(content.digest, of_moving)
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> str:
+def write_arrays(
+    path: Path,
+    arrays: Mapping[str, Array],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    disk: Disk = OS_DISK,
+) -> str:
     """Write plain named arrays in the same way, without a copy of them all; `read_model` reads them.
 
     Returns the `content_digest` of what `read_model` will give.
@@ -84,25 +88,25 @@ def write_arrays(path: Path, arrays: Mapping[str, Array], metadata: Mapping[str,
 
     def data() -> Iterator[Array]:
         for spec in layout.tensors:
-            array = np.ascontiguousarray(arrays[spec.name], spec.numpy_dtype)
+            array = np.ascontiguousarray(arrays[spec.name], spec.numpy_dtype).reshape(-1).view(np.uint8)
             content.update(array.data)
             yield array
 
-    _write(path, layout, data(), metadata or {})
+    _write(path, layout, data(), metadata or {}, disk)
     return content.digest
 
 
-def read_model(path: Path) -> ParameterBuffer:
-    """Read a safetensors file into memory; tensors that zfed did not write have the default kinds.
+def read_model(path: Path, *, disk: Disk = OS_DISK) -> ParameterBuffer:
+    """Read a safetensors file into memory, read-only; tensors that zfed did not write have the default kinds.
 
     Raises:
         CheckpointError: If it is missing, cannot be read, or is no valid safetensors file.
     """
-    with _opened(path) as (file, header):
-        return _read(file, header)
+    with translated(f"cannot read {path}"):
+        return _buffer(path, memoryview(disk.read(path)), moving_only=False)
 
 
-def map_model(path: Path, *, moving_only: bool = False) -> ParameterBuffer:
+def map_model(path: Path, *, moving_only: bool = False, disk: Disk = OS_DISK) -> ParameterBuffer:
     """A read-only buffer over the file itself: it costs page cache, not memory of this process.
 
     The file may be renamed or deleted meanwhile, but must not be cut: that ends the process with SIGBUS.
@@ -112,45 +116,38 @@ def map_model(path: Path, *, moving_only: bool = False) -> ParameterBuffer:
     Args:
         path: Any safetensors file.
         moving_only: Leave frozen tensors out; then every file by zfed is mapped.
+        disk: Where it is.
 
     Raises:
         CheckpointError: As `read_model`.
     """
-    with _opened(path) as (file, header):
-        layout = header.layout.moving if moving_only else header.layout
-        if header.data_start % GROUP_ALIGNMENT or any(
-            spec.offset != header.offsets[spec.name] for spec in layout.tensors
-        ):
-            buffer = _read(file, header).read_only()
-            return buffer.moving if moving_only else buffer
-        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        # The array keeps the mapping alive
-        return ParameterBuffer(layout, np.frombuffer(mapping, np.uint8, layout.nbytes, header.data_start))
+    with translated(f"cannot read {path}"):
+        return _buffer(path, disk.map(path), moving_only=moving_only)
 
 
-def _write(path: Path, layout: ParameterLayout, data: Iterable[Array], metadata: Mapping[str, str]) -> None:
+def _write(
+    path: Path, layout: ParameterLayout, data: Iterable[Array], metadata: Mapping[str, str], disk: Disk
+) -> None:
     header = encode_header(layout, metadata)
     nbytes = len(header) + sum(spec.nbytes for spec in layout.tensors)
-    write_atomically(path, chain([header], (array.data for array in data)), nbytes)
+    write_atomically(path, chain([header], (array.data for array in data)), nbytes, disk=disk)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[BufferedReader, Header]]:
-    with translated(f"cannot read {path}"):
-        try:
-            with open(path, "rb") as file:
-                file_bytes = os.fstat(file.fileno()).st_size
-                length = header_bytes(file.read(LENGTH_BYTES), file_bytes)
-                yield file, decode_header(file.read(length), file_bytes)
-        except CheckpointError as error:
-            raise CheckpointError(f"{path} is not a valid model file: {error}") from error
-
-
-def _read(file: BufferedReader, header: Header) -> ParameterBuffer:
-    buffer = ParameterBuffer.zeros(header.layout)
-    for spec in header.layout.tensors:
-        file.seek(header.data_start + header.offsets[spec.name])
-        target = buffer.data[spec.offset : spec.stop].data
-        if file.readinto(target) != spec.nbytes:
-            raise CheckpointError(f"it ended within tensor {spec.name!r} while it was read")
-    return buffer
+def _buffer(path: Path, content: memoryview, *, moving_only: bool) -> ParameterBuffer:
+    """A buffer over the bytes of a file, or a copy of them where they do not lie as in a vector."""
+    try:
+        length = header_bytes(bytes(content[:LENGTH_BYTES]), len(content))
+        header = decode_header(bytes(content[LENGTH_BYTES : LENGTH_BYTES + length]), len(content))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} is not a valid model file: {error}") from error
+    layout = header.layout.moving if moving_only else header.layout
+    data = np.frombuffer(content, np.uint8)[header.data_start :]
+    if not header.data_start % GROUP_ALIGNMENT and all(
+        spec.offset == header.offsets[spec.name] for spec in layout.tensors
+    ):
+        return ParameterBuffer(layout, data[: layout.nbytes])
+    buffer = ParameterBuffer.zeros(layout)
+    for spec in layout.tensors:
+        begin = header.offsets[spec.name]
+        buffer.data[spec.offset : spec.stop] = data[begin : begin + spec.nbytes]
+    return buffer.read_only()

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
+from zfed.checkpoint.disk import OS_DISK, Bytes, Disk
 from zfed.checkpoint.os_errors import translated
-
-Buffer: TypeAlias = "bytes | memoryview"
 
 BLOCK_BYTES: Final = 1 << 20
 """Read at a time; what is read was mostly written a moment ago, and comes from the page cache."""
@@ -23,47 +19,37 @@ BLOCK_BYTES: Final = 1 << 20
 class SpillFile:
     """A file without a name: it is gone when nothing refers to it, also if the process is killed.
 
-    All its room is taken when it is made. So a full disk is met before a byte is written, and never as a hole
-    that nothing can fill. Parts may be written and read from different threads.
+    All its room is taken when it is made, so a full disk is met before a byte is written. Parts may be
+    written and read from different threads.
 
     Args:
         folder: On the disk that is to hold it.
         nbytes: Its length, at least 1.
         spare: Bytes of that disk that must stay free for others.
+        disk: Where the folder is.
 
     Raises:
         CheckpointError: If there is no room; nothing is left.
     """
 
-    def __init__(self, folder: Path, nbytes: int, *, spare: int = 0) -> None:
+    def __init__(self, folder: Path, nbytes: int, *, spare: int = 0, disk: Disk = OS_DISK) -> None:
         kept = f" beside {spare / 1e6:,.1f} MB for the next version" if spare else ""
         failure = f"no room for {nbytes / 1e6:,.1f} MB{kept} in {folder}"
-        with translated(failure, remedy=_room(folder)):
-            if shutil.disk_usage(folder).free < nbytes + spare:
+        with translated(failure, remedy=_room(folder, disk)):
+            if disk.free(folder) < nbytes + spare:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # closed by `close`, at the latest with the object
-            self._descriptor = file.fileno()
-            self.nbytes = nbytes
-            close = weakref.finalize(self, file.close)
-            try:
-                os.posix_fallocate(self._descriptor, 0, nbytes)
-            except OSError:
-                close()
-                raise
+            self._file = disk.scratch(folder, nbytes)
+        self.nbytes = nbytes
 
-    def write(self, offset: int, data: Buffer) -> None:
+    def write(self, offset: int, data: Bytes) -> None:
         """Write bytes of the file.
 
         Raises:
             CheckpointError: If they cannot be written.
         """
-        rest = memoryview(data)
-        with translated(
-            f"cannot write {len(rest)} of {self.nbytes / 1e6:,.1f} MB that memory has no room for"
-        ):
-            while rest:
-                written = os.pwrite(self._descriptor, rest, offset)
-                offset, rest = offset + written, rest[written:]
+        failure = f"cannot write {len(data)} of {self.nbytes / 1e6:,.1f} MB that memory has no room for"
+        with translated(failure):
+            self._file.write_at(offset, data)
 
     def read(self, offset: int, nbytes: int) -> bytes:
         """Read bytes that were written; fewer at the end of the file.
@@ -72,7 +58,7 @@ class SpillFile:
             CheckpointError: If they cannot be read.
         """
         with translated(f"cannot read back {nbytes} bytes that memory had no room for"):
-            return os.pread(self._descriptor, nbytes, offset)
+            return self._file.read_at(offset, nbytes)
 
 
 @dataclass(frozen=True)
@@ -92,8 +78,8 @@ class SpilledPart:
         return -(-self.nbytes // BLOCK_BYTES)
 
 
-def _room(folder: Path) -> str:
+def _room(folder: Path, disk: Disk) -> str:
     try:
-        return f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB are free there"
+        return f"{disk.free(folder) / 1e6:,.1f} MB are free there"
     except OSError:
         return "free some"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from zfed.checkpoint import RunDirectory, map_model, read_model
+from zfed.checkpoint import RunDirectory, read_model
 from zfed.compression.codec import Bytes
 from zfed.errors import CheckpointError, LayoutError, ZfedError
 from zfed.nodes.ahead import ahead
@@ -88,7 +88,7 @@ class Aggregation:
                 case CommitVersion():
                     return self._commit(job)
                 case DropUpdates():
-                    self._drop_updates(job.round)
+                    self.directory.drop_updates(job.round)
                 case DropVersions():
                     self.directory.drop_versions(job.before, keep=job.keep)
         except ZfedError as error:
@@ -142,8 +142,8 @@ class Aggregation:
             base = base.copy()
             job.broadcast.encoding.decode(self._encoded(job.broadcast), base.moving)
         own = apply_delta(base, _delta(job, base.layout.moving))
-        path = self.directory.save_update(fold.round, fold.node, own)
-        mapped = map_model(path, moving_only=True).data.data
+        self.directory.save_update(fold.round, fold.node, own)
+        mapped = self.directory.map_update(fold.round, fold.node).data.data
         return Served(blob_of(f"update:{fold.round}:{fold.node}", mapped), mapped, mapped)
 
     def _encode(self, job: EncodeModel) -> ModelEncoded:
@@ -157,7 +157,7 @@ class Aggregation:
         if job.version == self._version:
             model = self._current.moving
         else:
-            model = map_model(self.directory.model_path(job.version), moving_only=True)
+            model = self.directory.map_version(job.version)
         return job.encoding.encode_once(model, key=job.key)
 
     def _commit(self, job: CommitVersion) -> VersionReady:
@@ -203,7 +203,7 @@ class Aggregation:
         self.model = buffer.read_only()
         self._version = version
         memory = self.model.moving.data.data
-        mapped = map_model(self.directory.model_path(version), moving_only=True).data.data
+        mapped = self.directory.map_version(version).data.data
         return Served(Blob(id=f"model:{version}", bytes=len(memory), digest=model.moving), memory, mapped)
 
     @property
@@ -211,10 +211,6 @@ class Aggregation:
         if self.model is None:
             raise CheckpointError("there is no model yet")
         return self.model
-
-    def _drop_updates(self, round_number: int) -> None:
-        for path in self.directory.update_path(round_number, "x").parent.glob(f"r{round_number:05d}-*"):
-            path.unlink(missing_ok=True)
 
 
 def _delta(job: FoldUpdate, layout: ParameterLayout) -> ParameterBuffer:

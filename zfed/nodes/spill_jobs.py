@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zfed.checkpoint import SpillFile
+from zfed.checkpoint import OS_DISK, Disk, SpillFile
 from zfed.errors import CheckpointError
 from zfed.nodes.words import (
     OpenSpill,
@@ -23,10 +23,12 @@ class SpillJobs:
 
     Args:
         folder: Where they lie, without names.
+        disk: Where the folder is.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, disk: Disk = OS_DISK) -> None:
         self._folder = folder
+        self._disk = disk
 
     def perform(self, job: SpillJob) -> SpillResult | None:
         """Do one job; a disk that is full or broken becomes a `SpillFailed`."""
@@ -39,6 +41,9 @@ class SpillJobs:
 
     def _store(self, job: OpenSpill | WriteSpill) -> SpillResult:
         if isinstance(job, OpenSpill):
-            return SpillOpened(job.number, SpillFile(self._folder, job.nbytes, spare=job.spare))
+            return SpillOpened(job.number, self._opened(job))
         job.file.write(job.offset, job.data)
         return SpillWritten(job.number)
+
+    def _opened(self, job: OpenSpill) -> SpillFile:
+        return SpillFile(self._folder, job.nbytes, spare=job.spare, disk=self._disk)

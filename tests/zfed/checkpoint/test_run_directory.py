@@ -186,9 +186,14 @@ def test_two_workers_never_share_a_file(open_run: RunDirectory, workers: list[st
 
 def test_an_update_is_kept_with_its_facts(tmp_path: Path) -> None:
     with RunDirectory.create(tmp_path, "run", "") as run:
-        path = run.save_update(3, "alice", MODEL)
-    assert path.name == "r00003-alice.safetensors"
-    assert read_model(path) == MODEL
+        digests = run.save_update(3, "alice", MODEL)
+        path = run.update_path(3, "alice")
+        assert path.name == "r00003-alice.safetensors"
+        assert read_model(path) == run.map_update(3, "alice") == MODEL
+        assert digests.content == content_digest(MODEL)
+        run.save_update(4, "alice", MODEL)
+        run.drop_updates(3)
+        assert [path.name for path in (run.path / "updates").iterdir()] == ["r00004-alice.safetensors"]
 
 
 def test_incarnations_count_from_one_and_are_journaled(tmp_path: Path) -> None:

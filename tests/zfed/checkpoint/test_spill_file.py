@@ -48,7 +48,7 @@ def test_file_has_no_name_that_a_killed_process_could_leave(tmp_path):
 
 def test_file_takes_all_its_room_at_once_and_no_hole_is_left(tmp_path):
     file = SpillFile(tmp_path, 1 << 20)
-    assert os.fstat(file._descriptor).st_blocks * 512 >= 1 << 20
+    assert os.fstat(file._file._descriptor).st_blocks * 512 >= 1 << 20
 
 
 def test_file_that_nobody_refers_to_is_closed(tmp_path):
