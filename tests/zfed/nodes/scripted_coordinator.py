@@ -14,7 +14,7 @@ from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, SpillJob, TellFact, TimePassed
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
-from zfed.simulation import FREE_MEMORY
+from zfed.simulation.coordinator import FREE_MEMORY
 from zfed.wire.codec import decode, encode
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Bye, Chunk, Hello, Initialize, Pull, Train, Update, Vector, Welcome
