@@ -50,11 +50,15 @@ class NodeStarted(Fact, frozen=True):
 
 
 class Connecting(Fact, frozen=True):
-    """No coordinator has answered yet; `remaining_s` until this node gives up (None: never)."""
+    """No coordinator has answered yet; `remaining_s` until this node gives up (None: never).
+
+    `address` is the one that is tried at the moment, `others` are those that are tried before and after it.
+    """
 
     address: str
     elapsed_s: float
     remaining_s: float | None
+    others: list[str] = []
 
 
 class Connected(Fact, frozen=True):

@@ -85,7 +85,7 @@ class CrowdMember:
             partition=Partition(),
             prepared=Prepared(DataSummary(examples=1), answers.layout),
         )
-        self.logic = MemberLogic(hello=hello, layout=answers.layout, address=address)
+        self.logic = MemberLogic(hello=hello, layout=answers.layout, addresses=(address,))
         self.connector = SocketConnector(context)
         self.finish = None
         self._answers = answers

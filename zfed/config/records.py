@@ -217,9 +217,17 @@ class NodeConfig:
     """Table `[node]` of worker.toml, and each `[[node]]` of zfed.toml: a worker or an evaluator."""
 
     name: str = setting("", "this node's name; default: the host's name", metavar="NAME")
-    connect: str = setting(DEFAULT_ADDRESS, "coordinator's address", metavar="ADDRESS")
+    connect: str = setting(
+        DEFAULT_ADDRESS,
+        "coordinator's address, or several, which are tried in turn",
+        metavar="ADDRESS[,ADDRESS]",
+        joined=True,
+    )
     connect_timeout_s: float = setting(
-        600.0, "seconds to keep trying to reach the coordinator", metavar="SECONDS", limits=POSITIVE
+        600.0,
+        "seconds to keep trying to reach the coordinator; 0: for ever",
+        metavar="SECONDS",
+        limits=NOT_NEGATIVE,
     )
     task: str = setting("mnist", "built-in task, module:Name or path/to/file.py:Name", metavar="TASK")
     labels: str = setting(

@@ -28,7 +28,7 @@ from zfed.nodes.words import StopRequested
 from zfed.partition import Partition
 from zfed.task import NodeKind, Setup, Task
 from zfed.telemetry import Trace, open_trace
-from zfed.transport import SocketConnector, is_loopback
+from zfed.transport import SocketConnector, addresses_in, is_loopback
 from zfed.wire.messages import NODE_NAME_PATTERN
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class Member:
     ) -> None:
         self._config = config
         self._name = _checked_name(config.name or socket.gethostname())
+        self._addresses = addresses_in(config.connect)
         self._partition = Partition.parse(
             labels=config.labels or None, spec=config.partition or None, seed=config.partition_seed
         )
@@ -123,7 +124,7 @@ class Member:
         logic = MemberLogic(
             hello=hello,
             layout=prepared.layout,
-            address=config.connect,
+            addresses=self._addresses,
             connect_timeout_s=config.connect_timeout_s or math.inf,
             stay=config.stay,
             limit_up=config.limit_up,
@@ -165,14 +166,19 @@ class Member:
         return NodeStarted(
             node=self._name,
             kind=self.kind,
-            coordinator=self._config.connect,
+            coordinator=" or ".join(self._addresses),
             examples=summary.examples,
             partition=self._partition.describe() if self.kind == "worker" else "",
             label_counts=summary.label_counts,
             leaving=self._leaving(prepared),
             notes=list(summary.notes),
-            protected=is_loopback(self._config.connect),
+            protected=self._protected,
         )
+
+    @property
+    def _protected(self) -> bool:
+        """Nothing is encrypted yet: only what stays on this machine is not seen by others."""
+        return all(map(is_loopback, self._addresses))
 
     def _leaving(self, prepared: Prepared) -> list[str]:
         """Every fact about this node's data that the coordinator is told."""
@@ -200,7 +206,7 @@ class Member:
             model="",
             metrics="",
             plot="",
-            protected=is_loopback(self._config.connect),
+            protected=self._protected,
         )
         self._tell(ended)
         return ended

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -109,7 +109,7 @@ class MemberLogic:
     Args:
         hello: What this node says of itself; its layout blob describes `layout.shared`.
         layout: The layout of the task's model, local tensors included.
-        address: Where the coordinator listens.
+        addresses: Where the coordinator may listen, at least one.
         connect_timeout_s: How long to go on trying when there is no session.
         stay: Wait for the next run when this one has ended.
         limit_up: MB a second of updates that may leave this node; 0: no limit.
@@ -119,7 +119,7 @@ class MemberLogic:
 
     hello: Hello
     layout: ParameterLayout
-    address: str
+    addresses: Sequence[str]
     connect_timeout_s: float = math.inf
     stay: bool = False
     limit_up: float = 0.0
@@ -128,7 +128,7 @@ class MemberLogic:
 
     def __post_init__(self) -> None:
         self._effects: list[MemberEffect] = []
-        self._link = Link(self._send_frames, self.jitter)
+        self._link = Link(self._send_frames, self.jitter, self.addresses)
         self._limits = Limits(self.limit_up, self.limit_down)
         self._answers = Answers(self._limits.up, self._pulled)
         self._puller = Puller(self._link.send, pacer=self._limits.down)
@@ -227,7 +227,7 @@ class MemberLogic:
 
     def _connect(self, now: float) -> None:
         self._retry_at = None
-        self._effects.append(Connect(self.address))
+        self._effects.append(Connect(self._link.address))
         self._link.greet(self.hello, now)
 
     def _time_passed(self, now: float) -> None:
@@ -239,7 +239,8 @@ class MemberLogic:
             return
         offline = now - self._offline_since
         if offline >= self._patience_s:
-            reason = f"no coordinator answered at {self.address} for {offline:.0f} s; see --connect-timeout"
+            where = " or ".join(self.addresses)
+            reason = f"no coordinator answered at {where} for {offline:.0f} s; see --connect-timeout"
             self._leave("failed", reason)
             return
         if self._retry_at is not None and now >= self._retry_at:
@@ -248,7 +249,8 @@ class MemberLogic:
             self._next_notice = now + CONNECTING_NOTICE_S
             remaining = self._patience_s - offline
             connecting = Connecting(
-                address=self.address,
+                address=self._link.address,
+                others=[other for other in self.addresses if other != self._link.address],
                 elapsed_s=offline,
                 remaining_s=remaining if math.isfinite(remaining) else None,
             )
@@ -284,7 +286,7 @@ class MemberLogic:
         self._level = welcome.compress
         connected = Connected(
             run=welcome.run,
-            address=self.address,
+            address=self._link.address,
             announcements=welcome.announcements,
             compress=welcome.compress,
             compress_model=welcome.compress_model,

@@ -80,7 +80,7 @@ class SimulatedMember(Driven):
         logic = MemberLogic(
             hello=hello,
             layout=prepared.layout,
-            address="memory",
+            addresses=("memory",),
             connect_timeout_s=plan.connect_timeout_s,
             stay=plan.stay,
             limit_up=plan.limit_up,

@@ -83,9 +83,9 @@ def _node_started(fact: NodeStarted) -> list[str]:
 @describe.register
 def _connecting(fact: Connecting) -> list[str]:
     until = "until stopped" if fact.remaining_s is None else f"for another {duration(fact.remaining_s)}"
-    return [
-        f"no coordinator answers at {fact.address} after {duration(fact.elapsed_s)}: still trying, {until}"
-    ]
+    others = f" nor at {' or '.join(fact.others)}" if fact.others else ""
+    waited = f"after {duration(fact.elapsed_s)}"
+    return [f"no coordinator answers at {fact.address}{others} {waited}: still trying, {until}"]
 
 
 @describe.register

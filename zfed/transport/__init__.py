@@ -3,7 +3,7 @@
 from zfed.transport.base import Transport
 from zfed.transport.descriptors import raise_descriptor_limit
 from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
-from zfed.transport.sockets import SocketConnector, SocketListener, is_loopback
+from zfed.transport.sockets import SocketConnector, SocketListener, addresses_in, is_loopback
 
 __all__ = [
     "LinkFaults",
@@ -12,6 +12,7 @@ __all__ = [
     "SocketListener",
     "Transport",
     "VirtualClock",
+    "addresses_in",
     "is_loopback",
     "raise_descriptor_limit",
 ]

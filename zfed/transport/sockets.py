@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -28,6 +29,8 @@ HEARTBEAT_TIMEOUT_MS = 30_000
 
 _Lend: TypeAlias = Callable[[Buffer], "Buffer | zmq.Frame"]
 """What libzmq is given of a large frame, which it does not copy."""
+
+_ADDRESS = re.compile(r"tcp://\S+:\d+")
 
 _LAST = int(zmq.DONTWAIT)  # joining two of zmq's flags takes longer than a send
 _MORE = int(zmq.DONTWAIT | zmq.SNDMORE)
@@ -187,6 +190,22 @@ class SocketConnector:
         if self._socket is not None:
             self._socket.close(linger=LINGER_MS if self._answered else 0)
             self._socket = None
+
+
+def addresses_in(text: str) -> tuple[str, ...]:
+    """The addresses in a list that is separated by commas, each once.
+
+    Raises:
+        UsageError: If there is none, or one of them is none.
+    """
+    addresses = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for address in addresses:
+        if not _ADDRESS.fullmatch(address):
+            raise UsageError(f"cannot connect to {address!r}: expected tcp://HOST:PORT")
+        _check_port(address)
+    if not addresses:
+        raise UsageError("no address to connect to: expected tcp://HOST:PORT, or several separated by commas")
+    return addresses
 
 
 def is_loopback(address: str) -> bool:

@@ -5,6 +5,10 @@
 
 Every attempt is a new connection with a new HELLO: libzmq's own reconnect would deliver what was queued for
 the old session under a new route with no HELLO before it.
+
+Where the coordinator may listen at several addresses they are tried one at a time: a failed attempt is
+followed by one at the next address, and a turn of the list by a pause. A session that was open is looked for
+first where it was.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from zfed.wire.codec import Buffer, decode, encode
 from zfed.wire.messages import AnyMessage, Hello, Refused, Welcome
 
 BACK_OFF_CAP_S = 5.0
+"""The longest pause before jitter, and the longest that one turn of the list waits for answers."""
+LEAST_CAP_S = 2.0
+"""However long the list: a link that loses packets needs its second try, which TCP makes after a second."""
 FIRST_GREETING_S = 1.0
 FIRST_PAUSE_S = 0.25
 SHORT_PAUSE_S = 0.2
@@ -73,15 +80,23 @@ class Link:
         send_frames: Where frames go.
         jitter: Returns a factor of 0.5 to 1.5 for back-off times, so that a thousand nodes that lost one
             coordinator do not come back in the same instant.
+        addresses: Where the coordinator may listen, at least one.
     """
 
     send_frames: Callable[[list[Buffer]], None]
     jitter: Callable[[], float]
+    addresses: Sequence[str]
     state: Literal["down", "greeting", "open"] = "down"
     epoch: int = 0
     lost_s: float = 10.0
     attempts: int = 0
+    _place: int = 0
     _deadline: float = field(default=0.0)
+
+    @property
+    def address(self) -> str:
+        """Where the session is, or the next attempt goes."""
+        return self.addresses[self._place]
 
     @property
     def next_wake(self) -> float | None:
@@ -89,10 +104,11 @@ class Link:
         return None if self.state == "down" else self._deadline
 
     def greet(self, hello: Hello, now: float) -> None:
-        """A new connection was opened: send HELLO on it and wait for WELCOME."""
+        """A new connection to `address` was opened: send HELLO on it and wait for WELCOME."""
         self.state = "greeting"
         self.epoch = 0
-        self._deadline = now + _backed_off(FIRST_GREETING_S, self.attempts)
+        patience = _backed_off(FIRST_GREETING_S, self.attempts // len(self.addresses))
+        self._deadline = now + min(patience, max(BACK_OFF_CAP_S / len(self.addresses), LEAST_CAP_S))
         self.attempts += 1
         self.send_frames(encode(hello, epoch=0))
 
@@ -128,8 +144,15 @@ class Link:
         """Give this connection up."""
         was_open = self.state == "open"
         self.state = "down"
-        pause = SHORT_PAUSE_S if was_open else _backed_off(FIRST_PAUSE_S, self.attempts - 1)
-        return Down(reason, now + pause * self.jitter())
+        if not was_open:
+            self._place = (self._place + 1) % len(self.addresses)
+        return Down(reason, now + self._pause(was_open) * self.jitter())
+
+    def _pause(self, was_open: bool) -> float:
+        if was_open:
+            return SHORT_PAUSE_S
+        turns, rest = divmod(self.attempts, len(self.addresses))
+        return 0.0 if rest else _backed_off(FIRST_PAUSE_S, turns - 1)
 
     def _welcome(self, welcome: Welcome, epoch: int, now: float) -> list[LinkEvent]:
         self.state = "open"

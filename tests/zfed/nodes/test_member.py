@@ -93,7 +93,6 @@ def test_stop_before_the_start_ends_the_node_as_stopped():
     assert (ended.status, ended.reason) == ("stopped", "changed my mind")
 
 
-def test_address_that_is_none_ends_the_node():
-    worker = Worker(NodeConfig(name="alice", connect="nonsense"), task=Steps())
+def test_address_that_is_none_is_refused_before_any_data_are_loaded():
     with pytest.raises(UsageError, match="expected tcp://HOST:PORT"):
-        worker.run()
+        Worker(NodeConfig(name="alice", connect="tcp://127.0.0.1:1,nonsense"), task=Steps())

@@ -70,6 +70,7 @@ class Bench:
 
     stay: bool = False
     connect_timeout_s: float = 600.0
+    addresses: tuple = ("here",)
     now: float = 0.0
     epoch: int = EPOCH
     effects: list = field(default_factory=list)
@@ -89,7 +90,7 @@ class Bench:
         self.logic = MemberLogic(
             hello=hello,
             layout=MODEL.layout,
-            address="here",
+            addresses=self.addresses,
             stay=self.stay,
             connect_timeout_s=self.connect_timeout_s,
         )
@@ -229,6 +230,28 @@ def test_waiting_is_told_every_five_seconds_and_ends_with_the_remedy():
     assert finish.status == "failed"
     assert "no coordinator answered at here for 12 s; see --connect-timeout" in finish.reason
     assert bench.logic.next_wake is None
+
+
+def test_several_addresses_are_tried_in_turn_and_all_named_at_the_end():
+    bench = Bench(connect_timeout_s=12.0, addresses=("a", "b"))
+    bench.wait(3)
+    assert [connect.address for connect in bench.of(Connect)][:3] == ["a", "b", "a"]
+    bench.wait(30)
+    first = bench.told(Connecting)[0]
+    assert {first.address, *first.others} == {"a", "b"}
+    assert "no coordinator answered at a or b for 12 s" in bench.of(Finish)[0].reason
+
+
+def test_lost_coordinator_is_looked_for_where_it_was_and_then_elsewhere():
+    bench = Bench(addresses=("a", "b", "c"))
+    bench.handle(RouteGone(b""))
+    bench.wait(0)
+    bench.welcome()
+    assert bench.told(Connected)[0].address == "b"
+    bench.forget()
+    bench.handle(RouteGone(b""))
+    bench.wait(5)
+    assert [connect.address for connect in bench.of(Connect)] == ["b", "c", "a", "b"]
 
 
 def test_once_the_time_is_up_nothing_is_still_tried():

@@ -75,6 +75,8 @@ def test_a_searching_node_says_how_long_it_will_go_on() -> None:
     assert describe(search) == [
         "no coordinator answers at tcp://10.0.0.1:8777 after 5.0 s: still trying, for another 9 min 55 s"
     ]
+    several = Connecting(address="tcp://b:1", others=["tcp://a:1"], elapsed_s=5.0, remaining_s=None)
+    assert describe(several)[0].startswith("no coordinator answers at tcp://b:1 nor at tcp://a:1 after 5.0 s")
     for_ever = Connecting(address="tcp://10.0.0.1:8777", elapsed_s=5.0, remaining_s=None)
     assert describe(for_ever)[0].endswith("still trying, until stopped")
 

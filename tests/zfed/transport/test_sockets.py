@@ -1,3 +1,4 @@
+import re
 import resource
 import socket
 import time
@@ -9,7 +10,7 @@ import pytest
 import zmq
 
 from zfed.errors import ConnectError, UsageError
-from zfed.transport import SocketConnector, SocketListener, is_loopback
+from zfed.transport import SocketConnector, SocketListener, addresses_in, is_loopback
 from zfed.transport.base import MAX_FRAMES
 from zfed.transport.sockets import LINGER_MS, MAX_FRAME_BYTES
 
@@ -175,6 +176,30 @@ def test_no_address_is_a_usage_error(address):
         SocketListener(address)
     with closing(SocketConnector()) as connector, pytest.raises(UsageError, match="expected tcp://HOST:PORT"):
         connector.open(address)
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("tcp://a:1", ("tcp://a:1",)),
+        ("tcp://a:1, tcp://[::1]:2,,tcp://a:1", ("tcp://a:1", "tcp://[::1]:2")),
+    ],
+)
+def test_list_of_addresses_holds_each_once_in_its_order(text, addresses):
+    assert addresses_in(text) == addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no address to connect to: expected tcp://HOST:PORT"),
+        ("tcp://a:1,nonsense", "cannot connect to 'nonsense': expected tcp://HOST:PORT"),
+        ("tcp://a:1,tcp://b:99999", "port 99999"),
+    ],
+)
+def test_list_with_anything_else_is_refused_before_a_connection_is_tried(text, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        addresses_in(text)
 
 
 def test_oversize_frame_ends_its_connection_and_hurts_nobody_else(listener, connector, stranger):

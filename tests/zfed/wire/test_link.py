@@ -16,11 +16,12 @@ WELCOME = Welcome(run="r", ping_s=2.0, lost_s=10.0, protected=False)
 class Wire:
     """A link whose frames are caught and read back."""
 
+    addresses: tuple = ("here",)
     sent: list = field(default_factory=list)
     link: Link = field(init=False)
 
     def __post_init__(self):
-        self.link = Link(self.catch, jitter=lambda: 1.0)
+        self.link = Link(self.catch, jitter=lambda: 1.0, addresses=self.addresses)
 
     def catch(self, frames):
         envelope = decode(frames, sender="node")
@@ -202,3 +203,34 @@ def test_whatever_comes_messages_are_heard_only_in_the_session_they_belong_to(sc
                 events = [wire.link.lose("gone", now)]
         if any(isinstance(event, Down) for event in events):
             assert wire.link.state == "down"
+
+
+@settings(deadline=None)
+@given(
+    places=st.integers(2, 3),
+    alive=st.integers(0, 2),
+    comes_at=st.floats(0, 100),
+    start=st.integers(0, 2),
+    silent=st.booleans(),
+)
+def test_coordinator_on_one_of_three_addresses_is_found_within_15_s(places, alive, comes_at, start, silent):
+    """Whichever it is and whenever it comes, and whether the others are silent or refuse at once."""
+    addresses = tuple("abc"[:places])
+    wire = Wire(addresses)
+    wire.link.jitter = lambda: 1.5
+    wire.link._place = start % places
+    now = 0.0
+    while wire.link.address != addresses[alive % places] or now < comes_at:
+        wire.link.greet(hello(), now)
+        if silent:
+            now = wire.link.next_wake
+            [down] = wire.link.tick(now)
+        else:
+            down = wire.link.lose("refused", now)
+        now = down.retry_at
+    assert now - comes_at < 15
+
+
+def test_turn_of_the_list_has_one_pause_at_its_end():
+    wire = Wire(("a", "b", "c"))
+    assert [pause for _, pause in attempts(wire, 7)] == [0, 0, 0.25, 0, 0, 0.5, 0]
