@@ -2,7 +2,7 @@
 
 from zfed.checkpoint.digest import Digests, content_digest
 from zfed.checkpoint.disk import OS_DISK, Disk
-from zfed.checkpoint.journal import Journal, JournalContents, read_journal
+from zfed.checkpoint.journal import Journal, JournalContents, checked_record, read_journal
 from zfed.checkpoint.run_directory import RunDirectory
 from zfed.checkpoint.safetensors_file import map_model, read_model, write_arrays, write_model
 from zfed.checkpoint.spill_file import SpilledPart, SpillFile
@@ -16,6 +16,7 @@ __all__ = [
     "RunDirectory",
     "SpillFile",
     "SpilledPart",
+    "checked_record",
     "content_digest",
     "map_model",
     "read_journal",

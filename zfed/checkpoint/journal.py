@@ -81,14 +81,15 @@ def read_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
     with translated(f"cannot read {path}"):
         *lines, torn = disk.read(path).split(b"\n")
     for number, line in enumerate(lines, start=1):
-        record = _checked_record(line)
+        record = checked_record(line)
         if record is None:
             raise CheckpointError(_damage(path, number))
         records.append(record)
     return JournalContents(records, len(torn))
 
 
-def _checked_record(line: bytes) -> dict[str, Any] | None:
+def checked_record(line: bytes) -> dict[str, Any] | None:
+    """What a journal's line, given without its newline, says; None if it is damaged."""
     match = _LINE.fullmatch(line)
     if match is None:
         return None
