@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from zfed.nodes.job import round_of, same_training
 from zfed.nodes.words import ResultVector, WorkDone
 from zfed.wire.messages import AssignmentId, Blob, Initialize, Train, Update, Vector
 from zfed.wire.transfer import Shelf
@@ -15,7 +16,7 @@ from zfed.wire.transfer import Shelf
 @dataclass(frozen=True)
 class _Held:
     update: Update
-    round: int
+    order: Initialize | Train
 
 
 class HeldUpdates:
@@ -34,26 +35,25 @@ class HeldUpdates:
 
     def hold(self, order: Initialize | Train, done: WorkDone) -> Update:
         """Keep a result; returns its offer."""
-        train = order if isinstance(order, Train) else None
         update = Update(
-            assignment=done.assignment,
-            version=train.version if train else 0,
-            vectors=[self._put(done.assignment, vector) for vector in done.vectors],
+            assignment=order.assignment,
+            version=order.version if isinstance(order, Train) else 0,
+            vectors=[self._put(order.assignment, vector) for vector in done.vectors],
             examples=done.examples,
             steps=done.steps,
             seconds=done.seconds,
             metrics=done.metrics,
         )
-        self._held[done.assignment] = _Held(update, train.round if train else 0)
+        self._held[order.assignment] = _Held(update, order)
         return update
 
     def find(self, order: Train) -> Update | None:
         """The update that an order asks for, if it was made already, maybe under another assignment.
 
-        The same round from the same version trains the same: a round tried again needs no training.
+        The same round from the same model trains the same: a round tried again needs no training.
         """
         for held in self._held.values():
-            if (held.round, held.update.version) == (order.round, order.version):
+            if same_training(held.order, order):
                 return held.update
         return None
 
@@ -61,13 +61,13 @@ class HeldUpdates:
         """Offer an update under another assignment from now on."""
         held = self._held.pop(old)
         update = replace(held.update, assignment=new)
-        self._held[new] = _Held(update, held.round)
+        self._held[new] = _Held(update, held.order)
         return update
 
     def round_of(self, assignment: AssignmentId) -> int:
         """The round of a held update, 0 if it is not held."""
         held = self._held.get(assignment)
-        return held.round if held else 0
+        return round_of(held.order) if held else 0
 
     def nbytes_of(self, assignment: AssignmentId) -> int:
         """Bytes of a held update's vectors, 0 if it is not held."""
@@ -84,12 +84,12 @@ class HeldUpdates:
             self._shelf.drop(vector.data.id)
         return True
 
-    def settle_before(self, order: Train) -> list[AssignmentId]:
-        """Drop what an order says is decided: the update that counted last, and all of older versions."""
+    def settle_before(self, version: int, counted: AssignmentId) -> list[AssignmentId]:
+        """Drop what is decided once a version is there: the update that counted last, and all older ones."""
         settled = [
             assignment
             for assignment, held in self._held.items()
-            if assignment == order.counted or held.update.version < order.version
+            if assignment == counted or held.update.version < version
         ]
         for assignment in settled:
             self.settle(assignment)

@@ -10,14 +10,15 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
-from zfed.compression import Encoding, Encodings
+from zfed.compression import Encodings
 from zfed.errors import ConfigError, LayoutError, RemoteProtocolError
 from zfed.facts import Connected, Connecting, Disconnected, Evaluated, Fact, Progress, TaskFailed
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
 from zfed.nodes.held_updates import HeldUpdates
+from zfed.nodes.job import Job, Order, names_the_same, round_of, same_training, word
 from zfed.nodes.words import (
     Connect,
     Disconnect,
@@ -37,7 +38,6 @@ from zfed.nodes.words import (
     StopWork,
     TellFact,
     TimePassed,
-    Work,
     WorkDone,
     WorkProgress,
     WorkRaised,
@@ -78,29 +78,6 @@ SHORT_TRACEBACK = 2000
 PULLER_TICK_S = 1.0
 NEXT_RUN_S = 2.0
 
-Order: TypeAlias = Initialize | Train | Evaluate
-
-
-@dataclass
-class _Job:
-    """The order at hand: pulling its vectors, at work in the task, or waiting for the task to stop."""
-
-    order: Order
-    download: Download
-    upload: Encoding | None = None
-    stage: Literal["download", "work", "stopping"] = "download"
-    progress: WorkProgress | None = None
-
-    @property
-    def phase(self) -> Phase:
-        """What is being done for the order."""
-        order = self.order
-        subject = order.subject if isinstance(order, Evaluate) else ""
-        if self.stage == "download":
-            nbytes = self.download.nbytes
-            return Phase("download", order.assignment, _round(order), subject, nbytes)
-        return Phase(_word(order), order.assignment, _round(order), subject)
-
 
 @dataclass
 class MemberLogic:
@@ -135,10 +112,11 @@ class MemberLogic:
         self._shelf = Shelf()
         self._shelf.put(self.hello.layout.id, self.layout.shared.to_bytes())
         self._orders: deque[Order] = deque()
-        self._job: _Job | None = None
-        self._parked: _Job | None = None
+        self._job: Job | None = None
+        self._parked: Job | None = None
         self._held = HeldUpdates(self._shelf)
         self._uploading: set[AssignmentId] = set()
+        self._results: dict[AssignmentId, EvaluatedMessage] = {}  # not accepted yet
         self._cached: dict[str, Array] = {}
         self._encodings = Encodings(self.layout)
         self._level = "none"
@@ -209,8 +187,8 @@ class MemberLogic:
             case WorkStopped():
                 self._work_over(event.assignment, now)
             case WorkProgress():
-                if self._job and self._job.order.assignment == event.assignment:
-                    self._job.progress = event
+                if job := self._at_work(event.assignment):
+                    job.progress = event
         return self._drained()
 
     def _drained(self) -> list[MemberEffect]:
@@ -294,6 +272,8 @@ class MemberLogic:
         self._tell(connected)
         for update in self._held:
             self._send_update(update)  # what is not settled: the coordinator may not know of it
+        for result in self._results.values():
+            self._link.send(result)
 
     def _turned_away(self, code: str, reason: str, now: float) -> None:
         if code == "ended" and self.stay:
@@ -323,16 +303,21 @@ class MemberLogic:
 
     def _finish(self, status: Literal["completed", "stopped", "failed"], reason: str) -> None:
         self._finished = True
-        if self._job and self._job.stage == "work":
-            self._effects.append(StopWork(self._job.order.assignment))
+        self._stop_work()
         self._effects.append(Finish(status, reason))
+
+    def _stop_work(self) -> None:
+        job = self._job
+        if job is not None and job.stage == "work" and job.number is not None:
+            job.stage = "stopping"
+            self._effects.append(StopWork(job.number))
 
     # ---- what the coordinator says --------------------------------------------------------------
 
     def _heard(self, message: AnyMessage, payload: Buffer | None, now: float) -> None:
         match message:
             case Ping():
-                self._link.send(self._pong(message.number))
+                self._link.send(self._job.pong(message.number) if self._job else Pong(number=message.number))
             case Initialize() | Train() | Evaluate():
                 self._ordered(message, now)
             case Chunk() if payload is not None:
@@ -351,41 +336,40 @@ class MemberLogic:
                 self._run_ended(message, now)
             case Accepted():
                 self._uploading.discard(message.assignment)  # the update stays until COMMITTED
-
-    def _pong(self, number: int) -> Pong:
-        job = self._job
-        if job is None:
-            return Pong(number=number)
-        if job.stage == "download":
-            return Pong(
-                number=number,
-                work="download",
-                assignment=job.order.assignment,
-                done=job.download.nreceived,
-                total=job.download.nbytes,
-            )
-        progress = job.progress
-        return Pong(
-            number=number,
-            work=_word(job.order),
-            assignment=job.order.assignment,
-            done=progress.done if progress else 0,
-            total=progress.total if progress else 0,
-            metrics=progress.metrics if progress else {},
-        )
+                self._results.pop(message.assignment, None)
 
     def _ordered(self, order: Order, now: float) -> None:
-        known = [queued.assignment for queued in self._orders]
-        if self._job is not None and self._job.stage != "stopping":
-            known.append(self._job.order.assignment)
-        if order.assignment in known:
+        at_hand = self._job is not None and self._job.stage != "stopping"
+        known = [self._job.order, *self._orders] if self._job and at_hand else self._orders
+        if any(order.assignment == other.assignment for other in known):
             return
         if isinstance(order, Train):
-            self._settle_before(order)
+            if self._renumbered(order):
+                return
+            if order.counted is not None:
+                self._settle_before(order, order.counted)
             if self._offer_held(order):
                 return
+        if order.assignment in self._results:
+            self._link.send(self._results[order.assignment])
+            return
         self._orders.append(order)
         self._advance(now)
+
+    def _renumbered(self, order: Train) -> bool:
+        """Give training that is at hand or queued its newest number; False if this is another training.
+
+        A coordinator that was restarted may have lost the number under which it had asked for it.
+        """
+        job = self._job
+        if job is not None and job.works_on(order):
+            job.order = _newer(job.order, order)
+            return True
+        for place, queued in enumerate(self._orders):
+            if same_training(queued, order):
+                self._orders[place] = _newer(queued, order)
+                return True
+        return False
 
     def _advance(self, now: float) -> None:
         """Begin the next order if nothing is at hand."""
@@ -393,7 +377,11 @@ class MemberLogic:
             return
         order = self._orders.popleft()
         parked, self._parked = self._parked, None
-        job = parked if parked is not None and parked.order == order else self._new_job(order, now)
+        if parked is not None and names_the_same(parked.order, order):
+            parked.order = order
+            job: Job | None = parked
+        else:
+            job = self._new_job(order, now)
         if job is None:
             return
         self._job = job
@@ -405,13 +393,13 @@ class MemberLogic:
                 self._puller.start(intake, now)
         self._start_if_collected(job)
 
-    def _new_job(self, order: Order, now: float) -> _Job | None:
+    def _new_job(self, order: Order, now: float) -> Job | None:
         if not isinstance(order, Initialize):
             named = {order.model.data.digest, order.frozen.data.digest if order.frozen else ""}
             self._cached = {digest: part for digest, part in self._cached.items() if digest in named}
         try:
             download = Download(order, self.layout, self._cached, self._encodings, self._pool)
-            return _Job(order, download, self._encodings.at(self._level))
+            return Job(order, download, self._encodings.at(self._level))
         except (RemoteProtocolError, ConfigError, LayoutError) as error:
             self._fail(order, str(error), now)
             return None
@@ -431,16 +419,16 @@ class MemberLogic:
             self._puller.start(following, now)
         self._start_if_collected(job)
 
-    def _start_if_collected(self, job: _Job) -> None:
+    def _start_if_collected(self, job: Job) -> None:
         if not job.download.complete:
             return
-        job.stage = "work"
         if not isinstance(job.order, Initialize):
             self._cached = job.download.named  # named again, they need not be pulled again
-        self._effects.append(StartWork(_work(job.order, job.download, job.upload)))
+        self._effects.append(StartWork(job.begin()))
 
     def _cancelled(self, cancel: Cancel, now: float) -> None:
         self._settle(cancel.assignment, DropState(cancel.assignment))
+        self._results.pop(cancel.assignment, None)
         self._orders = deque(order for order in self._orders if order.assignment != cancel.assignment)
         job = self._job
         if job is None or job.order.assignment != cancel.assignment:
@@ -448,10 +436,9 @@ class MemberLogic:
         if job.stage == "download":
             for intake in job.download.intakes:
                 self._puller.stop(intake.blob.id)
-            self._work_over(cancel.assignment, now)
-        elif job.stage == "work":
-            job.stage = "stopping"
-            self._effects.append(StopWork(cancel.assignment))
+            self._job_over(now)
+        else:
+            self._stop_work()
 
     def _blob_refused(self, message: Refused, now: float) -> None:
         job = self._job
@@ -476,6 +463,7 @@ class MemberLogic:
     def _forget_run(self, now: float) -> None:
         """Nothing that the run before asked for is wanted any more."""
         self._orders.clear()
+        self._results.clear()
         self._parked = None
         for update in self._held:
             self._settle(update.assignment, DropState(update.assignment))
@@ -484,8 +472,7 @@ class MemberLogic:
 
     def _finish_run(self, ended: Ended, reason: str) -> None:
         self._finished = True
-        if self._job and self._job.stage == "work":
-            self._effects.append(StopWork(self._job.order.assignment))
+        self._stop_work()
         finish = Finish(
             # A node that did its part has nothing to be blamed for, whatever became of the run.
             "completed",
@@ -499,23 +486,28 @@ class MemberLogic:
     # ---- the task's answers ---------------------------------------------------------------------
 
     def _work_done(self, event: WorkDone, now: float) -> None:
-        job = self._job
-        if job is not None and job.order.assignment == event.assignment and job.stage == "work":
-            if isinstance(job.order, Evaluate):
-                self._report_evaluation(job.order, event)
-            else:
-                self._offer(job.order, event)
-        else:
+        job = self._at_work(event.assignment)
+        if job is None:
             self._effects.append(DropState(event.assignment))
+        elif isinstance(job.order, Evaluate):
+            self._report_evaluation(job.order, event)
+        else:
+            self._offer(job.order, event)
         self._work_over(event.assignment, now)
+
+    def _at_work(self, number: AssignmentId) -> Job | None:
+        """The job that the task works on under this number, and whose result is wanted."""
+        job = self._job
+        return job if job is not None and job.stage == "work" and job.number == number else None
 
     def _report_evaluation(self, order: Evaluate, event: WorkDone) -> None:
         message = EvaluatedMessage(
-            assignment=event.assignment,
+            assignment=order.assignment,
             examples=event.examples,
             seconds=event.seconds,
             metrics=event.metrics,
         )
+        self._results[order.assignment] = message
         self._link.send(message)
         fact = Evaluated(
             round=order.round,
@@ -527,14 +519,16 @@ class MemberLogic:
         self._tell(fact)
 
     def _offer(self, order: Initialize | Train, event: WorkDone) -> None:
+        if order.assignment != event.assignment:
+            self._effects.append(RenameState(event.assignment, order.assignment))
         self._send_update(self._held.hold(order, event))
         self._tell(self._trained(order, event))
 
     def _trained(self, order: Initialize | Train, event: WorkDone) -> Fact:
         return Progress(
             node=self.hello.node,
-            round=_round(order),
-            stage=_word(order),
+            round=round_of(order),
+            stage=word(order),
             done=event.examples,
             total=event.examples,
             metrics={**event.metrics, "seconds": event.seconds},
@@ -561,10 +555,10 @@ class MemberLogic:
         if self._held.settle(assignment):
             self._effects.append(effect)
 
-    def _settle_before(self, order: Train) -> None:
+    def _settle_before(self, order: Train, counted: AssignmentId) -> None:
         """COMMITTED and REFUSED may have been lost, and with this node's memory what they were about."""
-        self._uploading.difference_update(self._held.settle_before(order))
-        self._effects.append(SettleState(order.counted, order.version))
+        self._uploading.difference_update(self._held.settle_before(order.version, counted))
+        self._effects.append(SettleState(counted, order.version))
 
     def _update_refused(self, message: Refused, assignment: AssignmentId) -> None:
         round_number = self._held.round_of(assignment)
@@ -578,19 +572,19 @@ class MemberLogic:
         self._tell(fact)
 
     def _work_raised(self, event: WorkRaised, now: float) -> None:
-        job = self._job
-        if job is not None and job.order.assignment == event.assignment and job.stage == "work":
+        job = self._at_work(event.assignment)
+        if job is not None:
             failed = TaskFailed(
                 node=self.hello.node,
-                round=_round(job.order),
-                work=_word(job.order),
+                round=round_of(job.order),
+                work=word(job.order),
                 error=event.error,
                 traceback=event.traceback,
             )
             self._tell(failed)
             self._link.send(
                 Failed(
-                    assignment=event.assignment,
+                    assignment=job.order.assignment,
                     error=event.error[:2000],
                     traceback=event.traceback[-SHORT_TRACEBACK:],
                 )
@@ -599,11 +593,14 @@ class MemberLogic:
 
     def _fail(self, order: Order, error: str, now: float) -> None:
         self._link.send(Failed(assignment=order.assignment, error=error[:2000]))
-        self._work_over(order.assignment, now)
+        self._job_over(now)
 
-    def _work_over(self, assignment: AssignmentId, now: float) -> None:
-        if self._job is not None and self._job.order.assignment == assignment:
-            self._job = None
+    def _work_over(self, number: AssignmentId, now: float) -> None:
+        if self._job is not None and self._job.number == number:
+            self._job_over(now)
+
+    def _job_over(self, now: float) -> None:
+        self._job = None
         self._advance(now)
 
     def _pulled(self, pull: Pull) -> int:
@@ -621,40 +618,5 @@ class MemberLogic:
         return len(data)
 
 
-def _word(order: Order) -> Literal["train", "evaluate", "initialize"]:
-    if isinstance(order, Train):
-        return "train"
-    return "evaluate" if isinstance(order, Evaluate) else "initialize"
-
-
-def _round(order: Order) -> int:
-    return 0 if isinstance(order, Initialize) else order.round
-
-
-def _work(order: Order, download: Download, upload: Encoding | None) -> Work:
-    if isinstance(order, Initialize):
-        return Work(kind="initialize", assignment=order.assignment, seed=order.seed)
-    parameters = download.parameters
-    if parameters is not None and download.encoded is None:
-        parameters = parameters.read_only()
-    if isinstance(order, Evaluate):
-        return Work(
-            kind="evaluate",
-            assignment=order.assignment,
-            round=order.round,
-            version=order.version,
-            parameters=parameters,
-            encoded=download.encoded,
-        )
-    return Work(
-        kind="train",
-        assignment=order.assignment,
-        round=order.round,
-        version=order.version,
-        seed=order.seed,
-        parameters=parameters,
-        vectors=download.vectors,
-        settings=order.settings,
-        encoded=download.encoded,
-        upload=upload,
-    )
+def _newer(one: Order, other: Order) -> Order:
+    return one if one.assignment > other.assignment else other

@@ -136,10 +136,9 @@ class TaskHost:
         """The assignment does not count: forget what it left."""
         self._pending.pop(assignment, None)
 
-    def settle(self, counted: AssignmentId | None, version: int) -> None:
+    def settle(self, counted: AssignmentId, version: int) -> None:
         """What the next piece of work begins with is decided: work from `version`, after `counted`."""
-        if counted is not None:
-            self.keep(counted)
+        self.keep(counted)
         self._pending = {
             assignment: kept for assignment, kept in self._pending.items() if kept.version >= version
         }

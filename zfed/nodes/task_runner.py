@@ -70,7 +70,7 @@ class TaskRunner:
         """The assignment does not count: forget what it left."""
         self._calls.put(lambda: self._host.drop(assignment))
 
-    def settle(self, counted: AssignmentId | None, version: int) -> None:
+    def settle(self, counted: AssignmentId, version: int) -> None:
         """Work from `version` comes next, and `counted` is the last that counts."""
         self._calls.put(lambda: self._host.settle(counted, version))
 

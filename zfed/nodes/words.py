@@ -421,11 +421,11 @@ class DropState:
 class SettleState:
     """An order to train from `version` is here: what earlier assignments left is decided now.
 
-    `counted` is the last one that counts, None if the order names none; those that started from an older
-    version and are not that one never will.
+    `counted` is the last one that counts; those that started from an older version and are not that one
+    never will.
     """
 
-    counted: AssignmentId | None
+    counted: AssignmentId
     version: int
 
 

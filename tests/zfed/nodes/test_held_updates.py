@@ -6,8 +6,8 @@ from zfed.wire.transfer import Shelf
 BLOB = Blob(id="x", bytes=1, digest="xxh3-128:" + "0" * 32)
 
 
-def train(number, *, round=1, version=0, counted=None):
-    model = Vector(name="model", layout=BLOB, data=BLOB)
+def train(number, *, round=1, version=0, data=BLOB):
+    model = Vector(name="model", layout=BLOB, data=data)
     return Train(
         assignment=(1, number),
         round=round,
@@ -15,7 +15,6 @@ def train(number, *, round=1, version=0, counted=None):
         model=model,
         seed=0,
         timeout_s=1.0,
-        counted=counted,
     )
 
 
@@ -54,6 +53,13 @@ def test_update_of_the_same_round_and_version_is_found_under_any_number():
     assert updates.find(train(9, round=4, version=4)) is None
 
 
+def test_update_from_another_model_of_the_same_version_is_not_found():
+    _, updates = held()
+    updates.hold(train(1, round=4, version=3), done(1))
+    other = Blob(id="x", bytes=1, digest="xxh3-128:" + "1" * 32)
+    assert updates.find(train(9, round=4, version=3, data=other)) is None
+
+
 def test_renamed_update_keeps_its_bytes_and_its_round():
     shelf, updates = held()
     first = updates.hold(train(1, round=4), done(1))
@@ -71,11 +77,10 @@ def test_order_settles_the_update_that_counted_and_those_of_older_versions():
     older = updates.hold(train(1, round=3, version=2), done(1))
     updates.hold(train(2, round=4, version=3), done(2))
     same = updates.hold(train(3, round=4, version=3), done(3))
-    order = train(9, round=4, version=3, counted=(1, 2))
-    assert set(updates.settle_before(order)) == {(1, 1), (1, 2)}
+    assert set(updates.settle_before(3, (1, 2))) == {(1, 1), (1, 2)}
     assert list(updates) == [same]
     assert pulled(shelf, older.vectors[0].data) is None
-    assert updates.settle_before(order) == []
+    assert updates.settle_before(3, (1, 2)) == []
 
 
 def test_first_model_is_never_taken_for_a_rounds_update():

@@ -370,7 +370,69 @@ def test_what_is_here_already_is_not_pulled_again():
     assert bench.said(Pull) == []
 
 
-def test_evaluation_is_reported_and_nothing_is_held():
+def evaluate(number=1, **changes):
+    fields = {
+        "assignment": (1, number),
+        "round": 1,
+        "version": 1,
+        "subject": "federated",
+        "model": vector("model", MODEL.moving, "model:1"),
+        "frozen": vector("frozen", MODEL.frozen, "frozen"),
+    }
+    return Evaluate(**{**fields, **changes})
+
+
+def evaluated_by_the_task(number=1):
+    return WorkDone(
+        assignment=(1, number), vectors=(), examples=4, steps=0, seconds=0.5, metrics={"loss": 1.0}
+    )
+
+
+def evaluator_with_a_result():
+    bench = Bench().welcome()
+    bench.say(evaluate())
+    bench.bring(*BLOBS)
+    bench.handle(evaluated_by_the_task())
+    assert len(bench.said(Evaluated)) == 1
+    bench.forget()
+    return bench
+
+
+def test_evaluation_is_told_again_on_every_session_until_it_is_accepted():
+    bench = again(again(evaluator_with_a_result()))
+    assert [result.assignment for result in bench.said(Evaluated)] == [(1, 1)]
+    bench.say(Accepted(assignment=(1, 1)))
+    assert again(bench).said(Evaluated) == []
+
+
+def test_evaluation_that_is_asked_for_again_is_told_again_and_not_done_again():
+    bench = evaluator_with_a_result()
+    bench.say(evaluate())
+    assert [result.metrics for result in bench.said(Evaluated)] == [{"loss": 1.0}]
+    assert bench.of(StartWork) == []
+
+
+def test_evaluation_that_ends_without_a_session_is_told_on_the_next():
+    bench = Bench().welcome()
+    bench.say(evaluate())
+    bench.bring(*BLOBS)
+    bench.handle(RouteGone(b""))
+    bench.handle(evaluated_by_the_task())
+    assert bench.said(Evaluated) == []
+    bench.wait(1.0)
+    bench.welcome()
+    assert len(bench.said(Evaluated)) == 1
+
+
+@pytest.mark.parametrize("end", ["cancel", "run"])
+def test_evaluation_that_nobody_wants_any_more_is_forgotten(end):
+    bench = evaluator_with_a_result()
+    if end == "cancel":
+        bench.say(Cancel(assignment=(1, 1), reason="closed"))
+    assert again(bench, run="another" if end == "run" else "run").said(Evaluated) == []
+
+
+def test_evaluation_is_reported_and_no_update_is_held():
     bench = Bench().welcome()
     order = train()
     bench.say(
@@ -507,9 +569,16 @@ def test_order_that_says_what_counted_settles_it_before_it_is_begun():
 
 def test_order_from_a_newer_version_ends_an_update_that_did_not_count():
     bench = offered()
-    bench.say(train(5, version=1, round=2))
-    assert bench.of(SettleState) == [SettleState(None, 1)]
+    bench.say(train(5, version=1, round=2, counted=(1, 0)))
+    assert bench.of(SettleState) == [SettleState((1, 0), 1)]
     assert again(bench).said(Update) == []
+
+
+def test_order_that_names_nothing_that_counted_settles_nothing():
+    bench = offered()
+    bench.say(train(5, version=1, round=2))
+    assert bench.of(SettleState) == []
+    assert len(again(bench).said(Update)) == 1
 
 
 # ---- models that cannot be used -------------------------------------------------------------------
@@ -633,6 +702,65 @@ def test_run_of_the_same_name_and_another_key_is_another_run():
     assert len(again(bench, run_key="a").said(Update)) == 1
     assert again(bench, run_key="b").said(Update) == []
     assert bench.of(DropState) == [DropState((1, 1))]
+
+
+def test_training_at_hand_takes_the_number_of_a_coordinator_that_lost_the_old_one():
+    bench = again(working())
+    bench.say(train(assignment=(2, 1)))
+    assert (bench.of(StartWork), bench.of(StopWork)) == ([], [])
+    bench.finished(1)
+    assert [update.assignment for update in bench.said(Update)] == [(2, 1)]
+    assert bench.of(RenameState) == [RenameState((1, 1), (2, 1))]
+    bench.say(Committed(assignment=(2, 1), version=1))
+    assert bench.of(KeepState) == [KeepState((2, 1))]
+
+
+def test_number_that_was_given_up_is_not_taken_back_when_it_comes_late():
+    bench = working()
+    bench.say(train(5))
+    bench.say(train(1))
+    bench.finished(1)
+    assert [update.assignment for update in bench.said(Update)] == [(1, 5)]
+
+
+def test_training_at_hand_under_a_new_number_is_stopped_by_that_number():
+    bench = working()
+    bench.say(train(5))
+    bench.say(Cancel(assignment=(1, 1), reason="closed"))
+    assert bench.of(StopWork) == []
+    bench.say(Cancel(assignment=(1, 5), reason="closed"))
+    assert bench.of(StopWork) == [StopWork((1, 1))]  # the task knows it under this one
+
+
+def test_download_goes_on_under_a_new_number():
+    bench = Bench().welcome()
+    bench.say(train())
+    bench.bring(("model:0", MOVING))
+    bench = again(bench)
+    bench.say(train(assignment=(2, 1)))
+    assert {pull.blob for pull in bench.said(Pull)} == {"frozen"}
+    bench.bring(*BLOBS)
+    assert [effect.work.assignment for effect in bench.of(StartWork)] == [(2, 1)]
+
+
+def test_queued_training_is_done_once_under_its_newest_number():
+    bench = working()
+    later = {"version": 1, "round": 2}
+    bench.say(train(5, **later))
+    bench.say(train(6, **later))
+    bench.finished(1)
+    bench.bring(*BLOBS)
+    assert [effect.work.assignment for effect in bench.of(StartWork)] == [(1, 6)]
+
+
+def test_another_model_of_the_same_version_is_another_training():
+    bench = working()
+    other = ParameterBuffer.filled(MODEL.layout.moving, {"w": np.zeros(4, np.float32)})
+    order = train(5, model=vector("model", other, "model:0'"))
+    bench.say(order)
+    bench.finished(1)
+    bench.bring(*BLOBS, ("model:0'", other.data.tobytes()))
+    assert [effect.work.assignment for effect in bench.of(StartWork)] == [(1, 5)]
 
 
 def test_order_of_another_run_is_not_taken_for_that_of_the_same_number_at_work():

@@ -131,7 +131,7 @@ def test_order_decides_what_became_of_earlier_work():
     desk.do(1)
     desk.host.settle((1, 1), 0)
     assert seen(desk.do(2)) == (2, 2)
-    desk.host.settle(None, 0)  # from the same version: it may still count
+    desk.host.settle((1, 1), 0)  # 2 started from the same version: it may still count
     desk.host.keep((1, 2))
     assert seen(desk.do(3)) == (3, 3)
     desk.host.settle((1, 2), 1)  # 3 started from an older version, and is not what counted

@@ -1,0 +1,136 @@
+"""One order of a worker or evaluator, from the pull of what it names to the task's answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from zfed.compression import Encoding
+from zfed.nodes.download import Download
+from zfed.nodes.words import Phase, Work, WorkProgress
+from zfed.wire.messages import AssignmentId, Evaluate, Initialize, Pong, Train
+
+Order: TypeAlias = Initialize | Train | Evaluate
+
+
+@dataclass
+class Job:
+    """The order at hand: pulling its vectors, at work in the task, or waiting for the task to stop.
+
+    Attributes:
+        order: It may get another number while it is at hand.
+        download: What it names.
+        upload: How its update is to be encoded, None if it is not.
+        number: Under which the task works on it, once it does.
+        progress: What the task said last.
+    """
+
+    order: Order
+    download: Download
+    upload: Encoding | None = None
+    stage: Literal["download", "work", "stopping"] = "download"
+    number: AssignmentId | None = None
+    progress: WorkProgress | None = None
+
+    def works_on(self, order: Order) -> bool:
+        """Whether what is being done is what an order asks for, maybe under another number."""
+        if self.stage == "download":
+            return same_training(self.order, order) and names_the_same(self.order, order)
+        return self.stage == "work" and same_training(self.order, order)
+
+    @property
+    def phase(self) -> Phase:
+        """What is being done for the order."""
+        order = self.order
+        subject = order.subject if isinstance(order, Evaluate) else ""
+        if self.stage == "download":
+            return Phase("download", order.assignment, round_of(order), subject, self.download.nbytes)
+        return Phase(word(order), order.assignment, round_of(order), subject)
+
+    def pong(self, number: int) -> Pong:
+        """The answer to a PING."""
+        if self.stage == "download":
+            return Pong(
+                number=number,
+                work="download",
+                assignment=self.order.assignment,
+                done=self.download.nreceived,
+                total=self.download.nbytes,
+            )
+        progress = self.progress
+        return Pong(
+            number=number,
+            work=word(self.order),
+            assignment=self.order.assignment,
+            done=progress.done if progress else 0,
+            total=progress.total if progress else 0,
+            metrics=progress.metrics if progress else {},
+        )
+
+    def begin(self) -> Work:
+        """Hand the order to the task, under the number that it has now."""
+        self.stage = "work"
+        self.number = self.order.assignment
+        return _work(self.order, self.download, self.upload)
+
+
+def word(order: Order) -> Literal["train", "evaluate", "initialize"]:
+    """What an order asks for."""
+    if isinstance(order, Train):
+        return "train"
+    return "evaluate" if isinstance(order, Evaluate) else "initialize"
+
+
+def round_of(order: Order) -> int:
+    """The round of an order, 0 of the first model."""
+    return 0 if isinstance(order, Initialize) else order.round
+
+
+def same_training(one: Order, other: Order) -> bool:
+    """Whether two orders ask for the same training: its seed follows from round, node and version.
+
+    A coordinator that fell back to an older version may make another one of the same number, so the models
+    are compared too.
+    """
+    return (
+        isinstance(one, Train)
+        and isinstance(other, Train)
+        and (one.round, one.version) == (other.round, other.version)
+        and one.model.data.digest == other.model.data.digest
+    )
+
+
+def names_the_same(one: Order, other: Order) -> bool:
+    """Whether two orders name the same vectors, so that what was pulled for one will do for the other."""
+    if isinstance(one, Train) and isinstance(other, Train):
+        return (one.model, one.frozen, one.vectors) == (other.model, other.frozen, other.vectors)
+    return one == other
+
+
+def _work(order: Order, download: Download, upload: Encoding | None) -> Work:
+    if isinstance(order, Initialize):
+        return Work(kind="initialize", assignment=order.assignment, seed=order.seed)
+    parameters = download.parameters
+    if parameters is not None and download.encoded is None:
+        parameters = parameters.read_only()
+    if isinstance(order, Evaluate):
+        return Work(
+            kind="evaluate",
+            assignment=order.assignment,
+            round=order.round,
+            version=order.version,
+            parameters=parameters,
+            encoded=download.encoded,
+        )
+    return Work(
+        kind="train",
+        assignment=order.assignment,
+        round=order.round,
+        version=order.version,
+        seed=order.seed,
+        parameters=parameters,
+        vectors=download.vectors,
+        settings=order.settings,
+        encoded=download.encoded,
+        upload=upload,
+    )
