@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Final, get_args
 
@@ -12,9 +13,17 @@ from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.upload_plan import planner_of
-from zfed.nodes.words import Job, SpillJob
-from zfed.simulation.driven import Driven, Told
-from zfed.transport.memory import MemoryNetwork, VirtualClock
+from zfed.nodes.words import (
+    Finish,
+    Job,
+    JobResult,
+    OpenSpill,
+    ReleaseSpill,
+    SpillJob,
+    SpillResult,
+    WriteSpill,
+)
+from zfed.simulation.driven import Driven, World
 
 COORDINATOR: Final = "coordinator"
 
@@ -23,35 +32,75 @@ FREE_MEMORY: Final = 1 << 40
 
 
 class SimulatedCoordinator(Driven):
-    """A coordinator with its numbers and files; jobs take no virtual time."""
+    """One start of a coordinator. Its jobs are steps of their own, so that others may fall between them."""
 
-    def __init__(
-        self,
-        config: CoordinatorConfig,
-        directory: RunDirectory,
-        clock: VirtualClock,
-        network: MemoryNetwork,
-        trace: list[Told],
-    ) -> None:
+    def __init__(self, config: CoordinatorConfig, directory: RunDirectory, world: World) -> None:
         initial = Path(config.run.initial) if config.run.initial else None
         self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
         plan_uploads = planner_of(config, self.aggregation.strategy, FREE_MEMORY)
         logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation())
-        super().__init__(COORDINATOR, logic, clock, trace)
-        listener = network.listen(self.receive)
+        super().__init__(COORDINATOR, logic, world)
+        listener = world.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close
         self._spills = SpillJobs(directory.path)
+        self._numbers = _Thread(self)
+        self._spilling = _Thread(self)
         self._perform = {
-            **{kind: self._job for kind in get_args(Job)},
-            **{kind: self._spill for kind in get_args(SpillJob)},
+            **{kind: self._numbers.add for kind in get_args(Job)},
+            **{kind: self._spilling.add for kind in get_args(SpillJob)},
         }
 
-    def _job(self, job: Job) -> None:
-        result = self.aggregation.perform(job)
+    @property
+    def jobs(self) -> int:
+        """How many wait to be done beside the pump."""
+        return len(self._numbers.jobs) + len(self._spilling.jobs)
+
+    def perform(self, job: Job | SpillJob) -> None:
+        """Do a job; the logic hears what came of it."""
+        result: JobResult | SpillResult | None
+        match job:
+            case OpenSpill() | WriteSpill() | ReleaseSpill():
+                result = self._spills.perform(job)
+            case _:
+                result = self.aggregation.perform(job)
+        if self._world.watch is not None:
+            self._world.watch.has_done(self, job)
         if result is not None:
             self.post(result)
 
-    def _spill(self, job: SpillJob) -> None:
-        result = self._spills.perform(job)
-        if result is not None:
-            self.post(result)
+    def _finish(self, finish: Finish) -> None:
+        """As the program does: whatever was ordered is done before it ends."""
+        super()._finish(finish)
+        self._numbers.drain()
+        self._spilling.drain()
+        self.aggregation.finish()
+
+
+class _Thread:
+    """Jobs done one after another, each when its virtual time is over."""
+
+    def __init__(self, coordinator: SimulatedCoordinator) -> None:
+        self._coordinator = coordinator
+        self.jobs: deque[Job | SpillJob] = deque()
+
+    def add(self, job: Job | SpillJob) -> None:
+        self.jobs.append(job)
+        if len(self.jobs) == 1:
+            self._begin()
+
+    def drain(self) -> None:
+        while self.jobs:
+            self._coordinator.perform(self.jobs.popleft())
+
+    def _begin(self) -> None:
+        coordinator, world = self._coordinator, self._coordinator._world
+        done_at = world.clock.now + world.job_s(self.jobs[0])
+        world.clock.at(done_at, lambda: coordinator.run(self._do))
+
+    def _do(self) -> None:
+        if not self.jobs:
+            return  # done at the end
+        self._coordinator.perform(self.jobs[0])
+        self.jobs.popleft()
+        if self.jobs:
+            self._begin()

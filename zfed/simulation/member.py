@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from zfed.nodes.introduction import introduction
 from zfed.nodes.member_logic import MemberLogic
@@ -25,13 +23,9 @@ from zfed.nodes.words import (
     WorkStopped,
 )
 from zfed.partition import Partition
-from zfed.simulation.driven import Driven, Told
+from zfed.simulation.driven import Driven, World
 from zfed.task import NodeKind, Setup, Task
-from zfed.transport.memory import MemoryNetwork, VirtualClock
 from zfed.wire.messages import AssignmentId
-
-WorkSeconds: TypeAlias = Callable[[str, Work], float]
-"""Virtual seconds that a node of this name takes for a piece of work."""
 
 
 @dataclass(frozen=True)
@@ -53,25 +47,17 @@ class MemberPlan:
 class SimulatedMember(Driven):
     """One start of a worker or evaluator: its logic, its task, its end of the network."""
 
-    def __init__(
-        self,
-        plan: MemberPlan,
-        clock: VirtualClock,
-        network: MemoryNetwork,
-        trace: list[Told],
-        random: random.Random,
-        work_s: WorkSeconds,
-    ) -> None:
+    def __init__(self, plan: MemberPlan, world: World) -> None:
         self._host = TaskHost(
             plan.task(),
             Setup(node=plan.name, kind=plan.kind, partition=plan.partition),
-            clock=lambda: clock.now,
+            clock=lambda: world.clock.now,
         )
         prepared = self._host.prepare()
         hello = introduction(
             node=plan.name,
             kind=plan.kind,
-            instance=f"{random.getrandbits(128):032x}",
+            instance=f"{world.random.getrandbits(128):032x}",
             partition=plan.partition,
             prepared=prepared,
             compress=plan.compress,
@@ -85,12 +71,11 @@ class SimulatedMember(Driven):
             stay=plan.stay,
             limit_up=plan.limit_up,
             limit_down=plan.limit_down,
-            jitter=lambda: random.uniform(0.5, 1.5),
+            jitter=lambda: world.random.uniform(0.5, 1.5),
         )
-        super().__init__(plan.name, logic, clock, trace)
-        connector = network.connector(plan.name, self.receive)
+        super().__init__(plan.name, logic, world)
+        connector = world.network.connector(plan.name, self.receive)
         self._send, self._disconnect = connector.send, connector.disconnect
-        self._work_s = work_s
         self._working: Work | None = None
         self._perform = {
             Connect: lambda effect: connector.open(),
@@ -111,10 +96,11 @@ class SimulatedMember(Driven):
         for event in events:
             if isinstance(event, WorkProgress):
                 self.post(event)
-        took_s, result = self._work_s(self._name, work), events[-1]
+        took_s, result = self._world.work_s(self.name, work), events[-1]
         if isinstance(result, WorkDone):
             result = replace(result, seconds=took_s)
-        self._clock.at(self._clock.now + took_s, lambda: self._end(work, result))
+        done_at = self._clock.now + took_s
+        self._clock.at(done_at, lambda: self.run(lambda: self._end(work, result)))
 
     def _end(self, work: Work, event: WorkEvent) -> None:
         if self._working is work:

@@ -18,7 +18,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from zfed.checkpoint import RunDirectory
 from zfed.config import CoordinatorConfig
@@ -28,10 +28,13 @@ from zfed.nodes.words import Finish, StopRequested
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.simulation.coordinator import COORDINATOR, SimulatedCoordinator
-from zfed.simulation.driven import Told
-from zfed.simulation.member import MemberPlan, SimulatedMember, WorkSeconds
+from zfed.simulation.driven import Driven, JobSeconds, Told, Watch, WorkSeconds
+from zfed.simulation.fake_disk import FakeDisk, ProcessDied
+from zfed.simulation.member import MemberPlan, SimulatedMember
 from zfed.task import NodeKind, Task
 from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
+
+FIRST_WALL_CLOCK_S: Final = 1.8e9
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,18 @@ class Simulation:
     """One coordinator at a time, and many nodes, under one virtual clock.
 
     Args:
-        seed: Of the network, of back-off times and of the instance numbers of nodes.
+        seed: Of the network, back-off times, the instance numbers of nodes and what power cuts leave.
         faults: How bad all links are; change `network.faults` to make them better or worse.
         work_s: How long tasks take.
+        job_s: How long the coordinator's jobs beside its pump take.
 
     Attributes:
         clock: The time of all nodes.
         network: What connects them.
         trace: Everything that was told, in order.
+        watch: Sees all that nodes take in and do.
+        when_died: Is told the name of each node that dies, not of one that has ended.
+        wall_offset_s: How wrong the clocks on all walls are.
     """
 
     def __init__(
@@ -62,14 +69,24 @@ class Simulation:
         seed: int = 0,
         faults: LinkFaults | None = None,
         work_s: WorkSeconds = lambda node, work: 1.0,
+        job_s: JobSeconds = lambda job: 0.0,
     ) -> None:
         self.clock = VirtualClock()
         self.network = MemoryNetwork(self.clock, seed=seed, faults=faults)
         self.trace: list[Told] = []
         self.work_s = work_s
+        self.job_s = job_s
         self.random = random.Random(f"nodes:{seed}")
-        self._nodes: dict[str, SimulatedMember] = {}
-        self._plans: dict[str, MemberPlan] = {}
+        self.watch: Watch | None = None
+        self.when_died: Callable[[str], None] = lambda node: None
+        self.wall_offset_s = 0.0
+        self._starts: dict[str, Callable[[], Driven]] = {}
+        self._nodes: dict[str, Driven] = {}
+        self._disks: dict[str, FakeDisk] = {}
+        self._without_power: set[str] = set()
+        self._coordinator: SimulatedCoordinator | None = None
+
+    # ---- nodes ----------------------------------------------------------------------------------
 
     def add(
         self,
@@ -89,7 +106,7 @@ class Simulation:
 
         Two nodes may have one name; `crash`, `restart` and `stop` then mean the one started last.
         """
-        self._plans[name] = MemberPlan(
+        plan = MemberPlan(
             name,
             task,
             kind,
@@ -101,35 +118,108 @@ class Simulation:
             limit_up,
             limit_down,
         )
+        self._starts[name] = lambda: SimulatedMember(plan, self)
         self.restart(name)
+
+    def host(self, config: CoordinatorConfig, open_run: Callable[[FakeDisk], RunDirectory]) -> None:
+        """Start a coordinator now.
+
+        Args:
+            config: Its configuration.
+            open_run: Makes or resumes its run directory, at each of its starts.
+        """
+
+        def start() -> Driven:
+            directory = open_run(self.disk_of(COORDINATOR))
+            self._coordinator = SimulatedCoordinator(config, directory, self)
+            return self._coordinator
+
+        self._starts[COORDINATOR] = start
+        self.restart(COORDINATOR)
+
+    def restart(self, name: str) -> None:
+        """Start a node (again), with nothing but what is on its disk."""
+        self._nodes.pop(name, None)
+        try:
+            node = self._nodes[name] = self._starts[name]()
+        except ProcessDied:
+            self._gone(name)
+        else:
+            node.start()
+
+    def crash(self, name: str, *, power_cut: bool = False) -> None:
+        """The node is gone in this instant, if it was there; its connections break.
+
+        With `power_cut` its disk forgets what was not synced, or tears it.
+        """
+        if name in self._nodes:
+            if power_cut:
+                self._without_power.add(name)
+            self._nodes[name].crash()
+
+    def doom(self, name: str, *, effects: int = 0, disk_calls: int = 0, power_cut: bool = False) -> None:
+        """The node will die before the so-manieth effect from now, or at such a point of its disk calls."""
+        if power_cut:
+            self._without_power.add(name)
+        self._nodes[name].dies_in = effects
+        self.disk_of(name).dies_in = disk_calls
+
+    def spare(self, name: str) -> None:
+        """The node will not die, whatever it was doomed to."""
+        self._without_power.discard(name)
+        self.disk_of(name).dies_in = 0
+        if name in self._nodes:
+            self._nodes[name].dies_in = 0
+
+    def freeze(self, name: str) -> None:
+        """The node's process stands still; what comes to it waits."""
+        self._nodes[name].freeze()
+
+    def thaw(self, name: str) -> None:
+        """The node's process goes on, if it still is there."""
+        if name in self._nodes:
+            self._nodes[name].thaw()
+
+    def stop(self, name: str, reason: str = "asked to stop") -> None:
+        """Ask the node to stop, as Ctrl-C does."""
+        self._nodes[name].handle(StopRequested(reason))
+
+    def is_running(self, name: str) -> bool:
+        """True if the node was started and has neither ended nor died."""
+        return name in self._nodes and self._nodes[name].is_running
+
+    def finish_of(self, name: str) -> Finish | None:
+        """How the node's last start ended; None if it has not ended, or died."""
+        return self._nodes[name].finish if name in self._nodes else None
+
+    def disk_of(self, name: str) -> FakeDisk:
+        """The disk of a node's machine, as its process sees it now."""
+        return self._disks.setdefault(name, FakeDisk())
+
+    def wall_clock(self) -> float:
+        """What the clocks on all walls show, in seconds since 1970."""
+        return FIRST_WALL_CLOCK_S + self.clock.now + self.wall_offset_s
+
+    def died(self, node: Driven) -> None:
+        """The process of a node is gone."""
+        if self._nodes.get(node.name) is node:
+            if node.finish is None:
+                del self._nodes[node.name]
+            self._gone(node.name, ended=node.finish is not None)
+
+    def _gone(self, name: str, *, ended: bool = False) -> None:
+        disk = self.disk_of(name)
+        without_power = name in self._without_power
+        self._without_power.discard(name)
+        self._disks[name] = disk.after_power_cut(self.random) if without_power else disk.after_kill()
+        if not ended:
+            self.when_died(name)
+
+    # ---- time -----------------------------------------------------------------------------------
 
     def at(self, time: float, call: Callable[[], None]) -> None:
         """Do something, for instance crash a node, when it is `time`."""
         self.clock.at(time, call)
-
-    def crash(self, node: str) -> None:
-        """The node is gone in this instant; its connection breaks."""
-        self._nodes[node].crash()
-
-    def restart(self, node: str) -> None:
-        """Start the node (again), with nothing left of what it knew."""
-        self._nodes[node] = SimulatedMember(
-            self._plans[node],
-            self.clock,
-            self.network,
-            self.trace,
-            self.random,
-            lambda name, work: self.work_s(name, work),  # whatever it is by then
-        )
-        self._nodes[node].start()
-
-    def stop(self, node: str, reason: str = "asked to stop") -> None:
-        """Ask the node to stop, as Ctrl-C does."""
-        self._nodes[node].handle(StopRequested(reason))
-
-    def finish_of(self, node: str) -> Finish | None:
-        """How the node's last start ended; None if it has not ended, or crashed."""
-        return self._nodes[node].finish
 
     def run(
         self, config: CoordinatorConfig, directory: RunDirectory, *, until: float = math.inf
@@ -144,13 +234,20 @@ class Simulation:
         Raises:
             RunFailedError: If it has not.
         """
-        coordinator = SimulatedCoordinator(config, directory, self.clock, self.network, self.trace)
-        coordinator.start()
-        while coordinator.finish is None:
+        self.host(config, lambda disk: directory)
+        return self.wait(until=until)
+
+    def wait(self, *, until: float = math.inf) -> SimulatedEnd:
+        """Let time pass until the coordinator, one of its starts, has ended.
+
+        Raises:
+            RunFailedError: If it has not ended by `until`.
+        """
+        while self._coordinator is None or self._coordinator.finish is None:
             if not self.clock.step(until):
                 raise RunFailedError(f"the run has not ended at {self.clock.now:g} s, and nothing moves it")
-        coordinator.crash()  # at once: the next coordinator listens at the same place
-        return SimulatedEnd(coordinator.finish, coordinator.aggregation.model)
+        self._coordinator.crash()  # at once: the next coordinator listens at the same place
+        return SimulatedEnd(self._coordinator.finish, self._coordinator.aggregation.model)
 
     def settle(self, *, until: float) -> None:
         """Let time pass up to `until`, for instance for nodes to notice that the coordinator is gone."""
