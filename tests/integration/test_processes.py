@@ -200,7 +200,7 @@ def test_what_cannot_start_says_why_and_exits_with_an_error(fleet):
         "in use": (1, "is in use, perhaps by another coordinator; choose another: --bind"),
         "insecure": (2, "add --insecure if you trust everybody on that network"),
         "directory": (1, "cannot make the run directory"),
-        "there already": (1, "is there already"),
+        "there already": (1, "holds a run already"),
         "empty": (1, "alice has no examples"),
         "setting": (2, "width"),
     }

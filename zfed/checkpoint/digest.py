@@ -36,9 +36,15 @@ class ContentHasher:
         return f"{BULK}:{self._hasher.hexdigest()}"
 
 
+def digests_of(buffer: ParameterBuffer) -> Digests:
+    """The digests of a model in memory, in one pass."""
+    hasher = ContentHasher()
+    hasher.update(buffer.moving.data.data)
+    moving = hasher.digest
+    hasher.update(buffer.frozen.data.data)
+    return Digests(hasher.digest, moving)
+
+
 def content_digest(buffer: ParameterBuffer) -> str:
     """`Digests.content` of a model in memory."""
-    content = ContentHasher()
-    content.update(buffer.moving.data.data)
-    content.update(buffer.frozen.data.data)
-    return content.digest
+    return digests_of(buffer).content

@@ -1,22 +1,26 @@
 """The journal of a run: what happened, in order, each line with a checksum.
 
-A line is one JSON object whose first key is `crc`: `{"crc":"1f0a22b4","event":"joined","node":"alice"}`. The
-checksum is the CRC-32, in eight hexadecimal digits, of the same line without it:
-`{"event":"joined","node":"alice"}`. So any JSON tool reads the journal, and `read_journal` sees damage.
+A line is one JSON object whose first key is `crc`:
+`{"crc":"6c957829","event":"joined","node":"alice","at":"1970-01-01T00:00:00Z"}`. The checksum is the CRC-32,
+in eight hexadecimal digits, of the same line without it. So any JSON tool reads the journal, and
+`read_journal` sees damage. `at` is the wall clock's time (UTC), for people: clocks are set, so nothing is
+decided by it.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
+import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from zfed.checkpoint.atomic import write_atomically
 from zfed.checkpoint.disk import OS_DISK, Disk
 from zfed.checkpoint.line_file import LineFile
 from zfed.checkpoint.os_errors import translated
@@ -31,27 +35,37 @@ class Journal:
     Args:
         path: Made if it is not there.
         disk: Where it is.
+        wall_clock: Seconds since 1970, for `at`.
     """
 
-    def __init__(self, path: Path, *, disk: Disk = OS_DISK) -> None:
+    def __init__(
+        self, path: Path, *, disk: Disk = OS_DISK, wall_clock: Callable[[], float] = time.time
+    ) -> None:
         self._lines = LineFile(path, disk=disk)
+        self._wall_clock = wall_clock
 
     def append(self, record: Mapping[str, Any], *, sync: bool) -> None:
         """Append a record; with `sync` it is durable when this returns.
 
         Args:
-            record: JSON-ready, with at least one key, none of them "crc".
+            record: JSON-ready, without the keys "crc" and "at".
             sync: False for hints, which a power cut may take back.
 
         Raises:
             CheckpointError: If it cannot be written; see `LineFile`.
         """
-        body = orjson.dumps(dict(record))
-        self._lines.append(b'{"crc":"%08x",%b' % (zlib.crc32(body), body[1:]), sync=sync)
+        self._lines.append(encode_line(record, self._wall_clock()), sync=sync)
 
     def close(self) -> None:
         """Close the file."""
         self._lines.close()
+
+
+def encode_line(record: Mapping[str, Any], now: float) -> bytes:
+    """A record as a line of a journal, without its newline; `now` as of the wall clock."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    body = orjson.dumps({**record, "at": at})
+    return b'{"crc":"%08x",%b' % (zlib.crc32(body), body[1:])
 
 
 @dataclass(frozen=True)
@@ -77,9 +91,33 @@ def read_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
     Raises:
         CheckpointError: If the journal cannot be read or a line is damaged; with the command that drops it.
     """
-    records: list[dict[str, Any]] = []
+    return _checked(path, _read(path, disk))
+
+
+def settle_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
+    """Read and check a journal as `read_journal`, and leave it without a torn line, durably.
+
+    It is written anew, whole: after a crash that followed a failed fsync, what is read back may be in the
+    memory of this machine alone, and then no fsync would bring it to the disk any more.
+
+    Raises:
+        CheckpointError: As `read_journal`, or if it cannot be written; then the journal is as it was.
+    """
+    content = _read(path, disk)
+    contents = _checked(path, content)
+    whole = memoryview(content)[: len(content) - contents.torn_bytes]
+    write_atomically(path, [whole], len(whole), disk=disk)
+    return contents
+
+
+def _read(path: Path, disk: Disk) -> bytes:
     with translated(f"cannot read {path}"):
-        *lines, torn = disk.read(path).split(b"\n")
+        return disk.read(path)
+
+
+def _checked(path: Path, content: bytes) -> JournalContents:
+    records: list[dict[str, Any]] = []
+    *lines, torn = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
         record = checked_record(line)
         if record is None:
@@ -101,6 +139,11 @@ def checked_record(line: bytes) -> dict[str, Any] | None:
 
 
 def _damage(path: Path, number: int) -> str:
+    if number == 1:
+        return (
+            f"line 1 of {path} is damaged: its checksum is wrong, and no run can be resumed without it. The"
+            f" models are still in {path.parent / 'models'}: begin a new run with --run DIR --initial FILE"
+        )
     journal, kept = shlex.quote(str(path)), shlex.quote(f"{path}.damaged")
     return (
         f"line {number} of {path} is damaged: its checksum is wrong. To drop it and all that follows:"

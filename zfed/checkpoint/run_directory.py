@@ -2,55 +2,50 @@
 
 Rules:
 
-1. A version's model and state are durable before `commit` names them; `commit` is the only moment at which a
-   version comes to be. Nobody is told of a version before.
+1. A run comes to be with the first line of its journal, a version with its `committed` line. Model and state
+   are durable before; nobody is told of a version before.
 2. Nothing in here is ever changed in place: files appear whole, journals grow by whole lines.
 3. One process at a time owns the folder.
+4. At whatever instant a process is killed, `create` or `resume` goes on from what it has left.
 
-    runs/<run id>/
-      run.toml            the resolved configuration
-      journal.jsonl       what happened; see `zfed.checkpoint.journal`
-      models/             v00000.safetensors, ...
-      state/              v00000.safetensors, ...: strategy state and float32 masters
-      updates/            r00001-alice.safetensors, ...: workers' own models waiting for evaluation
-      metrics.jsonl       one line per round and per evaluation
-      model.safetensors   the last model, once the run is done
-      lock                held by the process that owns the folder
+What lies where: `zfed.checkpoint.run_files`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
-import shutil
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
-from urllib.parse import quote
 
 import orjson
 
-from zfed.checkpoint.atomic import link_atomically, write_atomically
+from zfed.checkpoint.atomic import link_atomically
 from zfed.checkpoint.digest import Digests
 from zfed.checkpoint.disk import OS_DISK, Disk
+from zfed.checkpoint.history import History
 from zfed.checkpoint.journal import Journal
 from zfed.checkpoint.line_file import LineFile
 from zfed.checkpoint.lock import FolderLock
+from zfed.checkpoint.new_run import holds_run, lay_out, make_run_folder, refuse_what_is_there
 from zfed.checkpoint.os_errors import translated
+from zfed.checkpoint.recovery import recover
+from zfed.checkpoint.run_files import RunFiles, version_of
 from zfed.checkpoint.safetensors_file import map_model, write_arrays, write_model
+from zfed.checkpoint.saved_model import SavedModel, SavedVersion, map_saved, newest_intact
 from zfed.errors import CheckpointError, UsageError
 from zfed.params import ParameterBuffer
 from zfed.params.dtypes import Array
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_LONGEST_FILE_PART: Final = 200  # file systems allow names of 255 bytes
 
 
-class RunDirectory:
-    """Writes one run to disk; made by `create`, closed by `close` or a with statement.
+class RunDirectory(RunFiles):
+    """Writes one run to disk; made by `create` or `resume`, closed by `close` or a with statement.
 
     Files of different versions may be written from different threads; `journal`, `commit`, `record_metrics`
     and `next_incarnation` belong to one thread.
@@ -59,93 +54,159 @@ class RunDirectory:
         path: The folder.
         run_id: Its name.
         disk: Where the folder is.
-        journal: What happened in this run.
+        key: 32 hexadecimal digits that tell this run from others of its name.
+        journal: What happens in this run.
+        history: The journal lines of earlier starts that still count, oldest first, without the very first.
+        torn_bytes: Length of a last journal line that was never finished and is gone now, 0 if none was.
     """
 
-    def __init__(self, path: Path, *, disk: Disk = OS_DISK) -> None:
-        """Take hold of a folder that `create` has just laid out."""
-        self.path = path
-        self.run_id = path.name
+    def __init__(
+        self,
+        files: RunFiles,
+        past: History,
+        *,
+        torn_bytes: int,
+        held: ExitStack,
+        disk: Disk,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        """Open what `create` or `resume` has prepared; `held` holds the folder, and is closed with this."""
+        super().__init__(files.path)
         self.disk = disk
-        self._incarnation = 0
-        self._saved: set[int] = set()
-        with ExitStack() as opened:
-            opened.callback(FolderLock(path, disk=disk).close)
-            self.journal = Journal(path / "journal.jsonl", disk=disk)
-            opened.callback(self.journal.close)
+        self.key = past.key
+        self.history = past.lines[1:]
+        self.torn_bytes = torn_bytes
+        self._committed = past.committed
+        self._digests = {version: str(line["model"]) for version, line in past.committed.items()}
+        self._incarnation = past.incarnation
+        with held:
+            self._saved = self._versions_on_disk()
+            self.journal = Journal(self.journal_path, disk=disk, wall_clock=wall_clock)
+            held.callback(self.journal.close)
             self._metrics = LineFile(self.metrics_path, disk=disk)
-            opened.callback(self._metrics.close)
-            with translated(f"cannot make the files of {path} durable"):
-                disk.sync_folder(path)
-            self._opened = opened.pop_all()
+            held.callback(self._metrics.close)
+            self._opened = held.pop_all()
 
     @classmethod
-    def create(cls, root: Path, run_id: str, config_toml: str, *, disk: Disk = OS_DISK) -> RunDirectory:
-        """Make the folder `root`/`run_id` with an empty journal.
+    def create(
+        cls,
+        root: Path,
+        run_id: str,
+        config_toml: str,
+        *,
+        disk: Disk = OS_DISK,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> RunDirectory:
+        """Begin a run in the folder `root`/`run_id`, which is new, empty, or what a killed start has left.
 
         Args:
             root: Folder of all runs; made if it is not there.
             run_id: 1 to 128 of the characters A-Z a-z 0-9 . _ -, first a letter or digit.
             config_toml: The resolved configuration; kept as it is.
             disk: Where it is to be.
+            wall_clock: Seconds since 1970; for people, nothing is decided by it.
 
         Raises:
             UsageError: If `run_id` cannot name a folder.
-            CheckpointError: If the folder is there already, or cannot be written; then nothing is left.
+            CheckpointError: If the folder holds a run or something else, is in use, or cannot be written;
+                then the same can be tried again.
         """
         if not _RUN_ID.fullmatch(run_id):
             raise UsageError(
                 f"run id {run_id!r}: expected letters, digits, '.', '_' and '-', first a letter or digit"
             )
-        path = root / run_id
-        with translated(
-            f"cannot make the run directory {path}", remedy="choose a folder you can write to: --run DIR"
-        ):
-            _make_folders(root, disk)
-            try:
-                disk.make_folder(path)
-            except FileExistsError:
-                raise CheckpointError(
-                    f"run directory {path} is there already, and resuming a run is not possible yet:"
-                    " choose another with --run DIR, or remove it"
-                ) from None
-        try:
-            return cls._laid_out(path, config_toml, disk)
-        except BaseException:
-            shutil.rmtree(path, ignore_errors=True)
-            raise
+        files = RunFiles(root / run_id)
+        make_run_folder(files, disk=disk)
+        with ExitStack() as held:
+            held.callback(FolderLock(files.path, disk=disk).close)
+            with translated(f"cannot read the run directory {files.path}"):
+                refuse_what_is_there(files, disk=disk)  # another process may have been faster
+            created = lay_out(files, config_toml, now=wall_clock(), disk=disk)
+            past = History([created], where=files.journal_path)
+            return cls(files, past, torn_bytes=0, held=held.pop_all(), disk=disk, wall_clock=wall_clock)
 
     @classmethod
-    def _laid_out(cls, path: Path, config_toml: str, disk: Disk) -> RunDirectory:
-        with translated(f"cannot lay out the run directory {path}"):
-            for folder in ("models", "state", "updates"):
-                disk.make_folder(path / folder)
-            content = config_toml.encode()
-            write_atomically(path / "run.toml", [content], len(content), disk=disk)
-            disk.sync_folder(path.parent)
-        return cls(path, disk=disk)
+    def resume(
+        cls, path: Path, *, disk: Disk = OS_DISK, wall_clock: Callable[[], float] = time.time
+    ) -> RunDirectory:
+        """Go on with a run; see `zfed.checkpoint.recovery` for what is tidied. Call `newest_intact` next.
 
-    @property
-    def metrics_path(self) -> Path:
-        """Where `record_metrics` writes."""
-        return self.path / "metrics.jsonl"
+        Raises:
+            CheckpointError: If there is no run, it is in use, its journal or configuration is damaged, or
+                the disk fails.
+        """
+        files = RunFiles(path)
+        if not holds_run(path, disk=disk):
+            raise CheckpointError(
+                f"there is no run in {path}: it has no journal.jsonl with a first line; name the folder of"
+                " one, or begin one with --run DIR"
+            )
+        with ExitStack() as held:
+            held.callback(FolderLock(path, disk=disk).close)
+            past, torn_bytes = recover(files, disk=disk)
+            return cls(
+                files, past, torn_bytes=torn_bytes, held=held.pop_all(), disk=disk, wall_clock=wall_clock
+            )
 
-    @property
-    def final_model_path(self) -> Path:
-        """Where `publish_final_model` puts it."""
-        return self.path / "model.safetensors"
+    @staticmethod
+    def holds_run(path: Path, *, disk: Disk = OS_DISK) -> bool:
+        """True if a folder holds a run, intact or not: then it is resumed, else created.
 
-    def model_path(self, version: int) -> Path:
-        """File of a model version."""
-        return self.path / "models" / f"v{version:05d}.safetensors"
+        Raises:
+            CheckpointError: If that cannot be found out.
+        """
+        return holds_run(path, disk=disk)
 
-    def state_path(self, version: int) -> Path:
-        """File of the strategy state that belongs to a model version."""
-        return self.path / "state" / f"v{version:05d}.safetensors"
+    # ---- reading back ---------------------------------------------------------------------------
 
-    def update_path(self, round: int, worker: str) -> Path:
-        """File of a worker's own model; whatever the name, it lies in `updates/`."""
-        return self.path / "updates" / f"r{round:05d}-{_file_part(worker)}.safetensors"
+    def newest_intact(self) -> SavedVersion | None:
+        """The version to go on from, checked; None if none was ever committed. Tell `next_incarnation`.
+
+        Raises:
+            CheckpointError: If versions were committed and none is intact.
+        """
+        return newest_intact(self, self._committed, disk=self.disk)
+
+    def served(self, version: int) -> SavedModel:
+        """A committed version that an evaluation still wants: checked, its moving tensors mapped.
+
+        Raises:
+            CheckpointError: If it was not committed, is not there any more, or is damaged.
+        """
+        if version not in self._digests:
+            raise CheckpointError(f"version {version} was not committed in {self.path}")
+        return map_saved(self.model_path(version), self._digests[version], disk=self.disk)
+
+    def own_model(self, round: int, worker: str, digest: str) -> SavedModel:
+        """A worker's own model that an evaluation still wants: checked, its moving tensors mapped.
+
+        Args:
+            round: Its round.
+            worker: Its worker.
+            digest: The content digest that `save_update` returned.
+
+        Raises:
+            CheckpointError: If it is not there or damaged.
+        """
+        return map_saved(self.update_path(round, worker), digest, disk=self.disk)
+
+    def map_version(self, version: int) -> ParameterBuffer:
+        """The moving tensors of a version that this process has saved, read-only, from the page cache.
+
+        Raises:
+            CheckpointError: If the file is not there or no valid model.
+        """
+        return map_model(self.model_path(version), moving_only=True, disk=self.disk)
+
+    def map_update(self, round: int, worker: str) -> ParameterBuffer:
+        """The moving tensors of a worker's own model that this process has saved, as `map_version`.
+
+        Raises:
+            CheckpointError: If the file is not there or no valid model.
+        """
+        return map_model(self.update_path(round, worker), moving_only=True, disk=self.disk)
+
+    # ---- writing --------------------------------------------------------------------------------
 
     def save_model(
         self, version: int, buffer: ParameterBuffer, *, moving: Iterable[Array] | None = None
@@ -178,14 +239,6 @@ class RunDirectory:
         metadata = {"run": self.run_id, "version": str(version)}
         return write_arrays(self.state_path(version), arrays, metadata, disk=self.disk)
 
-    def map_version(self, version: int) -> ParameterBuffer:
-        """The moving tensors of a saved version, read-only and from the page cache.
-
-        Raises:
-            CheckpointError: If the file is not there or no valid model.
-        """
-        return map_model(self.model_path(version), moving_only=True, disk=self.disk)
-
     def save_update(self, round: int, worker: str, buffer: ParameterBuffer) -> Digests:
         """Keep a worker's own model until it is evaluated.
 
@@ -194,14 +247,6 @@ class RunDirectory:
         """
         metadata = {"run": self.run_id, "round": str(round), "worker": worker}
         return write_model(self.update_path(round, worker), buffer, metadata, disk=self.disk)
-
-    def map_update(self, round: int, worker: str) -> ParameterBuffer:
-        """The moving tensors of a worker's own model, as `map_version`.
-
-        Raises:
-            CheckpointError: If the file is not there or no valid model.
-        """
-        return map_model(self.update_path(round, worker), moving_only=True, disk=self.disk)
 
     def drop_updates(self, round: int) -> None:
         """Delete the workers' own models of a round. A file that cannot be deleted stays."""
@@ -214,7 +259,8 @@ class RunDirectory:
     def drop_versions(self, before: int, *, keep: Collection[int] = ()) -> None:
         """Delete the model and state files of all versions before one, but those of the versions to keep.
 
-        Who has mapped such a file can go on reading it. A file that cannot be deleted stays.
+        Who has mapped such a file can go on reading it. A file that cannot be deleted stays until the next
+        start.
         """
         for version in [saved for saved in self._saved if saved < before and saved not in keep]:
             self._saved.remove(version)
@@ -248,15 +294,21 @@ class RunDirectory:
         """
         record = {**facts, "event": "committed", "version": version, "model": model, "state": state}
         self.journal.append(record, sync=True)
+        self._digests[version] = model
 
-    def next_incarnation(self) -> int:
+    def next_incarnation(self, version: int) -> int:
         """The number of this start of the coordinator, counted from 1; durable before it is used.
+
+        Args:
+            version: The one that it goes on from, -1 if there is none. Newer ones are void from now on.
 
         Raises:
             CheckpointError: If it cannot be written.
         """
         self._incarnation += 1
-        self.journal.append({"event": "started", "incarnation": self._incarnation}, sync=True)
+        record = {"event": "started", "incarnation": self._incarnation, "version": version}
+        self.journal.append(record, sync=True)
+        self._digests = {kept: digest for kept, digest in self._digests.items() if kept <= version}
         return self._incarnation
 
     def record_metrics(self, record: Mapping[str, Any]) -> None:
@@ -279,19 +331,9 @@ class RunDirectory:
     ) -> None:
         self.close()
 
-
-def _make_folders(path: Path, disk: Disk) -> None:
-    if not disk.exists(path):
-        _make_folders(path.parent, disk)
-        with contextlib.suppress(FileExistsError):  # somebody was faster
-            disk.make_folder(path)
-        disk.sync_folder(path.parent)
-
-
-def _file_part(name: str) -> str:
-    """A name from another machine as a part of a file name: different for different names, never a path."""
-    escaped = quote(name, safe="", errors="surrogatepass")
-    if len(escaped) <= _LONGEST_FILE_PART:
-        return escaped
-    # quote never gives "%s": no short name is mistaken for a long one
-    return "%sha256-" + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+    def _versions_on_disk(self) -> set[int]:
+        """The versions of which there is a file, also such as an earlier start has written."""
+        models, state, _ = self.folders
+        with translated(f"cannot read {self.path}"):
+            names = [*self.disk.entries(models), *self.disk.entries(state)]
+        return {version for version in map(version_of, names) if version is not None}

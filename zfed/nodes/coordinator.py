@@ -101,7 +101,7 @@ class Coordinator:
             config=config,
             run=directory.run_id,
             plan_uploads=plan_uploads,
-            incarnation=directory.next_incarnation(),
+            incarnation=directory.next_incarnation(-1),
             protected=protected,
         )
         perform_job = aggregation.perform if self._trace is None else self._trace.timed(aggregation.perform)

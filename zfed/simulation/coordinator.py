@@ -38,7 +38,7 @@ class SimulatedCoordinator(Driven):
         initial = Path(config.run.initial) if config.run.initial else None
         self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
         plan_uploads = planner_of(config, self.aggregation.strategy, FREE_MEMORY)
-        logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation())
+        logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation(-1))
         super().__init__(COORDINATOR, logic, world)
         listener = world.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close

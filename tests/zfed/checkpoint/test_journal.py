@@ -18,10 +18,11 @@ values = (
 )
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 records = st.dictionaries(texts, values | texts | st.lists(values, max_size=3), min_size=1, max_size=4)
+AT = "1970-01-01T00:00:00Z"
 RECORDS = [
-    {"event": "started", "incarnation": 1},
-    {"event": "joined", "node": "alice\n\u2028é"},
-    {"event": "opened"},
+    {"event": "started", "incarnation": 1, "at": AT},
+    {"event": "joined", "node": "alice\n\u2028é", "at": AT},
+    {"event": "opened", "at": AT},
 ]
 
 
@@ -34,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 def write(path: Path, records: list[dict]) -> None:
     path.unlink(missing_ok=True)
-    journal = Journal(path)
+    journal = Journal(path, wall_clock=lambda: 0.0)
     for record in records:
         journal.append(record, sync=False)
     journal.close()
@@ -45,21 +46,22 @@ def write(path: Path, records: list[dict]) -> None:
 def test_records_come_back_in_order(tmp_path: Path, records: list[dict]) -> None:
     write(tmp_path / "j", records)
     contents = read_journal(tmp_path / "j")
-    assert (contents.records, contents.torn_bytes) == (records, 0)
+    assert (contents.records, contents.torn_bytes) == ([{**record, "at": AT} for record in records], 0)
 
 
 def test_a_line_is_json_with_its_checksum_first(tmp_path: Path) -> None:
     write(tmp_path / "j", [{"event": "joined", "node": "alice"}])
-    # computed with another tool: printf '%s' '{"event":"joined","node":"alice"}' | gzip -c | tail -c8 | xxd
-    assert (tmp_path / "j").read_bytes() == b'{"crc":"524ac520","event":"joined","node":"alice"}\n'
+    # the checksum is another tool's: printf '%s' BODY | gzip -c | tail -c8 | head -c4 | od -tx4
+    line = b'{"crc":"6c957829","event":"joined","node":"alice","at":"1970-01-01T00:00:00Z"}\n'
+    assert (tmp_path / "j").read_bytes() == line
     assert json.loads((tmp_path / "j").read_text())["node"] == "alice"
 
 
 def test_a_journal_goes_on_where_it_ended(path: Path) -> None:
-    journal = Journal(path)
+    journal = Journal(path, wall_clock=lambda: 0.0)
     journal.append({"event": "more"}, sync=True)
     journal.close()
-    assert read_journal(path).records == [*RECORDS, {"event": "more"}]
+    assert read_journal(path).records == [*RECORDS, {"event": "more", "at": AT}]
 
 
 def test_a_cut_journal_is_torn_never_damaged(path: Path) -> None:

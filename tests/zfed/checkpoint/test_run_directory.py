@@ -16,6 +16,7 @@ from zfed.checkpoint.lock import FolderLock
 from zfed.errors import CheckpointError, UsageError
 from zfed.params import ParameterBuffer
 
+NOON = "1970-01-01T12:00:06Z"
 MODEL = ParameterBuffer.from_arrays({"w": np.arange(6, dtype=np.float32).reshape(2, 3)})
 
 
@@ -30,7 +31,7 @@ def test_a_new_run_is_laid_out(tmp_path: Path) -> None:
 def test_a_run_that_is_there_is_not_touched(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path, "run", "rounds = 3\n").close()
     with pytest.raises(
-        CheckpointError, match=r"is there already.*choose another with --run DIR, or remove it"
+        CheckpointError, match=r"holds a run already: choose another folder with --run DIR, or remove it"
     ):
         RunDirectory.create(tmp_path, "run", "rounds = 4\n")
     assert (tmp_path / "run" / "run.toml").read_text() == "rounds = 3\n"
@@ -67,10 +68,13 @@ def test_an_unwritable_folder_is_said_with_the_remedy() -> None:
         RunDirectory.create(Path("/"), "zfed-run", "")
 
 
-def test_a_run_that_cannot_be_laid_out_leaves_nothing(tmp_path: Path) -> None:
+def test_a_run_that_could_not_be_laid_out_can_be_tried_again(tmp_path: Path) -> None:
     with largest_file(10), pytest.raises(CheckpointError, match="File too large"):
         RunDirectory.create(tmp_path, "run", "x" * 100)
-    assert not list(tmp_path.iterdir())
+    assert not RunDirectory.holds_run(tmp_path / "run")
+    RunDirectory.create(tmp_path, "run", "y" * 100).close()
+    assert RunDirectory.holds_run(tmp_path / "run")
+    assert (tmp_path / "run" / "run.toml").read_text() == "y" * 100
 
 
 def test_the_folder_is_owned_until_it_is_closed(tmp_path: Path) -> None:
@@ -197,12 +201,14 @@ def test_an_update_is_kept_with_its_facts(tmp_path: Path) -> None:
 
 
 def test_incarnations_count_from_one_and_are_journaled(tmp_path: Path) -> None:
-    with RunDirectory.create(tmp_path, "run", "") as run:
-        assert [run.next_incarnation(), run.next_incarnation()] == [1, 2]
-        assert read_journal(run.path / "journal.jsonl").records == [
-            {"event": "started", "incarnation": 1},
-            {"event": "started", "incarnation": 2},
-        ]
+    with RunDirectory.create(tmp_path, "run", "", wall_clock=lambda: 12 * 3600.5) as run:
+        assert [run.next_incarnation(-1), run.next_incarnation(4)] == [1, 2]
+        created, *started = read_journal(run.journal_path).records
+    assert created["event"] == "created"
+    assert started == [
+        {"event": "started", "incarnation": 1, "version": -1, "at": NOON},
+        {"event": "started", "incarnation": 2, "version": 4, "at": NOON},
+    ]
 
 
 def test_metrics_are_plain_json_lines_that_are_there_at_once(tmp_path: Path) -> None:
@@ -219,7 +225,7 @@ def test_a_closed_run_takes_no_more_records(tmp_path: Path) -> None:
     run.close()
     run.close()
     with pytest.raises(CheckpointError, match="is closed"):
-        run.next_incarnation()
+        run.next_incarnation(-1)
 
 
 def test_the_checkpoint_package_loads_no_torch() -> None:

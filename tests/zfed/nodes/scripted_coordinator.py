@@ -97,7 +97,7 @@ class Table:
         self.now = 0.0
         strategy = configured_strategy(config)
         plan_uploads = planner_of(config, strategy, FREE_MEMORY)
-        self.logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation())
+        self.logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation(-1))
         self.aggregation = Aggregation(directory, strategy)
         self.spills = SpillJobs(directory.path)
         self.nodes = {}
