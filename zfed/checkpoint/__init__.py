@@ -8,12 +8,14 @@ from zfed.checkpoint.run_directory import RunDirectory
 from zfed.checkpoint.safetensors_file import map_model, read_model, write_arrays, write_model
 from zfed.checkpoint.saved_model import SavedModel, SavedVersion
 from zfed.checkpoint.spill_file import SpilledPart, SpillFile
+from zfed.checkpoint.verify import Finding, verify
 
 __all__ = [
     "OS_DISK",
     "Digests",
     "Disk",
     "Evaluation",
+    "Finding",
     "History",
     "Journal",
     "JournalContents",
@@ -28,6 +30,7 @@ __all__ = [
     "map_model",
     "read_journal",
     "read_model",
+    "verify",
     "write_arrays",
     "write_model",
 ]
