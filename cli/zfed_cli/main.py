@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from zfed.config import suggestion
 from zfed.errors import UsageError
-from zfed_cli import bench, coordinator, data, demo, evaluator, launch, version, worker
+from zfed_cli import bench, coordinator, data, demo, evaluator, launch, runs, version, worker
 from zfed_cli.boundary import guarded, leave
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "evaluator": evaluator,
     "demo": demo,
     "launch": launch,
+    "runs": runs,
     "data": data,
     "bench": bench,
     "version": version,

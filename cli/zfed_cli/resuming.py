@@ -17,5 +17,11 @@ def resolve_run(inputs: Inputs) -> ResolvedCoordinator:
     given = resolve_coordinator(inputs)
     if not given.config.run.run:
         return given
-    begun = Path(given.config.run.run) / "run.toml"
-    return resolve_resumed(inputs, read_document(str(begun))) if begun.exists() else given
+
+    from zfed.checkpoint import RunDirectory
+    from zfed.checkpoint.run_files import RunFiles
+
+    path = Path(given.config.run.run)
+    if not RunDirectory.holds_run(path):
+        return given
+    return resolve_resumed(inputs, read_document(str(RunFiles(path).config_path)))
