@@ -7,10 +7,11 @@ seconds of a clock that only goes forward.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from zfed.facts import Fact
+from zfed.facts import Fact, RoundCommitted
 from zfed.metrics import Metrics
 from zfed.wire.messages import AssignmentId
 
@@ -81,9 +82,13 @@ class UpdateUnfit:
 
 @dataclass(frozen=True, kw_only=True)
 class Folded:
-    """An accepted update is in the accumulator."""
+    """An accepted update is in the accumulator.
+
+    `own_model` is the digest of the worker's own model, empty if none was kept.
+    """
 
     assignment: AssignmentId
+    own_model: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +102,13 @@ class VersionCommitted:
 
 @dataclass(frozen=True, kw_only=True)
 class CommitFailed:
-    """The round's model version could not be written; the last one is intact."""
+    """The round's model version could not be written; the last one is intact.
+
+    If `again`, the version is made and only has to be written: the same `Commit` may be tried again.
+    """
 
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +167,58 @@ Event: TypeAlias = (
     | Tick
 )
 
+# ---- what a run is resumed from -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwedEvaluation:
+    """An evaluation that was wanted and is not done; `own_model` is the digest of a worker's own model."""
+
+    assignment: AssignmentId
+    round: int
+    version: int
+    subject: str
+    own_model: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAttempt:
+    """An attempt at a round that was open: its cohort, what it was asked, and what each declared."""
+
+    round: int
+    number: int
+    cohort: tuple[str, ...]
+    assignments: tuple[AssignmentId, ...]
+    examples: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumePoint:
+    """Where a run stands: its last committed version, and what was going on since.
+
+    Attributes:
+        version: The last committed version.
+        round: The round that made it.
+        value_range: Largest |value| of an update of the next round; None if no commit has shown one.
+        committed: The last assignment of each worker that counts, and the version it became part of.
+        owed: Evaluations that are not done, oldest first.
+        evaluated: Whether any evaluation ever came back.
+        evaluator_seen: Whether an evaluator ever took part.
+        present: The workers that were here last.
+        attempt: The attempt that was open, if there was one.
+    """
+
+    version: int
+    round: int
+    value_range: float | None = None
+    committed: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
+    owed: tuple[OwedEvaluation, ...] = ()
+    evaluated: bool = False
+    evaluator_seen: bool = False
+    present: tuple[str, ...] = ()
+    attempt: OpenAttempt | None = None
+
+
 # ---- actions ----------------------------------------------------------------------------------
 
 
@@ -178,7 +239,8 @@ class AskModel:
 class OpenRound:
     """Start a round (or start it again) with an empty accumulator; comes before its `AskTrain`s.
 
-    `grid` is the accumulator's step q, `value_range` the largest |value| an update may hold.
+    `grid` is the accumulator's step q, `value_range` the largest |value| an update may hold; `examples` are
+    the weights that the workers of the cohort declared.
     """
 
     round: int
@@ -186,13 +248,17 @@ class OpenRound:
     version: int
     cohort: tuple[str, ...]
     assignments: tuple[AssignmentId, ...]
+    examples: tuple[int, ...]
     grid: float
     value_range: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class AskTrain:
-    """Ask a node for its update, one of a `cohort` of so many."""
+    """Ask a node for its update, one of a `cohort` of so many.
+
+    `counted` is the node's last assignment that is part of a committed version.
+    """
 
     node: str
     assignment: AssignmentId
@@ -200,6 +266,7 @@ class AskTrain:
     version: int
     evaluated: bool
     cohort: int = 1
+    counted: AssignmentId | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,11 +309,19 @@ class Cancel:
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    """Make and write the next model version from the accumulator, which holds these workers' updates."""
+    """Make and write the next model version from the accumulator, which holds these workers' updates.
+
+    All else is for the journal's line, from which a run is resumed: the workers' assignments, the value range
+    of the next round, the evaluations that are owed once this version is there, and what there is to tell.
+    """
 
     round: int
     version: int
     workers: tuple[str, ...]
+    assignments: tuple[AssignmentId, ...]
+    value_range: float
+    evaluations: tuple[OwedEvaluation, ...]
+    summary: RoundCommitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +342,10 @@ class AskEvaluate:
     round: int
     version: int
     subject: str
+
+
+Ask: TypeAlias = AskModel | AskTrain | AskEvaluate
+"""An order: given again under its number, it changes nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

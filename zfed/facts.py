@@ -145,6 +145,32 @@ class NoRoomToSpill(Fact, frozen=True):
     retry_s: float
 
 
+class RunResumed(Fact, frozen=True):
+    """A run goes on where an earlier start left it.
+
+    `start` counts the coordinator's starts. `torn_bytes` of the journal's last line were never finished and
+    are dropped; `damaged` tells, in sentences, of newer versions that cannot be used. `awaited` are workers
+    that were here.
+    """
+
+    run: str
+    start: int
+    version: int
+    round: int
+    rounds: int
+    torn_bytes: int
+    damaged: list[str]
+    awaited: list[str]
+
+
+class NotWritten(Fact, frozen=True):
+    """Something could not be written to the run directory; tried again after `retry_s`, if it is not 0."""
+
+    what: str
+    reason: str
+    retry_s: float = 0.0
+
+
 class RoundOpened(Fact, frozen=True):
     """A cohort was asked for a round's work; `attempt` counts from 1."""
 
@@ -288,6 +314,8 @@ AnyFact: TypeAlias = (
     | UploadsPlanned
     | NoRoomToSpill
     | ModelReady
+    | RunResumed
+    | NotWritten
     | RoundOpened
     | Progress
     | UpdateAccepted

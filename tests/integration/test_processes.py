@@ -141,7 +141,7 @@ def test_killed_worker_is_let_in_again_or_left_out_and_another_joins_late(fleet)
     late = fleet.worker("carol")
     assert [node.exit_code() for node in (coordinator, alice, restarted, late)] == [0] * 4
     first, *_, last = coordinator.told(RoundCommitted)
-    assert first.missing[-1] == "dave (lost, and not back within 1 s)"
+    assert first.missing[-1] == "dave (lost, and not back in time)"
     assert first.seconds < 10
     assert {fact.node for fact in coordinator.told(NodeLeft)} >= {"bob", "dave"}
     assert [fact.rejoined for fact in coordinator.told(NodeJoined, node="bob")] == [False, True]
@@ -200,7 +200,7 @@ def test_what_cannot_start_says_why_and_exits_with_an_error(fleet):
         "in use": (1, "is in use, perhaps by another coordinator; choose another: --bind"),
         "insecure": (2, "add --insecure if you trust everybody on that network"),
         "directory": (1, "cannot make the run directory"),
-        "there already": (1, "holds a run already"),
+        "there already": (1, "is in use by process"),
         "empty": (1, "alice has no examples"),
         "setting": (2, "width"),
     }

@@ -56,6 +56,11 @@ class Journal:
         """
         self._lines.append(encode_line(record, self._wall_clock()), sync=sync)
 
+    @property
+    def closed(self) -> bool:
+        """True once nothing can be appended any more."""
+        return self._lines.closed
+
     def close(self) -> None:
         """Close the file."""
         self._lines.close()

@@ -53,6 +53,11 @@ class LineFile:
         if sync:
             self._sync(before)
 
+    @property
+    def closed(self) -> bool:
+        """True once nothing can be appended any more."""
+        return self._closed
+
     def close(self) -> None:
         """Close the file; more than once does no harm."""
         self._closed = True

@@ -104,6 +104,24 @@ class RunConfig:
         metavar="SECONDS",
         limits=NOT_NEGATIVE,
     )
+    restart_grace_s: float = setting(
+        60.0,
+        "seconds the workers have to come back after the coordinator was started again",
+        metavar="SECONDS",
+        limits=NOT_NEGATIVE,
+    )
+    heartbeat_s: float = setting(
+        2.0, "seconds between two questions whether a node is there", metavar="SECONDS", limits=POSITIVE
+    )
+    heartbeat_timeout_s: float = setting(
+        10.0, "seconds of silence after which a node is lost", metavar="SECONDS", limits=POSITIVE
+    )
+    resume_window_s: float = setting(
+        30.0,
+        "seconds for which half an update is kept of a worker that is lost",
+        metavar="SECONDS",
+        limits=NOT_NEGATIVE,
+    )
     seed: int = setting(0, "seed of the whole run", metavar="N", limits=SEED, resumed=_FIXED)
     initial: str = setting(
         "", "first model; default: one node is asked for it", metavar="FILE.safetensors", resumed=_FIXED

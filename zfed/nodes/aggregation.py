@@ -18,12 +18,15 @@ from zfed.compression.codec import Bytes
 from zfed.errors import CheckpointError, LayoutError, ZfedError
 from zfed.nodes.ahead import ahead
 from zfed.nodes.encoded_updates import inspect, joined
+from zfed.nodes.restoring import restored_run, served_frozen
 from zfed.nodes.words import (
     BeginRound,
     CommitVersion,
     DropUpdates,
     DropVersions,
     EncodeModel,
+    EvaluationRecorded,
+    EvaluationUnwritten,
     FirstModelFailed,
     FirstModelReady,
     FoldUpdate,
@@ -32,11 +35,15 @@ from zfed.nodes.words import (
     Job,
     JobFailed,
     JobResult,
+    LineUnwritten,
     ModelEncoded,
     ReadFirstModel,
+    RecordEvaluation,
+    Restored,
     Served,
     UpdateFolded,
     VersionReady,
+    VersionUnwritten,
     WriteJournal,
 )
 from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
@@ -65,14 +72,34 @@ class Aggregation:
         self.initial = initial
         self.model: ParameterBuffer | None = None
         self._pool = BufferPool()
-        self._opened: Mapping[str, Any] = {}
+        self._unwritten: ParameterBuffer | None = None
+
+    def restore(self) -> Restored | None:
+        """Go on from the newest version that is on disk as it was written; None if there is none yet.
+
+        Comes before any job.
+
+        Raises:
+            CheckpointError: If versions were committed and none can be used, or the state is of another
+                strategy.
+        """
+        saved = self.directory.newest_intact()
+        if saved is None:
+            return None
+        self.strategy.start(saved.model)
+        self.strategy.restore(saved.state)
+        self._version, self.model = saved.version, saved.model.read_only()
+        served = self._served(saved.version, saved.digests.moving)
+        return restored_run(self.directory, saved, served)
 
     def perform(self, job: Job) -> JobResult | None:
-        """Do one job. An error that a person can mend becomes a `JobFailed` or `FirstModelFailed`."""
+        """Do one job. An error that a person can mend becomes the result that says so."""
         try:
             match job:
                 case WriteJournal():
-                    self.directory.journal.append(dict(job.record), sync=job.sync)
+                    return self._write_line(job)
+                case RecordEvaluation():
+                    return self._record_evaluation(job)
                 case ReadFirstModel():
                     return self._read_first_model(job.layout)
                 case InstallFirstModel():
@@ -118,11 +145,21 @@ class Aggregation:
     def _install(self, buffer: ParameterBuffer, source: str) -> FirstModelReady:
         self.strategy.start(buffer)
         served = self._write_version(0, buffer, {"source": source})
-        frozen = None
-        if buffer.frozen.data.nbytes:
-            held = buffer.frozen.read_only().data.data
-            frozen = Served(blob_of("frozen", held), held, held)
-        return FirstModelReady(source, served, frozen)
+        return FirstModelReady(source, served, served_frozen(buffer))
+
+    def _write_line(self, job: WriteJournal) -> LineUnwritten | None:
+        try:
+            self.directory.journal.append(dict(job.record), sync=job.sync)
+        except CheckpointError as error:
+            return LineUnwritten(str(error))
+        return None
+
+    def _record_evaluation(self, job: RecordEvaluation) -> JobResult:
+        try:
+            self.directory.journal.append(dict(job.record), sync=True)
+        except CheckpointError as error:
+            return EvaluationUnwritten(job.done, str(error))
+        return EvaluationRecorded(job.done)
 
     def _fold(self, job: FoldUpdate) -> UpdateFolded:
         fold = job.fold
@@ -132,19 +169,24 @@ class Aggregation:
         else:
             add = self.strategy.hold if job.hold else self.strategy.accumulate
             add(job.chunks, fold.weight)
-        own = self._own_model(job) if fold.keep else None
-        return UpdateFolded(fold, own)
+        if not fold.keep:
+            return UpdateFolded(fold, None)
+        try:
+            return self._own_model(job)
+        except CheckpointError as error:  # the update counts all the same
+            return UpdateFolded(fold, None, problem=str(error))
 
-    def _own_model(self, job: FoldUpdate) -> Served:
-        """The worker's own model: what it trained from plus its delta."""
+    def _own_model(self, job: FoldUpdate) -> UpdateFolded:
+        """Keep the worker's own model: what it trained from plus its delta."""
         base, fold = self._current, job.fold
         if job.broadcast is not None:
             base = base.copy()
             job.broadcast.encoding.decode(self._encoded(job.broadcast), base.moving)
         own = apply_delta(base, _delta(job, base.layout.moving))
-        self.directory.save_update(fold.round, fold.node, own)
+        digests = self.directory.save_update(fold.round, fold.node, own)
         mapped = self.directory.map_update(fold.round, fold.node).data.data
-        return Served(blob_of(f"update:{fold.round}:{fold.node}", mapped), mapped, mapped)
+        blob = Blob(id=f"update:{fold.round}:{fold.node}", bytes=len(mapped), digest=digests.moving)
+        return UpdateFolded(fold, Served(blob, mapped, mapped), digests.content)
 
     def _encode(self, job: EncodeModel) -> ModelEncoded:
         level, data = job.encoding.level, self._encoded(job).data
@@ -160,15 +202,25 @@ class Aggregation:
             model = self.directory.map_version(job.version)
         return job.encoding.encode_once(model, key=job.key)
 
-    def _commit(self, job: CommitVersion) -> VersionReady:
-        """Make, write and commit a version.
+    def _commit(self, job: CommitVersion) -> VersionReady | VersionUnwritten:
+        """Make, write and commit a version; one that could not be written before is only written.
 
-        If that fails the run ends: the strategy may be a round ahead of the last version then, and nothing
-        uses it any more.
+        If its numbers cannot be made the run ends: the strategy may be a round ahead of the last version.
         """
-        new = self._pool.take(self._current.layout)
-        facts = {"round": job.round, "workers": job.workers}
-        served = self._write_version(job.version, new, facts, self._new_numbers(new))
+        new, numbers = self._unwritten, None
+        if new is None:
+            new = self._pool.take(self._current.layout)
+            numbers = self._new_numbers(new)
+        try:
+            served = self._write_version(job.version, new, job.facts, numbers)
+        except CheckpointError as error:
+            if self.directory.journal.closed:
+                raise  # nobody knows what is on the disk: only a new start can look
+            for _ in numbers or ():  # the rest of it, and the strategy's state that belongs to it
+                pass
+            self._unwritten = new
+            return VersionUnwritten(str(error))
+        self._unwritten = None
         return VersionReady(job.version, served)
 
     def _new_numbers(self, new: ParameterBuffer) -> Iterator[Array]:
@@ -202,9 +254,12 @@ class Aggregation:
         self.directory.commit(version=version, model=model.content, state=state, facts=facts)
         self.model = buffer.read_only()
         self._version = version
-        memory = self.model.moving.data.data
+        return self._served(version, model.moving)
+
+    def _served(self, version: int, digest: str) -> Served:
+        memory = self._current.moving.data.data
         mapped = self.directory.map_version(version).data.data
-        return Served(Blob(id=f"model:{version}", bytes=len(memory), digest=model.moving), memory, mapped)
+        return Served(Blob(id=f"model:{version}", bytes=len(memory), digest=digest), memory, mapped)
 
     @property
     def _current(self) -> ParameterBuffer:

@@ -14,8 +14,8 @@ from typing import Any, get_args
 from zfed.checkpoint import RunDirectory
 from zfed.compression import warm_up as warm_up_levels
 from zfed.config import CoordinatorConfig
-from zfed.errors import ConfigError, UsageError
-from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded
+from zfed.errors import CheckpointError, ConfigError, UsageError
+from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded, RunResumed
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.background import Background
@@ -27,7 +27,15 @@ from zfed.nodes.pump import Pump
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
-from zfed.nodes.words import Finish, Job, JobFailed, SpillJob, StopRequested, TellFact
+from zfed.nodes.words import (
+    Finish,
+    Job,
+    JobFailed,
+    LineUnwritten,
+    SpillJob,
+    StopRequested,
+    TellFact,
+)
 from zfed.rounds import WaitFor
 from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
@@ -84,7 +92,7 @@ class Coordinator:
         try:
             path = Path(config.run.run or _new_run_path())
             with (
-                RunDirectory.create(path.parent, path.name, self._config_text) as directory,
+                _opened(path, self._config_text) as directory,
                 open_trace(config.run.trace, "coordinator") or nullcontext() as trace,
             ):
                 self._trace = CoordinatorTrace(trace) if trace is not None else None
@@ -97,11 +105,14 @@ class Coordinator:
         protected = is_loopback(config.run.bind)
         initial = Path(config.run.initial) if config.run.initial else None
         aggregation = Aggregation(directory, self._strategy, initial=initial)
+        restored = aggregation.restore()
         logic = CoordinatorLogic(
             config=config,
             run=directory.run_id,
             plan_uploads=plan_uploads,
-            incarnation=directory.next_incarnation(-1),
+            incarnation=directory.next_incarnation(restored.point.version if restored else -1),
+            run_key=directory.key,
+            restored=restored,
             protected=protected,
         )
         perform_job = aggregation.perform if self._trace is None else self._trace.timed(aggregation.perform)
@@ -119,7 +130,13 @@ class Coordinator:
             self._tell(effect.fact)
             record = metrics_record(effect.fact)
             if record is not None:
-                background.add(lambda: directory.record_metrics(record))
+                background.add(lambda: record_metrics(record))
+
+        def record_metrics(record: dict[str, Any]) -> None:
+            try:
+                directory.record_metrics(record)
+            except CheckpointError as error:  # the journal has the same, and will be asked at the next start
+                pump.post(LineUnwritten(str(error)))
 
         def queue(job: Job) -> None:
             if self._trace is not None:
@@ -151,6 +168,8 @@ class Coordinator:
             compress_model=self._levels.model,
         )
         self._tell(started)
+        if directory.history:
+            self._tell(_resumed(directory, logic))
         if self._stop_reason is not None:
             pump.post(StopRequested(self._stop_reason))
         try:
@@ -195,6 +214,26 @@ class Coordinator:
         )
 
 
+def _opened(path: Path, config_text: str) -> RunDirectory:
+    if RunDirectory.holds_run(path):
+        return RunDirectory.resume(path)
+    return RunDirectory.create(path.parent, path.name, config_text)
+
+
+def _resumed(directory: RunDirectory, logic: CoordinatorLogic) -> RunResumed:
+    restored = logic.restored
+    return RunResumed(
+        run=directory.run_id,
+        start=logic.incarnation,
+        version=restored.point.version if restored else -1,
+        round=restored.point.round if restored else 0,
+        rounds=logic.config.run.rounds,
+        torn_bytes=directory.torn_bytes,
+        damaged=list(restored.damaged) if restored else [],
+        awaited=sorted(restored.here) if restored else [],
+    )
+
+
 def _new_run_path() -> str:
     return f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
@@ -203,6 +242,11 @@ def _check(config: CoordinatorConfig) -> None:
     run = config.run
     if run.weighting not in WEIGHTINGS:
         raise ConfigError(f"weighting is {run.weighting!r}, allowed are: {', '.join(WEIGHTINGS)}")
+    if run.heartbeat_timeout_s <= run.heartbeat_s:
+        raise ConfigError(
+            f"--heartbeat-timeout {run.heartbeat_timeout_s:g} is not above --heartbeat {run.heartbeat_s:g}: "
+            "every node would be lost before it is asked"
+        )
     if not is_loopback(run.bind) and not run.insecure:
         raise UsageError(
             f"--bind {run.bind} can be reached by other machines, and traffic is neither encrypted nor "

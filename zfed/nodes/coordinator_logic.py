@@ -8,7 +8,7 @@ the pump in the order in which they were given.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from zfed.config import CoordinatorConfig
 from zfed.engine import (
@@ -45,19 +45,23 @@ from zfed.engine import (
 )
 from zfed.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 from zfed.facts import (
+    EvaluationSkipped,
     Fact,
     ModelReady,
     NodeLeft,
     NodeRefused,
     NoRoomToSpill,
+    NotWritten,
     UploadsPlanned,
 )
+from zfed.nodes import journal_lines
+from zfed.nodes.admission import RunLayout
+from zfed.nodes.farewell import Farewell
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.orders import Orders
 from zfed.nodes.reception import Peer, Reception
 from zfed.nodes.staging import Staging
 from zfed.nodes.update_intake import (
-    RESUME_S,
     SPILL_RETRY_S,
     Arrived,
     IntakeEvent,
@@ -76,7 +80,8 @@ from zfed.nodes.words import (
     DropUpdates,
     DropVersions,
     EncodeModel,
-    Finish,
+    EvaluationRecorded,
+    EvaluationUnwritten,
     FirstModelFailed,
     FirstModelReady,
     FoldUpdate,
@@ -84,8 +89,11 @@ from zfed.nodes.words import (
     InspectUpdate,
     InstallFirstModel,
     JobFailed,
+    LineUnwritten,
     ModelEncoded,
     ReadFirstModel,
+    RecordEvaluation,
+    Restored,
     RouteGone,
     SendFrames,
     SpillFailed,
@@ -97,6 +105,7 @@ from zfed.nodes.words import (
     UpdateFolded,
     UpdateInspected,
     VersionReady,
+    VersionUnwritten,
     WriteJournal,
 )
 from zfed.params import ParameterLayout
@@ -109,7 +118,6 @@ from zfed.wire.messages import (
     Bye,
     Chunk,
     Committed,
-    Ended,
     Evaluate,
     Evaluated,
     Failed,
@@ -124,8 +132,6 @@ from zfed.wire.messages import Cancel as CancelMessage
 from zfed.wire.session import Heard, Lost, Malformed, Opened, Session, SessionEvent, Sessions, Timing, Turned
 from zfed.wire.transfer import Intake
 
-GOODBYE_S = 3.0
-
 
 @dataclass
 class CoordinatorLogic:
@@ -136,27 +142,34 @@ class CoordinatorLogic:
         run: The run's id.
         plan_uploads: What the memory budget means for the model; raises ConfigError if it is too small.
         incarnation: Number of this coordinator start, from 1; numbers assignments and session epochs.
+        run_key: Tells this run from another of the same name.
+        restored: What the run goes on with, if it is not new.
         protected: False if traffic is neither encrypted nor authenticated.
-        timing: Seconds of the session rules.
+        timing: Seconds of the session rules; by default as configured.
     """
 
     config: CoordinatorConfig
     run: str
     plan_uploads: PlanUploads
     incarnation: int = 1
+    run_key: str = ""
+    restored: Restored | None = None
     protected: bool = False
-    timing: Timing = field(default_factory=Timing)
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
+        run = self.config.run
+        timing = self.timing or Timing(ping_s=run.heartbeat_s, lost_s=run.heartbeat_timeout_s)
         self._effects: list[CoordinatorEffect] = []
-        self._sessions = Sessions(self._send_frames, self.timing, next_epoch=(self.incarnation << 32) + 1)
+        self._sessions = Sessions(self._send_frames, timing, next_epoch=(self.incarnation << 32) + 1)
         self._rounds = SyncRounds(self.config.run, self.config.evaluate, self.incarnation)
         self._reception = Reception(
             self.config,
             self.run,
             self._sessions,
-            timing=self.timing,
+            timing=timing,
             protected=self.protected,
+            run_key=self.run_key,
             tell=self._tell,
             serve=self._pulled,
         )
@@ -170,8 +183,9 @@ class CoordinatorLogic:
         self._hold = False
         self._bytes_down = 0
         self._bytes_up = 0
-        self._ended: EndRun | None = None
-        self._finish_at = math.inf
+        self._recording: set[AssignmentId] = set()
+        self._lines_lost = False
+        self._farewell = Farewell(run.rounds)
         self._finished = False
 
     # ---- driving --------------------------------------------------------------------------------
@@ -185,12 +199,28 @@ class CoordinatorLogic:
     def _due(self) -> float:
         """When something beside the limits has to be seen to, which means looking at everybody."""
         wake = self._rounds.next_wake
-        return min(self._sessions.next_wake, self._finish_at, math.inf if wake is None else wake)
+        return min(self._sessions.next_wake, self._farewell.finish_at, math.inf if wake is None else wake)
 
     def start(self, now: float) -> list[CoordinatorEffect]:
-        """Begin the run."""
-        self._act(self._rounds.start(now), now)
+        """Begin the run, or go on with it."""
+        if self.restored is None:
+            self._act(self._rounds.start(now), now)
+        else:
+            self._go_on(self.restored, now)
+        self._finish_if_over(now)
         return self._drained()
+
+    def _go_on(self, restored: Restored, now: float) -> None:
+        self._reception.seen.update(restored.seen)
+        self._reception.layout = RunLayout(restored.layout, "the run directory")
+        self._models.restore(restored)
+        if self._room_for_uploads(now):
+            self._farewell.awaited = set(restored.here)
+            for fact in restored.skipped:
+                self._told(fact)
+            self._act(self._rounds.resume(restored.point, now), now)
+        if not self._farewell.begun:
+            self._farewell.awaited.clear()  # they are awaited for the rounds
 
     def handle(self, event: CoordinatorInput, now: float) -> list[CoordinatorEffect]:
         """Take an input; return what is to be done, in this order."""
@@ -219,8 +249,20 @@ class CoordinatorLogic:
                 self._intake_events(self._intake.spilled(event, now), now)
             case VersionReady():
                 self._version_ready(event, now)
+            case VersionUnwritten():
+                self._tell_engine(CommitFailed(reason=event.reason, again=True), now)
+            case EvaluationRecorded():
+                self._evaluation_recorded(event.done, now)
+            case EvaluationUnwritten():
+                self._recording.discard(event.done.assignment)
+                self._unwritten("an evaluation", event.reason)
+            case LineUnwritten():
+                if not self._lines_lost:
+                    self._unwritten("lines of the journal, which are not needed to go on,", event.reason)
+                self._lines_lost = True  # said once until a version is written again
             case JobFailed():
                 self._tell_engine(CommitFailed(reason=event.reason), now)
+        self._finish_if_over(now)
         return self._drained()
 
     def _drained(self) -> list[CoordinatorEffect]:
@@ -232,6 +274,15 @@ class CoordinatorLogic:
 
     def _tell(self, fact: Fact) -> None:
         self._effects.append(TellFact(fact))
+
+    def _told(self, fact: Fact) -> None:
+        """Tell what the engine has to tell."""
+        self._tell(fact)
+        if isinstance(fact, EvaluationSkipped):
+            self._journal(journal_lines.skipped(fact))
+
+    def _unwritten(self, what: str, reason: str) -> None:
+        self._tell(NotWritten(what=what, reason=reason))
 
     def _send(self, node: str, message: AnyMessage, payload: Buffer | None = None) -> None:
         peer = self._reception.peers.get(node)
@@ -248,8 +299,6 @@ class CoordinatorLogic:
         self._intake.expire(now)
         self._intake_events(self._intake.fill(now), now)
         self._tell_engine(Tick(), now)
-        if now >= self._finish_at:
-            self._finish()
 
     def _tell_engine(self, event: Event, now: float) -> None:
         self._act(self._rounds.handle(event, now), now)
@@ -271,10 +320,12 @@ class CoordinatorLogic:
                     self._tell(NodeRefused(node=node, code="malformed", reason=f"message dropped: {reason}"))
 
     def _opened(self, session: Session, now: float) -> None:
-        peer = self._reception.greet(session, run_is_over=self._ended is not None)
+        peer = self._reception.greet(session, run_is_over=self._farewell.begun)
         if peer is None:
             return
-        if self._reception.layout.fits(session.hello.layout.digest):
+        if self._farewell.begun:
+            self._sessions.send(session, self._farewell.message)
+        elif self._reception.layout.fits(session.hello.layout.digest):
             self._admit(peer, now)
         else:
             peer.puller.start(Intake(session.hello.layout, peer.write_layout), now)
@@ -316,9 +367,7 @@ class CoordinatorLogic:
         if joined is None:
             return
         hello = peer.session.hello
-        self._journal(
-            "joined", node=hello.node, kind=hello.node_kind, examples=hello.examples, rejoined=joined.rejoined
-        )
+        self._journal(journal_lines.joined(joined))
         self._tell(joined)
         self._tell_engine(NodeReady(node=hello.node, kind=hello.node_kind, examples=hello.examples), now)
 
@@ -326,13 +375,13 @@ class CoordinatorLogic:
         peer = self._reception.leave(session)
         if peer is None:
             return
-        self._intake.gone(session.node, now if left else now + RESUME_S)
-        if peer.admitted:
-            if not self._ended:
+        self._intake.gone(session.node, now if left else now + self.config.run.resume_window_s)
+        self._farewell.awaited.discard(session.node)
+        if peer.admitted or self._farewell.begun:
+            self._journal(journal_lines.left(session.node, session.hello.node_kind, left=left, reason=reason))
+            if not self._farewell.begun:
                 self._tell(NodeLeft(node=session.node, kind=session.hello.node_kind, reason=reason))
             self._tell_engine(NodeGone(node=session.node, left=left, reason=reason), now)
-        if self._ended and not self._reception.peers:
-            self._finish()
 
     # ---- what nodes say -------------------------------------------------------------------------
 
@@ -340,6 +389,8 @@ class CoordinatorLogic:
         peer = self._reception.find(session)
         if peer is None:
             return
+        if not isinstance(message, Pong):
+            peer.idle_since = None
         match message:
             case Bye():
                 self._sessions.close(session)
@@ -351,6 +402,7 @@ class CoordinatorLogic:
             case Pong():
                 if progress := peer.news(message, self._rounds.round):
                     self._tell(progress)
+                self._see_to_work(peer, message, now)
             case Pull() if peer.admitted:
                 peer.answers.ask(message, now)
             case Update() if peer.admitted:
@@ -365,6 +417,18 @@ class CoordinatorLogic:
                     traceback=message.traceback,
                 )
                 self._tell_engine(failed, now)
+
+    def _see_to_work(self, peer: Peer, pong: Pong, now: float) -> None:
+        """Ask again for what a node should be doing, and take back what nobody wants."""
+        if peer.rests(pong, now):
+            for action in self._rounds.awaited(peer.session.node):
+                if not (self._intake.has(action.assignment) or action.assignment in self._recording):
+                    self._act([action], now)
+        elif pong.work == "train" and pong.assignment and pong.assignment[0] == self.incarnation:
+            version = self._rounds.version
+            if self._rounds.standing(peer.session.node, pong.assignment, version) == "stale":
+                reason = self._rounds.stale_reason(pong.assignment)
+                self._sessions.send(peer.session, CancelMessage(assignment=pong.assignment, reason=reason))
 
     def _pulled(self, session: Session, pull: Pull) -> int:
         """Answer a PULL; returns the bytes that are sent."""
@@ -385,20 +449,28 @@ class CoordinatorLogic:
         return len(data)
 
     def _evaluated(self, peer: Peer, message: Evaluated, now: float) -> None:
-        self._sessions.send(peer.session, Accepted(assignment=message.assignment))
-        done = EvaluationDone(
-            node=peer.session.node,
-            assignment=message.assignment,
-            examples=message.examples,
-            metrics=message.metrics,
-        )
+        """Accepted is what is on disk: an evaluator keeps its result until then."""
+        node, assignment = peer.session.node, message.assignment
+        if not self._rounds.desk.is_asked(node, assignment):
+            self._sessions.send(peer.session, Accepted(assignment=assignment))  # done, or not wanted any more
+        elif assignment not in self._recording:
+            self._recording.add(assignment)
+            done = EvaluationDone(
+                node=node, assignment=assignment, examples=message.examples, metrics=message.metrics
+            )
+            line = journal_lines.evaluated(done, self._rounds.desk.owed[assignment])
+            self._effects.append(RecordEvaluation(done, line))
+
+    def _evaluation_recorded(self, done: EvaluationDone, now: float) -> None:
+        self._recording.discard(done.assignment)
+        self._send(done.node, Accepted(assignment=done.assignment))
         self._tell_engine(done, now)
 
     # ---- updates on their way in ----------------------------------------------------------------
 
     def _offered(self, peer: Peer, update: Update, now: float) -> None:
         node, assignment = peer.session.node, update.assignment
-        match self._rounds.standing(node, assignment):
+        match self._rounds.standing(node, assignment, update.version):
             case "committed":
                 version = self._rounds.committed_version(node)
                 self._sessions.send(peer.session, Committed(assignment=assignment, version=version))
@@ -516,7 +588,7 @@ class CoordinatorLogic:
         for action in actions:
             match action:
                 case Tell():
-                    self._tell(action.fact)
+                    self._told(action.fact)
                 case LoadModel():
                     if self._reception.layout.layout is not None:
                         self._effects.append(ReadFirstModel(self._reception.layout.layout))
@@ -540,7 +612,8 @@ class CoordinatorLogic:
                     self._orders.cancel(action.assignment)
                     self._drop_update(action.assignment, now)
                 case Commit():
-                    self._effects.append(CommitVersion(action.round, action.version, action.workers))
+                    facts = journal_lines.commit_facts(action, self._bytes_down, self._bytes_up)
+                    self._effects.append(CommitVersion(action.version, facts))
                 case TellCommitted():
                     self._send(action.node, Committed(assignment=action.assignment, version=action.version))
                 case ReleaseModels():
@@ -551,16 +624,7 @@ class CoordinatorLogic:
     def _open_round(self, action: OpenRound) -> None:
         self._value_range = action.value_range
         self._hold = len(action.cohort) <= self._intake.slots  # nobody waits for another's slot
-        self._journal(
-            "opened",
-            round=action.round,
-            attempt=action.attempt,
-            version=action.version,
-            grid=action.grid,
-            value_range=action.value_range,
-            cohort=action.cohort,
-            assignments=action.assignments,
-        )
+        self._journal(journal_lines.opened(action))
         self._effects.append(BeginRound(action))
 
     def _order(self, action: AskTrain | AskEvaluate) -> None:
@@ -576,7 +640,8 @@ class CoordinatorLogic:
                 self._send(action.node, order)
 
     def _fold(self, action: Fold) -> None:
-        self._journal("accepted", round=action.round, node=action.node, assignment=action.assignment)
+        line = {"event": "accepted", "round": action.round, "node": action.node}
+        self._journal({**line, "assignment": action.assignment})
         staging = self._arrived.pop(action.assignment)
         self._intake.folding(staging)
         delta, base = staging.vectors["delta"], staging.trained_from
@@ -596,41 +661,24 @@ class CoordinatorLogic:
         )
         self._send(action.node, refused)
         self._drop_update(action.assignment, now)
-        self._journal("refused", node=action.node, assignment=action.assignment, code=action.code)
+        line = {"event": "refused", "node": action.node, "assignment": action.assignment}
+        self._journal({**line, "code": action.code})
 
     def _end(self, action: EndRun, now: float) -> None:
-        self._ended = action
-        self._finish_at = now + GOODBYE_S
-        ended = Ended(
-            status=action.status,
-            reason=action.reason[:16_000],
-            rounds_done=action.rounds_done,
-            rounds=self.config.run.rounds,
-            version=action.version,
-        )
+        self._farewell.begin(action, now, self.config.run.restart_grace_s)
         for session in self._sessions:
-            self._sessions.send(session, ended)
-        self._journal("ended", sync=True, status=action.status, reason=action.reason, version=action.version)
-        if not self._reception.peers:
-            self._finish()
+            self._sessions.send(session, self._farewell.message)
+        line = {"event": "ended", "status": action.status, "reason": action.reason}
+        self._journal({**line, "version": action.version}, sync=True)
 
-    def _finish(self) -> None:
-        if self._finished or self._ended is None:
-            return
-        self._finished = True
-        ended = self._ended
-        finish = Finish(
-            status=ended.status,
-            reason=ended.reason,
-            rounds_done=ended.rounds_done,
-            rounds=self.config.run.rounds,
-            version=ended.version,
-            evaluated=ended.evaluated,
-        )
-        self._effects.append(finish)
+    def _finish_if_over(self, now: float) -> None:
+        finish = self._farewell.over(self._reception.peers, now)
+        if finish is not None:
+            self._finished = True
+            self._effects.append(finish)
 
-    def _journal(self, event: str, *, sync: bool = False, **facts: object) -> None:
-        self._effects.append(WriteJournal({"event": event, **facts}, sync))
+    def _journal(self, line: journal_lines.Line, *, sync: bool = False) -> None:
+        self._effects.append(WriteJournal(line, sync))
 
     # ---- what became of jobs --------------------------------------------------------------------
 
@@ -664,17 +712,21 @@ class CoordinatorLogic:
             self._installing = None
 
     def _update_folded(self, event: UpdateFolded, now: float) -> None:
-        fold = event.fold
+        fold, own = event.fold, ""
         if event.own is not None:
             self._models.serve_own_model(fold.round, fold.node, event.own)
+            own = event.digest
+        elif event.problem:
+            self._unwritten(f"the model of {fold.node} of round {fold.round}", event.problem)
         self._intake.folded(fold.assignment)
-        self._tell_engine(Folded(assignment=fold.assignment), now)
+        self._tell_engine(Folded(assignment=fold.assignment, own_model=own), now)
         self._intake_events(self._intake.fill(now), now)
 
     def _version_ready(self, event: VersionReady, now: float) -> None:
         self._models.serve_version(event.version, event.model)
         bytes_down, bytes_up = self._bytes_down, self._bytes_up
         self._bytes_down = self._bytes_up = 0
+        self._lines_lost = False
         committed = VersionCommitted(
             version=event.version,
             bytes_down=bytes_down,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from zfed.nodes.words import Served
+from zfed.nodes.words import Restored, Served
 from zfed.params import ParameterLayout
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Blob, Pull, Vector
@@ -26,6 +26,16 @@ class ModelShelf:
             description = part.to_bytes()
             self._layouts[name] = layout_blob(f"layout:{name}", description)
             self._shelf.put(f"layout:{name}", description)
+
+    def restore(self, restored: Restored) -> None:
+        """Offer what a run that is resumed goes on with."""
+        self.describe(restored.layout)
+        if restored.frozen is not None:
+            self.serve_frozen(restored.frozen)
+        for version, served in {**restored.versions, restored.point.version: restored.model}.items():
+            self._serve(f"model:{version}", served)
+        for (round_number, worker), served in restored.own_models.items():
+            self.serve_own_model(round_number, worker, served)
 
     def serve_frozen(self, served: Served) -> None:
         """Offer the tensors that never change."""

@@ -83,6 +83,7 @@ class Orders:
             settings=self.config.train,
             evaluated=ask.evaluated,
             cohort=ask.cohort,
+            counted=ask.counted,
         )
 
     def _evaluate(self, ask: AskEvaluate, level: str) -> Evaluate:

@@ -18,6 +18,9 @@ from zfed.wire.session import Session, Sessions, Timing
 from zfed.wire.transfer import Puller, Window
 
 OWN_MODELS_ANNOUNCED = "this worker's own model will be evaluated, not only the federated one"
+IDLE_S = 4.0
+"""After so long without work, a node that was asked for some is asked again."""
+
 UNPROTECTED = "traffic of this run is neither encrypted nor authenticated"
 
 
@@ -31,6 +34,7 @@ class Peer:
     admitted: bool = False
     encodings: LinkEncodings = field(default_factory=LinkEncodings)
     progress: Pong | None = None
+    idle_since: float | None = None
     layout: list[tuple[int, Buffer]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -41,6 +45,17 @@ class Peer:
     def write_layout(self, offset: int, data: Buffer) -> None:
         """Keep a slice of the description of its layout."""
         self.layout.append((offset, data))
+
+    def rests(self, pong: Pong, now: float) -> bool:
+        """True if it has had nothing to do for a while, and so has perhaps not got what it was asked for."""
+        if pong.work:
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = now
+        elif now - self.idle_since >= IDLE_S:
+            self.idle_since = now
+            return True
+        return False
 
     def news(self, pong: Pong, round: int) -> Progress | None:
         """How far its work is, if it is further than it was when last asked."""
@@ -63,6 +78,7 @@ class Reception:
     Args:
         config: The run's configuration.
         run: The run's id.
+        run_key: Tells it from another of the same name.
         sessions: Through which a node is welcomed or refused.
         timing: Seconds of the session rules, for WELCOME.
         protected: False if traffic is neither encrypted nor authenticated.
@@ -71,6 +87,7 @@ class Reception:
 
     Attributes:
         peers: Who has a session and was not refused, by name.
+        seen: Who ever took part.
         layout: Of the run's model.
         compression: Of the run's links.
         limits: Of what all peers together may send and be sent.
@@ -84,22 +101,24 @@ class Reception:
         *,
         timing: Timing,
         protected: bool,
+        run_key: str = "",
         tell: Callable[[Fact], None],
         serve: Callable[[Session, Pull], int],
     ) -> None:
         self.peers: dict[str, Peer] = {}
+        self.seen: set[str] = set()
         self.layout = RunLayout()
         self.compression = RunCompression(config.run)
         self.limits = Limits(config.run.limit_up, config.run.limit_down)
         self._own_models = config.evaluate.workers
         self._run = run
+        self._run_key = run_key
         self._sessions = sessions
         self._timing = timing
         self._protected = protected
         self._tell = tell
         self._serve = serve
         self._parts = PartsHeld()
-        self._seen: set[str] = set()
         self._window = Window(WINDOW_BYTES)
 
     def find(self, session: Session) -> Peer | None:
@@ -108,9 +127,12 @@ class Reception:
         return peer if peer is not None and peer.session is session else None
 
     def greet(self, session: Session, *, run_is_over: bool) -> Peer | None:
-        """Welcome a node, or refuse it; it is not admitted yet."""
+        """Welcome a node, or refuse it; it is not admitted yet.
+
+        When the run is over, only who took part is welcome: to be told of its end.
+        """
         hello = session.hello
-        if run_is_over:
+        if run_is_over and hello.node not in self.seen:
             self.turn_away(session, Objection("ended", f"the run {self._run!r} has ended"))
             return None
         levels = self._objection(hello) or self.compression.agree(hello)
@@ -131,6 +153,7 @@ class Reception:
             compress=levels.updates,
             compress_model=levels.model,
             exact=list(self.compression.exact),
+            run_key=self._run_key,
         )
         self._sessions.welcome(session, welcome)
         return peer
@@ -141,12 +164,12 @@ class Reception:
         encodings = self.compression.encodings(hello)
         if isinstance(encodings, Objection):
             self.turn_away(peer.session, encodings)
-            if not self._seen:
+            if not self.seen:
                 self.layout = RunLayout()  # it was this node's, and nobody takes part who has it
             return None
         peer.admitted, peer.encodings = True, encodings
-        rejoined = hello.node in self._seen
-        self._seen.add(hello.node)
+        rejoined = hello.node in self.seen
+        self.seen.add(hello.node)
         return NodeJoined(
             node=hello.node,
             kind=hello.node_kind,

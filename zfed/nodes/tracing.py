@@ -143,7 +143,7 @@ def _described(job: Job) -> tuple[str, dict[str, Any]] | None:
         case EncodeModel():
             return "encode", {"version": job.version, "level": job.encoding.level}
         case CommitVersion():
-            return "commit", {"round": job.round, "version": job.version}
+            return "commit", {"round": job.facts["round"], "version": job.version}
         case InstallFirstModel():
             return "install", {"from": job.node}
     return None

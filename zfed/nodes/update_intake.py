@@ -34,7 +34,6 @@ from zfed.strategies import UpdateInspector
 from zfed.wire.messages import AssignmentId, Update, Vector
 from zfed.wire.transfer import Intake, Puller
 
-RESUME_S = 30.0
 SPILL_AFTER_S = 5.0
 SPILL_RETRY_S = 30.0
 
@@ -249,6 +248,10 @@ class UpdateIntake:
         told: list[IntakeEvent] = [] if self._disk_failed else [NoRoom(reason)]
         self._disk_failed = True
         return [*told, Unstored(staging.node, staging.update)]
+
+    def has(self, assignment: AssignmentId) -> bool:
+        """True if this update is here, on its way or waits for a slot."""
+        return any(assignment in known for known in (self._offers, self._staged, self._folding))
 
     def folding(self, staging: Staging) -> None:
         """An arrived update keeps its slot until it is folded."""

@@ -14,8 +14,8 @@ import msgspec
 
 from zfed.checkpoint import SpilledPart, SpillFile
 from zfed.compression import Encoding
-from zfed.engine import Fold, OpenRound, Status
-from zfed.facts import Fact
+from zfed.engine import EvaluationDone, Fold, OpenRound, ResumePoint, Status
+from zfed.facts import EvaluationSkipped, Fact
 from zfed.metrics import Metrics
 from zfed.params import ParameterBuffer, ParameterLayout
 from zfed.wire.codec import Buffer
@@ -108,11 +108,48 @@ class Served:
 
 
 @dataclass(frozen=True)
+class Restored:
+    """What a run that is resumed goes on with.
+
+    Attributes:
+        point: Where it stands.
+        layout: Of its model.
+        model: Its last version.
+        frozen: As in `FirstModelReady`.
+        versions: Older versions that owed evaluations want.
+        own_models: Workers' own models that owed evaluations want, by (round, worker).
+        skipped: Evaluations that were owed and cannot be done any more.
+        seen: All nodes that ever took part.
+        here: Those who did not say goodbye.
+        damaged: Sentences about newer versions that cannot be used.
+    """
+
+    point: ResumePoint
+    layout: ParameterLayout
+    model: Served
+    frozen: Served | None
+    versions: Mapping[int, Served]
+    own_models: Mapping[tuple[int, str], Served]
+    skipped: tuple[EvaluationSkipped, ...]
+    seen: frozenset[str]
+    here: frozenset[str]
+    damaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class WriteJournal:
-    """Append a line to the journal."""
+    """Append a line to the journal: a hint, without which the run can be resumed as well."""
 
     record: Mapping[str, Any]
     sync: bool = False
+
+
+@dataclass(frozen=True)
+class RecordEvaluation:
+    """Make the journal's line of an evaluation durable."""
+
+    done: EvaluationDone
+    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -182,11 +219,13 @@ class FoldUpdate:
 
 @dataclass(frozen=True)
 class CommitVersion:
-    """Make, write and commit the next version."""
+    """Make, write and commit the next version; `facts` stand in its commit line.
 
-    round: int
+    Of a version that was made but could not be written (`VersionUnwritten`), only the writing is done again.
+    """
+
     version: int
-    workers: tuple[str, ...]
+    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -206,6 +245,7 @@ class DropUpdates:
 
 Job: TypeAlias = (
     WriteJournal
+    | RecordEvaluation
     | ReadFirstModel
     | InstallFirstModel
     | BeginRound
@@ -320,10 +360,15 @@ class UpdateInspected:
 
 @dataclass(frozen=True)
 class UpdateFolded:
-    """An update is in the accumulator; `own` is the worker's own model, if it was to be kept."""
+    """An update is in the accumulator; `own` is the worker's own model, if it was to be kept and could be.
+
+    `digest` is that of its file's content; `problem` says why there is none.
+    """
 
     fold: Fold
     own: Served | None
+    digest: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -335,8 +380,37 @@ class VersionReady:
 
 
 @dataclass(frozen=True)
+class LineUnwritten:
+    """A hint could not be written to the journal."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class EvaluationRecorded:
+    """An evaluation is in the journal."""
+
+    done: EvaluationDone
+
+
+@dataclass(frozen=True)
+class EvaluationUnwritten:
+    """An evaluation could not be written to the journal; its evaluator still has it."""
+
+    done: EvaluationDone
+    reason: str
+
+
+@dataclass(frozen=True)
+class VersionUnwritten:
+    """A version is made, but could not be written; what was committed before is intact."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class JobFailed:
-    """A file could not be written; what was committed is intact."""
+    """Something broke that cannot be done again; what was committed is intact."""
 
     reason: str
 
@@ -348,6 +422,10 @@ JobResult: TypeAlias = (
     | UpdateInspected
     | UpdateFolded
     | VersionReady
+    | VersionUnwritten
+    | LineUnwritten
+    | EvaluationRecorded
+    | EvaluationUnwritten
     | JobFailed
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from zfed.engine import (
@@ -10,13 +11,11 @@ from zfed.engine import (
     AskTrain,
     Cancel,
     Fold,
-    NodeReady,
     OpenRound,
     Refuse,
     Tell,
     TellCommitted,
     UpdateStaged,
-    VersionCommitted,
 )
 from zfed.facts import RoundCommitted, UpdateAccepted, UpdateRefused
 from zfed.rounds.parts import Part, PartState, merged_metrics, per_worker, shares
@@ -36,6 +35,7 @@ class Attempt:
         equal_weights: Every update weighs 1; else as much as its examples.
         own_models: The workers' own models will be evaluated, too.
         deadline: When nobody is waited for any longer.
+        counted_before: Each worker's last assignment that counts, and its version.
         parts: In the order of the workers' names.
     """
 
@@ -47,17 +47,18 @@ class Attempt:
     opened_at: float
     deadline: float
     parts: dict[AssignmentId, Part] = field(default_factory=dict)
+    counted_before: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _awaited: dict[str, Part] = field(default_factory=dict)
-    _lost_at: dict[str, float] = field(default_factory=dict)  # of those awaited; who went last is last
+    _lost_until: dict[str, float] = field(default_factory=dict)  # of those awaited: the end of their grace
     _folding: int = 0
 
-    def add(self, worker: NodeReady, assignment: AssignmentId) -> None:
-        """Make this worker one of the cohort."""
-        part = Part(node=worker.node, assignment=assignment, declared=worker.examples)
+    def add(self, node: str, assignment: AssignmentId, examples: int) -> None:
+        """Make this worker one of the cohort; it declared so many examples."""
+        part = Part(node=node, assignment=assignment, declared=examples)
         self.parts[assignment] = self._awaited[part.node] = part
 
-    def open(self, value_range: float) -> list[Action]:
-        """Open the round and ask everybody.
+    def open(self, value_range: float, present: Container[str]) -> list[Action]:
+        """Open the round and ask everybody who is present.
 
         Raises:
             ConfigError: If there is no grid for these weights and this range; see `choose_grid`.
@@ -69,10 +70,11 @@ class Attempt:
             version=self.version,
             cohort=tuple(part.node for part in parts),
             assignments=tuple(part.assignment for part in parts),
+            examples=tuple(part.declared for part in parts),
             grid=choose_grid([self._weight(part.declared) for part in parts], value_range),
             value_range=value_range,
         )
-        return [opened, *map(self._ask, parts)]
+        return [opened, *(self.ask(part) for part in parts if part.node in present)]
 
     def find(self, node: str, assignment: AssignmentId) -> Part | None:
         """The part of this number, if it is this worker's."""
@@ -99,43 +101,52 @@ class Attempt:
         part = self._awaited.get(node)
         if part is None:
             return []
-        self._lost_at.pop(node, None)
-        return [self._ask(part)]
+        self._lost_until.pop(node, None)
+        return [self.ask(part)]
 
-    def gone(self, node: str, *, left: bool, now: float) -> None:
-        """A worker went away; if it `left` for good, nobody waits for it."""
+    def awaited(self, node: str) -> Part | None:
+        """The part that this worker still owes, if it is here."""
+        return None if node in self._lost_until else self._awaited.get(node)
+
+    def gone(self, node: str, *, left: bool, until: float) -> None:
+        """A worker went away. If it `left` for good, nobody waits for it, else `until` its grace is over."""
         part = self._awaited.get(node)
         if part is None:
             return
         if left:
             self.drop(part, "left")
         else:
-            self._lost_at[node] = now
+            self._lost_until[node] = until
 
     def drop(self, part: Part, why: str) -> None:
         """Nothing is awaited of this part any more; it will not count."""
         self._answered(part)
         part.drop(why)
 
-    def next_wake(self, grace_s: float) -> float | None:
+    @property
+    def next_wake(self) -> float | None:
         """When `expire` has something to drop; None if nobody is awaited."""
         if not self._awaited:
             return None
-        if len(self._lost_at) < len(self._awaited):
+        if len(self._lost_until) < len(self._awaited):
             return self.deadline
-        return min(self.deadline, next(reversed(self._lost_at.values())) + grace_s)
+        return min(self.deadline, max(self._lost_until.values()))
 
-    def expire(self, now: float, grace_s: float) -> list[Action]:
+    def waits_for(self) -> str:
+        """Who is still awaited, in words."""
+        return ", ".join(f"{node} (gone)" if node in self._lost_until else node for node in self._awaited)
+
+    def expire(self, now: float) -> list[Action]:
         """Drop the parts nobody waits for any longer.
 
         At the deadline that is every part still awaited. Before it, the lost ones, once *all* that are
         awaited are lost and their grace has passed: while one worker computes, the others may come back.
         """
-        wake = self.next_wake(grace_s)
+        wake = self.next_wake
         if wake is None or now < wake:
             return []
         late = now >= self.deadline
-        why = "no answer by the deadline" if late else f"lost, and not back within {grace_s:g} s"
+        why = "no answer by the deadline" if late else "lost, and not back in time"
         actions: list[Action] = []
         for part in list(self._awaited.values()):
             self.drop(part, why)
@@ -177,11 +188,12 @@ class Attempt:
         )
         return [accept, fold, Tell(fact=accepted)]
 
-    def folded(self, assignment: AssignmentId) -> None:
-        """An accepted update is in the accumulator."""
+    def folded(self, assignment: AssignmentId, own_model: str) -> None:
+        """An accepted update is in the accumulator; `own_model` is the digest of the worker's, if kept."""
         part = self.parts.get(assignment)
         if part is not None and part.state == "folding":
             part.state = "counted"
+            part.own_model = own_model
             self._folding -= 1
 
     def refuse(self, part: Part, code: str, reason: str) -> list[Action]:
@@ -207,16 +219,16 @@ class Attempt:
             for part in self.in_state("counted")
         ]
 
-    def committed(self, event: VersionCommitted, *, rounds: int, now: float) -> RoundCommitted:
-        """What there is to tell of the round, once its version is on disk."""
+    def summary(self, *, rounds: int, now: float, bytes_down: int = 0, bytes_up: int = 0) -> RoundCommitted:
+        """What there is to tell of the round when its version is made, or on disk."""
         counted = self.in_state("counted")
         return RoundCommitted(
             round=self.round,
             rounds=rounds,
-            version=event.version,
+            version=self.version + 1,
             seconds=now - self.opened_at,
-            bytes_down=event.bytes_down,
-            bytes_up=event.bytes_up,
+            bytes_down=bytes_down,
+            bytes_up=bytes_up,
             workers=[part.node for part in counted],
             weights=shares(counted),
             missing=self.missing(),
@@ -226,9 +238,11 @@ class Attempt:
 
     def _answered(self, part: Part) -> None:
         self._awaited.pop(part.node, None)
-        self._lost_at.pop(part.node, None)
+        self._lost_until.pop(part.node, None)
 
-    def _ask(self, part: Part) -> AskTrain:
+    def ask(self, part: Part) -> AskTrain:
+        """The order of a part, the same each time."""
+        counted = self.counted_before.get(part.node)
         return AskTrain(
             node=part.node,
             assignment=part.assignment,
@@ -236,6 +250,7 @@ class Attempt:
             version=self.version,
             evaluated=self.own_models,
             cohort=len(self.parts),
+            counted=counted[0] if counted else None,
         )
 
     def _weight(self, examples: int) -> float:

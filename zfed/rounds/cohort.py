@@ -59,7 +59,7 @@ class Roster:
         for node in present:
             self.add(node)
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return any(name in nodes for nodes in self._kinds.values())
 
     def __bool__(self) -> bool:

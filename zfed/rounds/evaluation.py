@@ -6,9 +6,20 @@ all; if it goes away, its assignments are asked again of whoever comes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from zfed.engine import Action, AskEvaluate, Cancel, EvaluationDone, NodeReady, ReleaseModels, Tell
+from zfed.engine import (
+    Action,
+    Ask,
+    AskEvaluate,
+    Cancel,
+    EvaluationDone,
+    NodeReady,
+    OwedEvaluation,
+    ReleaseModels,
+    Tell,
+)
 from zfed.facts import Evaluated, EvaluationSkipped
 from zfed.wire.messages import AssignmentId
 
@@ -17,30 +28,22 @@ MAX_OWED_ROUNDS = 4
 
 
 @dataclass
-class _Owed:
-    round: int
-    version: int
-    subject: str
-    asked_of: str = ""
-
-
-@dataclass
 class EvaluationDesk:
     """The evaluations that were wanted and are not done yet, oldest first."""
 
-    owed: dict[AssignmentId, _Owed] = field(default_factory=dict)
+    owed: dict[AssignmentId, OwedEvaluation] = field(default_factory=dict)
     any_done: bool = False
+    _asked_of: dict[AssignmentId, str] = field(default_factory=dict)
 
-    def owe(self, round: int, version: int, subjects: dict[str, AssignmentId]) -> list[Action]:
-        """Want these subjects evaluated; drops the oldest round if too many are owed."""
+    def owe(self, evaluations: Iterable[OwedEvaluation]) -> list[Action]:
+        """Want these evaluations, all of one round; drops the oldest round if too many are owed."""
         actions: list[Action] = []
         rounds = sorted({owed.round for owed in self.owed.values()})
         if len(rounds) >= MAX_OWED_ROUNDS:
             actions = self.skip(
                 rounds[0], f"more than {MAX_OWED_ROUNDS} rounds were waiting for an evaluator"
             )
-        for subject, assignment in subjects.items():
-            self.owed[assignment] = _Owed(round, version, subject)
+        self.owed.update((owed.assignment, owed) for owed in evaluations)
         return actions
 
     def ask(self, evaluators: list[NodeReady]) -> list[Action]:
@@ -48,36 +51,28 @@ class EvaluationDesk:
         present = {node.node for node in evaluators}
         actions: list[Action] = []
         for assignment, owed in self.owed.items():
-            if not evaluators or owed.asked_of in present:
-                continue
-            owed.asked_of = evaluators[0].node
-            actions.append(
-                AskEvaluate(
-                    node=owed.asked_of,
-                    assignment=assignment,
-                    round=owed.round,
-                    version=owed.version,
-                    subject=owed.subject,
-                )
-            )
+            if evaluators and self._asked_of.get(assignment) not in present:
+                self._asked_of[assignment] = evaluators[0].node
+                actions.append(_order(owed, evaluators[0].node))
         return actions
+
+    def awaited(self, node: str) -> list[Ask]:
+        """The orders that this evaluator has not answered yet."""
+        return [_order(owed, node) for owed in self.owed.values() if self.is_asked(node, owed.assignment)]
 
     def gone(self, node: str) -> None:
         """An evaluator went away: what it was asked for is open again."""
-        for owed in self.owed.values():
-            if owed.asked_of == node:
-                owed.asked_of = ""
+        self._asked_of = {key: asked for key, asked in self._asked_of.items() if asked != node}
 
     def is_asked(self, node: str, assignment: AssignmentId) -> bool:
         """True if this node was asked for this evaluation and has not answered yet."""
-        owed = self.owed.get(assignment)
-        return owed is not None and owed.asked_of == node
+        return assignment in self.owed and self._asked_of.get(assignment) == node
 
     def done(self, event: EvaluationDone) -> list[Action]:
         """Take a result; one that is not owed (any more) changes nothing."""
         if not self.is_asked(event.node, event.assignment):
             return []
-        owed = self.owed.pop(event.assignment)
+        owed = self._drop(event.assignment)
         self.any_done = True
         fact = Evaluated(
             round=owed.round,
@@ -92,7 +87,7 @@ class EvaluationDesk:
         """An evaluation raised at its evaluator; asking again would raise again."""
         if not self.is_asked(node, assignment):
             return []
-        owed = self.owed.pop(assignment)
+        owed = self._drop(assignment)
         return [self._skipped(owed, reason), *self._release(owed)]
 
     def skip(self, round: int | None, reason: str) -> list[Action]:
@@ -100,16 +95,30 @@ class EvaluationDesk:
         actions: list[Action] = []
         for assignment, owed in list(self.owed.items()):
             if round is None or owed.round == round:
-                del self.owed[assignment]
-                if owed.asked_of:
-                    actions.append(Cancel(node=owed.asked_of, assignment=assignment, reason=reason))
+                if asked_of := self._asked_of.get(assignment):
+                    actions.append(Cancel(node=asked_of, assignment=assignment, reason=reason))
+                self._drop(assignment)
                 actions += [self._skipped(owed, reason), *self._release(owed)]
         return actions
 
-    def _release(self, owed: _Owed) -> list[Action]:
+    def _drop(self, assignment: AssignmentId) -> OwedEvaluation:
+        self._asked_of.pop(assignment, None)
+        return self.owed.pop(assignment)
+
+    def _release(self, owed: OwedEvaluation) -> list[Action]:
         if any(other.round == owed.round for other in self.owed.values()):
             return []
         return [ReleaseModels(round=owed.round)]
 
-    def _skipped(self, owed: _Owed, reason: str) -> Action:
+    def _skipped(self, owed: OwedEvaluation, reason: str) -> Action:
         return Tell(fact=EvaluationSkipped(round=owed.round, subject=owed.subject, reason=reason))
+
+
+def _order(owed: OwedEvaluation, node: str) -> AskEvaluate:
+    return AskEvaluate(
+        node=node,
+        assignment=owed.assignment,
+        round=owed.round,
+        version=owed.version,
+        subject=owed.subject,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from zfed.engine import AskModel
+from zfed.engine import Ask, AskModel
 from zfed.rounds.cohort import Roster
 from zfed.wire.messages import AssignmentId
 
@@ -34,6 +34,12 @@ class FirstModel:
         """Ask this node."""
         self.node, self._assignment = node, assignment
         return AskModel(node=node, assignment=assignment)
+
+    def awaited(self, node: str) -> list[Ask]:
+        """The order, if it is this node that is being asked."""
+        if node != self.node or self._assignment is None:
+            return []
+        return [AskModel(node=node, assignment=self._assignment)]
 
     def is_asked(self, node: str, assignment: AssignmentId) -> bool:
         """True if this is the order that is waited for."""

@@ -17,7 +17,8 @@ PartState: TypeAlias = Literal["asked", "folding", "counted", "out"]
 class Part:
     """What one worker was asked, and what came of it.
 
-    `state` goes from asked to folding to counted, or to out: then `why` says why.
+    `state` goes from asked to folding to counted, or to out: then `why` says why. `own_model` is the digest
+    of the worker's own model, if it was kept.
     """
 
     node: str
@@ -27,6 +28,7 @@ class Part:
     why: str = ""
     result: UpdateStaged | None = None
     weight: float = 0.0
+    own_model: str = ""
 
     def drop(self, why: str) -> None:
         """This part will not count."""

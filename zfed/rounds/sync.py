@@ -3,11 +3,16 @@
     gathering --all awaited are here--> initializing --model 0 on disk--> collecting
     collecting --the cohort answered, or its time is over--> committing
     committing --on disk--> collecting (the next round), or after the last one finishing --> ended
+    committing --no room on the disk--> committing again, a while later
     collecting --too few updates--> collecting again, or gathering while too few workers are present
+    resumed --> collecting (the attempt that was open), gathering, or finishing
 
 A round that gets fewer updates than `min_workers` commits nothing. It is opened again with an empty
 accumulator, for whoever is present then; a worker that still holds its update for that version offers it
 again instead of training.
+
+A run that is resumed has only what its last commit wrote. An attempt that was open is opened again, with the
+same cohort and the same assignments; the workers still hold what they made for it, or are at work.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from typing import Literal
 from zfed.config import EvaluateConfig, RunConfig
 from zfed.engine import (
     Action,
+    Ask,
     Cancel,
     CannotRun,
     Commit,
@@ -31,7 +37,10 @@ from zfed.engine import (
     ModelUnusable,
     NodeGone,
     NodeReady,
+    OpenAttempt,
+    OwedEvaluation,
     Refuse,
+    ResumePoint,
     Status,
     StopAsked,
     Tell,
@@ -42,6 +51,8 @@ from zfed.engine import (
     WorkFailed,
 )
 from zfed.facts import (
+    EvaluationSkipped,
+    NotWritten,
     RoundOpened,
     RoundRetried,
     TaskFailed,
@@ -51,6 +62,7 @@ from zfed.rounds.attempt import Attempt
 from zfed.rounds.cohort import Roster, WaitFor
 from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
 from zfed.rounds.first_model import FirstModel
+from zfed.rounds.gathering import Gathering
 from zfed.rounds.parts import Part
 from zfed.strategies.grid import FIRST_VALUE_RANGE, next_value_range
 from zfed.wire.messages import AssignmentId
@@ -58,7 +70,13 @@ from zfed.wire.messages import AssignmentId
 NOTICE_S = 5.0
 """How often whoever watches is told for whom a standing run waits."""
 
-Standing = Literal["wanted", "accepted", "committed", "stale"]
+LONG_S = 30.0
+"""How often they are told for whom a round waits whose workers are at work."""
+
+COMMIT_AGAIN_S = 10.0
+"""Between attempts to write a version that the disk had no room for."""
+
+Standing = Literal["wanted", "accepted", "committed", "stale", "unknown"]
 
 
 @dataclass
@@ -84,6 +102,10 @@ class SyncRounds:
     round: int = 0
     _tries: int = 0
     _attempt: Attempt | None = None
+    _gathering: Gathering | None = None
+    _cohort: set[str] = field(default_factory=set)  # of the last attempt, but for those who said goodbye
+    _commit: Commit | None = None
+    _give_up_at: float = 0.0
     _first: FirstModel = field(default_factory=FirstModel)
     _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _value_range: float = FIRST_VALUE_RANGE
@@ -102,21 +124,38 @@ class SyncRounds:
     def next_wake(self) -> float | None:
         """When a `Tick` has something to do."""
         if self.phase == "collecting" and self._attempt:
-            return self._attempt.next_wake(self.config.rejoin_grace_s)
-        if self.phase in ("gathering", "initializing", "finishing") and self._deadline is not None:
+            wake = self._attempt.next_wake
+            return None if wake is None else min(wake, self._next_notice)
+        if self.phase == "gathering" and self._gathering:
+            return min(self._gathering.next_wake, self._next_notice)
+        if self.phase == "committing":
+            return self._deadline
+        if self.phase != "ended" and self._deadline is not None:
             return min(self._deadline, self._next_notice)
         return None
 
-    def standing(self, node: str, assignment: AssignmentId) -> Standing:
-        """What an offered update is to this run now; only a wanted one is worth receiving."""
+    def standing(self, node: str, assignment: AssignmentId, version: int) -> Standing:
+        """What an update offered from a version is to this run now; only a wanted one is worth receiving.
+
+        An unknown one was asked for by an earlier start of this coordinator, which had no time to write that
+        down. It will be offered again under the number of the next order.
+        """
         if node in self._committed and self._committed[node][0] == assignment:
             return "committed"
         if self._first.is_asked(node, assignment):
             return "wanted"
         part = self._part(node, assignment)
+        if part is None and assignment[0] < self.incarnation and version == self.version:
+            return "unknown"
         if part is None or part.state == "out":
             return "stale"
         return "wanted" if part.state == "asked" else "accepted"
+
+    def awaited(self, node: str) -> list[Ask]:
+        """The orders that a node here has not answered; given again they change nothing."""
+        part = self._attempt.awaited(node) if self._attempt and self.phase == "collecting" else None
+        train = [self._attempt.ask(part)] if self._attempt and part else []
+        return [*train, *self.desk.awaited(node), *self._first.awaited(node)]
 
     def committed_version(self, node: str) -> int:
         """The version that a node's committed update became part of."""
@@ -144,15 +183,14 @@ class SyncRounds:
             case VersionCommitted():
                 return self._version_committed(event, now)
             case CommitFailed():
-                what = f"round {self.round} could not be committed" if self.round else "no first model"
-                return self._end("failed", f"{what}: {event.reason}")
+                return self._commit_failed(event, now)
             case WorkFailed():
                 return self._work_failed(event, now)
             case EvaluationDone():
                 return [*self.desk.done(event), *self._finish_if_idle(now)]
             case CannotRun():
                 return self._end("failed", event.reason)
-            case StopAsked() if self.phase == "committing":
+            case StopAsked() if self.phase == "committing" and self._deadline is None:
                 self._stop_reason = event.reason  # the version that is being written shall count
                 return []
             case StopAsked():
@@ -183,15 +221,20 @@ class SyncRounds:
             self._first.give_up()
             return self._ask_model(now)
         if self._attempt:
-            self._attempt.gone(event.node, left=event.left, now=now)
-        return [*self.desk.ask(self.roster.evaluators), *self._close_if_due(now)]
+            self._attempt.gone(event.node, left=event.left, until=now + self.config.rejoin_grace_s)
+        if event.left:
+            self._cohort.discard(event.node)
+        asked = self.desk.ask(self.roster.evaluators)
+        if self.phase == "gathering":  # if they are too few again, the others' grace begins anew
+            return [*asked, *self._go_on(now)]
+        return [*asked, *self._close_if_due(now)]
 
     def _tick(self, now: float) -> list[Action]:
         if self.phase == "collecting":
-            return self._close_if_due(now)
-        if self._deadline is None or self.phase == "committing":
-            return []
-        if now >= self._deadline:
+            return self._close_if_due(now) or self._notice(now)
+        if self.phase == "gathering" and self._gathering and self._gathering.is_over(self.roster, now):
+            return self._open_round(now)
+        if self._deadline is not None and now >= self._deadline:
             return self._deadline_passed(now)
         return self._notice(now)
 
@@ -201,39 +244,76 @@ class SyncRounds:
             return [*self.desk.skip(None, reason), *self._finish_if_idle(now)]
         if self.phase == "initializing":
             return self._model_overdue(now)
-        if self.round == 0:
-            what = f"waited {self.config.wait_timeout_s:g} s for {self._missing()}"
-            return self._end("failed", f"{what}; see --wait-for and --wait-timeout")
-        return self._retry([], [self._missing()], now)
+        if self.phase == "committing":
+            self._deadline = None
+            return [self._commit] if self._commit else []
+        what = f"waited {self.config.wait_timeout_s:g} s for {self._missing()}"
+        return self._end("failed", f"{what}; see --wait-for and --wait-timeout")
 
     def _notice(self, now: float) -> list[Action]:
-        if now < self._next_notice or self._deadline is None:
+        until = self._waits_until
+        if until is None or now < self._next_notice:
             return []
-        self._next_notice = now + NOTICE_S
-        return [Tell(fact=Waiting(missing=self._missing(), remaining_s=self._deadline - now))]
+        self._next_notice = now + (LONG_S if self.phase == "collecting" else NOTICE_S)
+        return [Tell(fact=Waiting(missing=self._missing(), remaining_s=until - now))]
+
+    @property
+    def _waits_until(self) -> float | None:
+        """When the wait for nodes is over; None if the run waits for a job of this machine."""
+        if self.phase == "collecting" and self._attempt:
+            return None if self._attempt.next_wake is None else self._attempt.deadline
+        return None if self.phase == "committing" else self._deadline
 
     def _missing(self) -> str:
+        if self.phase == "collecting" and self._attempt:
+            return f"round {self.round} of {self._attempt.waits_for()}"
         if self.phase == "finishing":
             owed = len(self.desk.owed)
             return f"{owed} evaluation{'s' if owed > 1 else ''}"
         if self.phase == "initializing":
             return f"the first model from {self._first.node or 'any node'}"
-        if self.round == 0:
+        if self._gathering is None:
             return self._wait_for.missing(self.roster)
-        lacking = self._needed - self.roster.worker_count
-        return f"{lacking} more worker{'s' if lacking > 1 else ''} for round {self.round}"
+        return self._gathering.missing(self.roster, self.round)
 
-    # ---- before round 1 -------------------------------------------------------------------------
+    # ---- the start ------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Action]:
         """Begin to wait for workers."""
         self._deadline = now + self.config.wait_timeout_s
         return self._notice(now)
 
+    def resume(self, point: ResumePoint, now: float) -> list[Action]:
+        """Go on from the last committed version, instead of `start`. All deadlines begin anew."""
+        self.version, self.round = point.version, point.round
+        self._value_range = point.value_range or self._value_range
+        self._committed = dict(point.committed)
+        self._evaluator_seen = point.evaluator_seen
+        self.desk.owed.update((owed.assignment, owed) for owed in point.owed)
+        self.desk.any_done = point.evaluated
+        if self.round >= self.config.rounds:
+            return self._begin_to_finish(now)
+        self.round += 1
+        self._tries = 1
+        grace_until = now + self.config.restart_grace_s
+        if point.attempt is None:
+            self._cohort = set(point.present)
+            return self._gather(open_at=grace_until, now=now)
+        self._tries = point.attempt.number
+        return self._open_again(point.attempt, grace_until, now)
+
+    def _open_again(self, before: OpenAttempt, grace_until: float, now: float) -> list[Action]:
+        attempt = self._new_attempt(now)
+        parts = zip(before.cohort, before.assignments, before.examples, strict=True)
+        for node, assignment, examples in parts:
+            attempt.add(node, assignment, examples)
+            attempt.gone(node, left=False, until=grace_until)
+        return self._collect(attempt, now)
+
     def _go_on(self, now: float) -> list[Action]:
         """Leave gathering if everybody awaited is here."""
-        if self.round > 0:
-            return self._open_round(now) if self.roster.worker_count >= self._needed else []
+        if self._gathering is not None:
+            return self._open_round(now) if self._gathering.is_over(self.roster, now) else []
         if self._wait_for.missing(self.roster) or not self.roster.worker_count:
             return []
         self.phase = "initializing"
@@ -290,15 +370,30 @@ class SyncRounds:
     def _open_or_gather(self, now: float) -> list[Action]:
         if self.roster.worker_count >= self._needed:
             return self._open_round(now)
+        return self._gather(open_at=now, now=now)
+
+    def _gather(self, *, open_at: float, now: float) -> list[Action]:
         self.phase = "gathering"
         self._attempt = None
-        self._deadline = now + self.config.round_timeout_s
+        self._deadline = now + self.config.wait_timeout_s
+        self._gathering = Gathering(
+            expected=self._cohort,
+            needed=self._needed,
+            grace_s=self.config.rejoin_grace_s,
+            open_at=open_at,
+            deadline=self._deadline,
+        )
         self._next_notice = now
         return self._notice(now)
 
     def _open_round(self, now: float) -> list[Action]:
-        self.phase = "collecting"
-        self._attempt = Attempt(
+        attempt = self._new_attempt(now)
+        for worker in self.roster.workers:
+            attempt.add(worker.node, self._new_assignment(), worker.examples)
+        return self._collect(attempt, now)
+
+    def _new_attempt(self, now: float) -> Attempt:
+        return Attempt(
             round=self.round,
             number=self._tries,
             version=self.version,
@@ -306,17 +401,23 @@ class SyncRounds:
             own_models=self._own_models_wanted,
             opened_at=now,
             deadline=now + self.config.round_timeout_s,
+            counted_before=self._committed,
         )
-        for worker in self.roster.workers:
-            self._attempt.add(worker, self._new_assignment())
+
+    def _collect(self, attempt: Attempt, now: float) -> list[Action]:
+        self.phase = "collecting"
+        self._attempt, self._gathering = attempt, None
+        self._cohort = {part.node for part in attempt.parts.values()}
+        self._next_notice = now + LONG_S
         fact = RoundOpened(
             round=self.round,
             rounds=self.config.rounds,
             version=self.version,
-            cohort=[worker.node for worker in self.roster.workers],
+            cohort=[part.node for part in attempt.parts.values()],
             attempt=self._tries,
         )
-        return [*self._attempt.open(self.config.value_range or self._value_range), Tell(fact=fact)]
+        value_range = self.config.value_range or self._value_range
+        return [*attempt.open(value_range, self.roster), Tell(fact=fact)]
 
     @property
     def _own_models_wanted(self) -> bool:
@@ -342,7 +443,7 @@ class SyncRounds:
 
     def _folded(self, event: Folded, now: float) -> list[Action]:
         if self._attempt:
-            self._attempt.folded(event.assignment)
+            self._attempt.folded(event.assignment, event.own_model)
         return self._close_if_due(now)
 
     def _work_failed(self, event: WorkFailed, now: float) -> list[Action]:
@@ -373,14 +474,63 @@ class SyncRounds:
     def _close_if_due(self, now: float) -> list[Action]:
         if self.phase != "collecting" or self._attempt is None:
             return []
-        actions = self._attempt.expire(now, self.config.rejoin_grace_s)
+        actions = self._attempt.expire(now)
         if not self._attempt.settled:
             return actions
-        counted = [part.node for part in self._attempt.in_state("counted")]
-        if len(counted) < self._needed:
-            return [*actions, *self._retry(counted, self._attempt.missing(), now)]
+        counted = self._attempt.in_state("counted")
+        if len(counted) >= self._needed:
+            return [*actions, *self._make_version(self._attempt, counted, now)]
+        if not counted and not self.roster.worker_count:  # the others' absence is no fault of the round
+            return [*actions, *self._open_or_gather(now)]
+        answered = [part.node for part in counted]
+        return [*actions, *self._retry(answered, self._attempt.missing(), now)]
+
+    def _make_version(self, attempt: Attempt, counted: list[Part], now: float) -> list[Action]:
         self.phase = "committing"
-        return [*actions, Commit(round=self.round, version=self.version + 1, workers=tuple(counted))]
+        self._deadline = None
+        self._give_up_at = now + self.config.wait_timeout_s
+        evaluations, skipped = self._evaluations(counted)
+        self._commit = Commit(
+            round=self.round,
+            version=self.version + 1,
+            workers=tuple(part.node for part in counted),
+            assignments=tuple(part.assignment for part in counted),
+            value_range=next_value_range(attempt.largest, self._value_range),
+            evaluations=evaluations,
+            summary=attempt.summary(rounds=self.config.rounds, now=now),
+        )
+        return [*skipped, self._commit]
+
+    def _evaluations(self, counted: list[Part]) -> tuple[tuple[OwedEvaluation, ...], list[Action]]:
+        """What is to be evaluated of this round, and what cannot be."""
+        if not self.evaluate.wanted(self.round, self.config.rounds):
+            return (), []
+        subjects = {part.node: part.own_model for part in counted} if self._own_models_wanted else {}
+        reason = "the worker's own model could not be kept"
+        lost = [subject for subject, digest in subjects.items() if not digest]
+        owed = [
+            OwedEvaluation(
+                assignment=self._new_assignment(),
+                round=self.round,
+                version=self.version + 1,
+                subject=subject,
+                own_model=digest,
+            )
+            for subject, digest in {**subjects, FEDERATED: ""}.items()
+            if digest or subject == FEDERATED
+        ]
+        skipped = [EvaluationSkipped(round=self.round, subject=subject, reason=reason) for subject in lost]
+        return tuple(owed), [Tell(fact=fact) for fact in skipped]
+
+    def _commit_failed(self, event: CommitFailed, now: float) -> list[Action]:
+        if self._stop_reason:
+            return self._end("stopped", self._stop_reason)
+        if self.phase == "committing" and event.again and now < self._give_up_at:
+            self._deadline = now + COMMIT_AGAIN_S
+            what = f"version {self.version + 1}"
+            return [Tell(fact=NotWritten(what=what, reason=event.reason, retry_s=COMMIT_AGAIN_S))]
+        what = f"round {self.round} could not be committed" if self.round else "no first model"
+        return self._end("failed", f"{what}: {event.reason}")
 
     def _retry(self, answered: list[str], missing: list[str], now: float) -> list[Action]:
         if self._tries > self.config.round_retries:
@@ -405,38 +555,38 @@ class SyncRounds:
         return [told, *self._open_or_gather(now)]
 
     def _version_committed(self, event: VersionCommitted, now: float) -> list[Action]:
-        attempt = self._attempt
-        if self.phase != "committing" or attempt is None:
+        attempt, commit = self._attempt, self._commit
+        if self.phase != "committing" or attempt is None or commit is None:
             return []
-        self._attempt = None
+        self._attempt = self._commit = None
         counted = attempt.in_state("counted")
         self.version = event.version
-        self._value_range = next_value_range(attempt.largest, self._value_range)
+        self._value_range = commit.value_range
         # A worker that missed COMMITTED offers its last update again, perhaps rounds later.
         self._committed.update((part.node, (part.assignment, self.version)) for part in counted)
         actions: list[Action] = [
             *attempt.tell_committed(),
-            Tell(fact=attempt.committed(event, rounds=self.config.rounds, now=now)),
+            Tell(
+                fact=attempt.summary(
+                    rounds=self.config.rounds, now=now, bytes_down=event.bytes_down, bytes_up=event.bytes_up
+                )
+            ),
         ]
         if self._stop_reason:
             return [*actions, *self._end("stopped", self._stop_reason)]
-        actions += self._owe_evaluations([part.node for part in counted])
+        if commit.evaluations:
+            actions += [*self.desk.owe(commit.evaluations), *self.desk.ask(self.roster.evaluators)]
         if self.round < self.config.rounds:
             return [*actions, *self._next_round(now)]
+        return [*actions, *self._begin_to_finish(now)]
+
+    # ---- the end --------------------------------------------------------------------------------
+
+    def _begin_to_finish(self, now: float) -> list[Action]:
         self.phase = "finishing"
         self._deadline = now + self.evaluate.timeout_s
         self._next_notice = now + NOTICE_S
-        return [*actions, *self._finish_if_idle(now)]
-
-    def _owe_evaluations(self, workers: list[str]) -> list[Action]:
-        if not self.evaluate.wanted(self.round, self.config.rounds):
-            return []
-        subjects = [*workers, FEDERATED] if self._own_models_wanted else [FEDERATED]
-        numbered = {subject: self._new_assignment() for subject in subjects}
-        dropped = self.desk.owe(self.round, self.version, numbered)
-        return [*dropped, *self.desk.ask(self.roster.evaluators)]
-
-    # ---- the end --------------------------------------------------------------------------------
+        return self._finish_if_idle(now)
 
     def _finish_if_idle(self, now: float) -> list[Action]:
         if self.phase != "finishing":

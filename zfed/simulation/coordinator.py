@@ -38,7 +38,15 @@ class SimulatedCoordinator(Driven):
         initial = Path(config.run.initial) if config.run.initial else None
         self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
         plan_uploads = planner_of(config, self.aggregation.strategy, FREE_MEMORY)
-        logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation(-1))
+        restored = self.aggregation.restore()
+        logic = CoordinatorLogic(
+            config=config,
+            run=directory.run_id,
+            plan_uploads=plan_uploads,
+            incarnation=directory.next_incarnation(restored.point.version if restored else -1),
+            run_key=directory.key,
+            restored=restored,
+        )
         super().__init__(COORDINATOR, logic, world)
         listener = world.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close

@@ -19,11 +19,13 @@ from zfed.facts import (
     NodeRefused,
     NodeStarted,
     NoRoomToSpill,
+    NotWritten,
     Progress,
     RoundCommitted,
     RoundOpened,
     RoundRetried,
     RunEnded,
+    RunResumed,
     TaskFailed,
     UpdateAccepted,
     UpdateRefused,
@@ -117,6 +119,24 @@ def _node_left(fact: NodeLeft) -> list[str]:
 @describe.register
 def _node_refused(fact: NodeRefused) -> list[str]:
     return [f"refused {fact.node} ({fact.code}): {fact.reason}"]
+
+
+@describe.register
+def _run_resumed(fact: RunResumed) -> list[str]:
+    done = f"version {fact.version}, after round {fact.round} of {fact.rounds}"
+    lines = [f"start {fact.start} of this run: from {done if fact.version >= 0 else 'the beginning'}"]
+    lines += [f"  {sentence}" for sentence in fact.damaged]
+    if fact.torn_bytes:
+        lines.append(f"  dropped: {count(fact.torn_bytes)} bytes of a journal line that was never finished")
+    if fact.awaited:
+        lines.append(f"  waiting for {names(fact.awaited)} to come back")
+    return lines
+
+
+@describe.register
+def _not_written(fact: NotWritten) -> list[str]:
+    again = f"; it is tried again every {duration(fact.retry_s, digits=0)}" if fact.retry_s else ""
+    return [f"{fact.what} could not be written: {fact.reason}{again}"]
 
 
 @describe.register

@@ -97,8 +97,16 @@ class Table:
         self.now = 0.0
         strategy = configured_strategy(config)
         plan_uploads = planner_of(config, strategy, FREE_MEMORY)
-        self.logic = CoordinatorLogic(config, directory.run_id, plan_uploads, directory.next_incarnation(-1))
         self.aggregation = Aggregation(directory, strategy)
+        restored = self.aggregation.restore()
+        self.logic = CoordinatorLogic(
+            config=config,
+            run=directory.run_id,
+            plan_uploads=plan_uploads,
+            incarnation=directory.next_incarnation(restored.point.version if restored else -1),
+            run_key=directory.key,
+            restored=restored,
+        )
         self.spills = SpillJobs(directory.path)
         self.nodes = {}
         self.later = []

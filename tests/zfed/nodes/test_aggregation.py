@@ -9,20 +9,24 @@ from hypothesis import strategies as st
 from tests.zfed.checkpoint.limits import largest_file
 from tests.zfed.simulation.simulated import run_directory
 from zfed.checkpoint import read_model
-from zfed.engine import Fold, OpenRound
+from zfed.engine import EvaluationDone, Fold, OpenRound
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.words import (
     BeginRound,
     CommitVersion,
     DropUpdates,
+    EvaluationRecorded,
+    EvaluationUnwritten,
     FirstModelFailed,
     FirstModelReady,
     FoldUpdate,
     InstallFirstModel,
-    JobFailed,
+    LineUnwritten,
     ReadFirstModel,
+    RecordEvaluation,
     UpdateFolded,
     VersionReady,
+    VersionUnwritten,
     WriteJournal,
 )
 from zfed.params import ParameterBuffer, TensorKind
@@ -58,6 +62,7 @@ class Round:
             version=version,
             cohort=(),
             assignments=(),
+            examples=(),
             grid=choose_grid(weights, 64.0),
             value_range=64.0,
         )
@@ -68,7 +73,7 @@ class Round:
         return self.aggregation.perform(FoldUpdate(fold, whole(update)))
 
     def commit(self, version=1):
-        return self.aggregation.perform(CommitVersion(version, version, ()))
+        return self.aggregation.perform(CommitVersion(version, {"round": version}))
 
 
 @pytest.fixture
@@ -178,14 +183,46 @@ def test_file_of_another_model_is_said_by_its_first_tensor(opened):
     assert "'w'" in failed.reason
 
 
-def test_full_disk_fails_the_commit_and_keeps_the_version_before(opened):
+def test_version_that_the_disk_has_no_room_for_is_made_once_and_written_later(opened):
     opened.open([1.0])
     opened.fold("alice", delta(1, 1, 1), 1.0)
+    for _ in range(2):
+        with largest_file(16):
+            failed = opened.commit()
+        assert isinstance(failed, VersionUnwritten)
+        np.testing.assert_array_equal(opened.aggregation.model["w"], MODEL["w"])
+        assert not opened.aggregation.directory.model_path(1).exists()
+    assert isinstance(opened.commit(), VersionReady)
+    np.testing.assert_array_equal(opened.aggregation.model["w"], MODEL["w"] + 1)
+    opened.open([1.0])
+    opened.fold("alice", delta(1, 1, 1), 1.0)
+    opened.commit(2)
+    np.testing.assert_array_equal(opened.aggregation.model["w"], MODEL["w"] + 2)
+
+
+def test_update_counts_though_the_disk_has_no_room_for_the_workers_own_model(opened):
+    opened.open([1.0])
     with largest_file(16):
-        failed = opened.commit()
-    assert isinstance(failed, JobFailed)
-    np.testing.assert_array_equal(opened.aggregation.model["w"], MODEL["w"])
-    assert not opened.aggregation.directory.model_path(1).exists()
+        folded = opened.fold("alice", delta(1, 1, 1), 1.0, keep=True)
+    assert (folded.own, folded.digest) == (None, "")
+    assert "bytes are needed" in folded.problem
+    opened.commit()
+    np.testing.assert_array_equal(opened.aggregation.model["w"], MODEL["w"] + 1)
+
+
+def test_line_that_the_disk_has_no_room_for_is_said_and_the_next_one_is_written(opened):
+    line = WriteJournal({"event": "joined", "node": "alice"})
+    with largest_file(16):
+        assert isinstance(opened.aggregation.perform(line), LineUnwritten)
+    assert opened.aggregation.perform(line) is None
+
+
+def test_evaluation_is_recorded_or_said_not_to_be(opened):
+    done = EvaluationDone(node="eva", assignment=(1, 2), examples=3, metrics={})
+    job = RecordEvaluation(done, {"event": "evaluated", "round": 1})
+    with largest_file(16):
+        assert isinstance(opened.aggregation.perform(job), EvaluationUnwritten)
+    assert opened.aggregation.perform(job) == EvaluationRecorded(done)
 
 
 def test_journal_line_is_written_in_its_turn(opened):

@@ -3,8 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.zfed.checkpoint.limits import largest_file
 from tests.zfed.nodes.scripted_coordinator import Table, buffer
 from tests.zfed.simulation.simulated import configured, run_directory
+from zfed.config import RunConfig
 from zfed.facts import (
     Evaluated,
     ModelReady,
@@ -12,15 +14,17 @@ from zfed.facts import (
     NodeLeft,
     NodeRefused,
     NoRoomToSpill,
+    NotWritten,
     Progress,
     RoundCommitted,
     UpdateRefused,
     UploadsPlanned,
 )
-from zfed.nodes.coordinator_logic import GOODBYE_S
+from zfed.nodes.farewell import GOODBYE_S
 from zfed.nodes.orders import work_seed
+from zfed.nodes.reception import IDLE_S
 from zfed.nodes.spill_jobs import SpillJobs
-from zfed.nodes.update_intake import RESUME_S, SPILL_AFTER_S
+from zfed.nodes.update_intake import SPILL_AFTER_S
 from zfed.nodes.words import FramesArrived, JobFailed, StopRequested
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import (
@@ -310,7 +314,7 @@ def test_upload_of_a_worker_that_stays_away_frees_its_slot(make_table):
     alice.go()
     bob.offer(second, buffer(1.0))
     assert not bob.of(Accepted)
-    for _ in range(int(RESUME_S) + 1):
+    for _ in range(int(RunConfig().resume_window_s) + 1):
         bob.say(Pong(number=1))
         table.wait(1.0)
     assert bob.of(Accepted)
@@ -428,3 +432,84 @@ def test_seed_of_work_depends_on_run_node_and_version_alone(names):
     seeds = {work_seed(run, node, version) for run in (0, 1) for node in names for version in (0, 1)}
     assert len(seeds) == 8
     assert all(0 <= seed < 1 << 62 for seed in seeds)
+
+
+def pong(node, **work):
+    node.say(Pong(number=1, **work))
+
+
+def test_node_that_is_idle_though_it_was_asked_is_asked_again_under_the_same_number(table):
+    alice, bob = table.connect("alice"), table.connect("bob")
+    [first, _] = table.with_first_model(alice, bob)
+    asked = len(alice.of(Train))
+    pong(alice)
+    assert len(alice.of(Train)) == asked
+    table.wait(IDLE_S)
+    pong(alice)
+    assert alice.of(Train)[asked:] == [first]
+
+
+def test_node_that_works_or_whose_update_is_here_is_not_asked_again(table):
+    alice, bob = table.connect("alice"), table.connect("bob")
+    [first, second] = table.with_first_model(alice, bob)
+    alice.mute = True  # its update is offered, and waits
+    alice.offer(first, buffer(1.0))
+    asked = len(alice.of(Train)) + len(bob.of(Train))
+    for _ in range(5):
+        pong(alice)
+        pong(bob, work="train", assignment=second.assignment)
+        table.wait(IDLE_S / 2)
+    assert len(alice.of(Train)) + len(bob.of(Train)) == asked
+
+
+def test_node_that_trains_for_nobody_is_told_again(table):
+    alice, bob = table.connect("alice"), table.connect("bob")
+    [first, second] = table.with_first_model(alice, bob)
+    alice.say(Failed(assignment=first.assignment, error="no"))
+    assert not alice.of(Cancel)
+    pong(alice, work="train", assignment=first.assignment)
+    assert alice.last(Cancel).assignment == first.assignment
+    pong(bob, work="train", assignment=second.assignment)
+    assert not bob.of(Cancel)
+
+
+def test_evaluation_is_accepted_only_when_it_is_on_disk_and_as_often_as_it_comes(make_table):
+    table = make_table(wait_for="alice,eva", rounds=1, evaluate={"last": True, "timeout_s": 60.0})
+    alice, eva = table.connect("alice"), table.connect("eva", "evaluator")
+    [train] = table.with_first_model(eva, alice)
+    alice.offer(train, buffer(2.0))
+    order = eva.last(Evaluate)
+    result = EvaluatedMessage(assignment=order.assignment, examples=5, metrics={"loss": 0.5})
+    accepted = len(eva.of(Accepted))
+    with largest_file(16):
+        eva.say(result)
+    assert len(eva.of(Accepted)) == accepted
+    assert table.told(NotWritten)
+    eva.say(result)
+    eva.say(result)
+    assert len(eva.of(Accepted)) == accepted + 2
+    assert len(table.told(Evaluated)) == 1
+    lines = (table.aggregation.directory.path / "journal.jsonl").read_text().splitlines()
+    assert sum('"event":"evaluated"' in line for line in lines) == 1
+
+
+def test_node_that_took_part_and_comes_late_is_told_of_the_end_and_a_stranger_is_refused(table):
+    alice, bob = table.connect("alice"), table.connect("bob")
+    table.with_first_model(alice, bob)
+    bob.go()
+    table.handle(StopRequested("enough"))
+    assert table.connect("bob").last(Ended).reason == "enough"
+    assert table.connect("carol").last(Refused).code == "ended"
+
+
+def test_version_that_the_disk_has_no_room_for_is_committed_once_it_has(table):
+    alice, bob = table.connect("alice"), table.connect("bob")
+    orders = table.with_first_model(alice, bob)
+    alice.offer(orders[0], buffer(1.0))
+    with largest_file(16):
+        bob.offer(orders[1], buffer(3.0))
+        assert not table.told(RoundCommitted)
+        assert [fact.what for fact in table.told(NotWritten)][-1] == "version 1"
+    table.wait(20.0)
+    assert table.told(RoundCommitted)[0].workers == ["alice", "bob"]
+    assert alice.last(Committed).version == 1

@@ -149,7 +149,9 @@ def test_traced_member_does_what_the_logic_does(trace):
 
 def begin(round, *cohort, attempt=1):
     numbers = {"round": round, "attempt": attempt, "version": round - 1}
-    return BeginRound(OpenRound(cohort=cohort, assignments=(), grid=1.0, value_range=1.0, **numbers))
+    return BeginRound(
+        OpenRound(cohort=cohort, assignments=(), examples=(), grid=1.0, value_range=1.0, **numbers)
+    )
 
 
 def accepted(node, round):
@@ -166,7 +168,7 @@ def committed(round):
 def test_round_lasts_from_its_opening_to_its_commit_and_an_answer_to_the_accepted_update(path, trace):
     watcher = CoordinatorTrace(trace)
     watcher.queued(begin(1, "alice", "bob"))
-    watcher.queued(CommitVersion(1, 1, ("bob",)))
+    watcher.queued(CommitVersion(1, {"round": 1}))
     watcher.observe(accepted("bob", 1))
     watcher.observe(committed(1))
     task = {"examples": 5, "task_seconds": 0.5}
@@ -209,7 +211,7 @@ def test_jobs_that_take_time_are_spans_and_their_results_are_passed_on(path, tra
         EncodeModel(0, INT8, 7),
         InspectUpdate((1, 2), "xxh3-128:0", [(0, b"abcd"), (4, b"ef")], INT8, 1.0),
         FoldUpdate(fold, [(0, b"abcd"), (4, b"ef")]),
-        CommitVersion(1, 1, ("bob",)),
+        CommitVersion(1, {"round": 1}),
     ):
         assert perform(job) is results[type(job)]
     assert spans_of(path) == [
@@ -222,6 +224,6 @@ def test_jobs_that_take_time_are_spans_and_their_results_are_passed_on(path, tra
 
 def test_job_that_failed_is_marked(path, trace):
     perform = CoordinatorTrace(trace).timed(lambda job: JobFailed("no space"))
-    perform(CommitVersion(1, 1, ()))
+    perform(CommitVersion(1, {"round": 1}))
     [(_, name, _, _, facts)] = spans_of(path)
     assert (name, facts["outcome"]) == ("commit", "failed")

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from tests.zfed.rounds.journal import Journal
 from zfed.config import EvaluateConfig, RunConfig
 from zfed.engine import (
     Action,
     AskModel,
     AskTrain,
+    Commit,
     EndRun,
     EvaluationDone,
     Event,
@@ -22,6 +24,7 @@ from zfed.engine import (
     WorkFailed,
 )
 from zfed.rounds import SyncRounds
+from zfed.wire.messages import AssignmentId
 
 SILENT = EvaluateConfig(first=False, every=0, last=False)
 """Nothing is evaluated."""
@@ -32,6 +35,7 @@ SETTINGS = {
     "wait_timeout_s": 60.0,
     "round_timeout_s": 100.0,
     "rejoin_grace_s": 10.0,
+    "restart_grace_s": 40.0,
     "round_retries": 1,
 }
 
@@ -79,17 +83,42 @@ def evaluated(node, assignment, **metrics):
 
 @dataclass
 class Run:
-    """One engine. Every call returns the actions that are no `Tell`; `facts` holds what the last one told."""
+    """One engine. Every call returns the actions that are no `Tell`; `facts` holds what the last one told.
+
+    `begun` is what the engine wanted first. The `journal` keeps what a run directory would; a run that begins
+    with one that holds a version goes on from there.
+    """
 
     settings: dict = field(default_factory=dict)
     evaluate: EvaluateConfig = SILENT
     now: float = 0.0
+    incarnation: int = 1
+    journal: Journal = field(default_factory=Journal)
     facts: list = field(default_factory=list)
 
     def __post_init__(self):
-        self.engine = SyncRounds(RunConfig(**{**SETTINGS, **self.settings}), self.evaluate)
+        config = RunConfig(**{**SETTINGS, **self.settings})
+        self.engine = SyncRounds(config, self.evaluate, self.incarnation)
         self.all_facts = []
-        self.told(self.engine.start(self.now))
+        point = self.journal.point()
+        began = self.engine.start(self.now) if point is None else self.engine.resume(point, self.now)
+        self.begun = self.told(self.journal.all(began))
+
+    def restarted(self, *, wrote_commit=False, after=5.0, **settings) -> "Run":
+        """The coordinator dies and is started again, `after` seconds later; the clock goes on.
+
+        `wrote_commit`: It dies when the version that is being written is on disk, before it heard of that.
+        """
+        if wrote_commit:
+            self.journal.wrote_commit()
+        self.journal.cut(len(self.journal.lines))
+        return Run(
+            {**self.settings, **settings},
+            self.evaluate,
+            now=self.now + after,
+            incarnation=self.incarnation + 1,
+            journal=self.journal,
+        )
 
     def told(self, actions: list[Action]) -> list[Action]:
         self.facts = [action.fact for action in actions if isinstance(action, Tell)]
@@ -98,7 +127,11 @@ class Run:
 
     def say(self, *events: Event, at: float | None = None) -> list[Action]:
         self.now = self.now if at is None else at
-        return self.told([action for event in events for action in self.engine.handle(event, self.now)])
+        actions = []
+        for event in events:
+            self.journal.write(event)
+            actions += self.journal.all(self.engine.handle(event, self.now))
+        return self.told(actions)
 
     def tick(self, at: float) -> list[Action]:
         return self.say(Tick(), at=at)
@@ -111,8 +144,24 @@ class Run:
         return self.say(VersionCommitted(version=version, bytes_down=7, bytes_up=9))
 
     def answer(self, asked: AskTrain, **more) -> list[Action]:
-        """One worker's update: staged and folded; `more` as in `staged`."""
-        return self.say(staged(asked.node, asked.assignment, **more), Folded(assignment=asked.assignment))
+        """One worker's update: staged and folded, its own model kept; `more` as in `staged`."""
+        own_model = f"{asked.node}'s" if asked.evaluated else ""
+        return self.say(
+            staged(asked.node, asked.assignment, **more),
+            Folded(assignment=asked.assignment, own_model=own_model),
+        )
+
+    def whole_round(self, orders: dict[str, AskTrain]) -> list[Action]:
+        """All answer, and the version is written."""
+        version = self.engine.version + 1
+        for order in orders.values():
+            actions = self.answer(order)
+        assert committed_by(actions) == tuple(orders)
+        return self.commit(version)
+
+    def standing(self, node: str, assignment: AssignmentId, version: int | None = None) -> str:
+        """What an update is to the run; made from the version the run is at, if no other is named."""
+        return self.engine.standing(node, assignment, self.engine.version if version is None else version)
 
     def fact(self, kind):
         [fact] = [fact for fact in self.facts if type(fact) is kind]
@@ -121,6 +170,12 @@ class Run:
 
 def of(kind, actions):
     return [action for action in actions if isinstance(action, kind)]
+
+
+def committed_by(actions) -> tuple[str, ...]:
+    """The workers whose updates are to make a version."""
+    [commit] = of(Commit, actions)
+    return commit.workers
 
 
 def asked(actions) -> dict[str, AskTrain]:

@@ -1,5 +1,5 @@
 from tests.zfed.rounds.driver import evaluated, evaluator
-from zfed.engine import AskEvaluate, Cancel, ReleaseModels, Tell
+from zfed.engine import AskEvaluate, Cancel, OwedEvaluation, ReleaseModels, Tell
 from zfed.facts import Evaluated, EvaluationSkipped
 from zfed.rounds.evaluation import MAX_OWED_ROUNDS, EvaluationDesk
 
@@ -10,18 +10,23 @@ def desk(*rounds):
     """A desk that owes the federated model and alice's of these rounds."""
     made = EvaluationDesk()
     for number in rounds:
-        assert made.owe(number, number, subjects(number)) == []
+        assert made.owe(owed(number)) == []
     return made
 
 
-def subjects(round):
-    return {"alice": (1, 2 * round), "federated": (1, 2 * round + 1)}
+def owed(round):
+    """What is wanted of a round."""
+    return (
+        OwedEvaluation(
+            assignment=(1, 2 * round), round=round, version=round, subject="alice", own_model="alice's"
+        ),
+        OwedEvaluation(assignment=(1, 2 * round + 1), round=round, version=round, subject="federated"),
+    )
 
 
 def ask(node, round, subject):
-    return AskEvaluate(
-        node=node, assignment=subjects(round)[subject], round=round, version=round, subject=subject
-    )
+    [wanted] = [one for one in owed(round) if one.subject == subject]
+    return AskEvaluate(node=node, assignment=wanted.assignment, round=round, version=round, subject=subject)
 
 
 def skipped(round, subject, reason):
@@ -50,6 +55,17 @@ def test_what_an_evaluator_that_went_away_was_asked_is_asked_of_another_under_th
     owing.gone("eva")
     assert owing.ask([]) == []
     assert owing.ask([ZOE]) == [ask("zoe", 1, "alice"), ask("zoe", 1, "federated")]
+
+
+def test_what_an_evaluator_has_not_answered_can_be_asked_of_it_again_under_the_same_numbers():
+    owing = desk(1)
+    assert owing.awaited("eva") == []
+    asked = owing.ask([EVA, ZOE])
+    assert (owing.awaited("eva"), owing.awaited("zoe")) == (asked, [])
+    owing.done(evaluated("eva", (1, 2)))
+    assert owing.awaited("eva") == asked[1:]
+    owing.gone("eva")
+    assert owing.awaited("eva") == []
 
 
 def test_a_result_is_told_and_counts_once():
@@ -96,12 +112,12 @@ def test_a_failure_told_by_a_node_that_was_not_asked_changes_nothing():
 def test_the_oldest_round_is_dropped_when_too_many_are_owed():
     owing = desk(*range(1, MAX_OWED_ROUNDS + 1))
     reason = f"more than {MAX_OWED_ROUNDS} rounds were waiting for an evaluator"
-    assert owing.owe(9, 9, subjects(9)) == [
+    assert owing.owe(owed(9)) == [
         skipped(1, "alice", reason),
         skipped(1, "federated", reason),
         ReleaseModels(round=1),
     ]
-    assert {owed.round for owed in owing.owed.values()} == {2, 3, 4, 9}
+    assert {one.round for one in owing.owed.values()} == {2, 3, 4, 9}
 
 
 def test_an_evaluator_is_told_that_its_work_is_not_wanted_any_more():

@@ -109,12 +109,20 @@ def test_only_the_node_that_was_asked_can_fail_or_be_refused():
     run, order = asking(evaluator(), ready("alice"))
     assert run.say(failed("alice", order.assignment), ModelUnusable(node="alice", reason="odd")) == []
     assert [type(action) for action in run.say(unfit("alice", order.assignment))] == [Refuse]
-    assert run.engine.standing("eva", order.assignment) == "wanted"
-    assert run.engine.standing("alice", order.assignment) == "stale"
+    assert run.standing("eva", order.assignment) == "wanted"
+    assert run.standing("alice", order.assignment) == "stale"
 
 
 def test_a_model_that_comes_when_there_is_one_already_is_stale():
     run, order = asking(evaluator(), ready("alice"))
     run.say(ModelLoaded(source="eva"))
-    assert run.engine.standing("eva", order.assignment) == "stale"
+    assert run.standing("eva", order.assignment) == "stale"
     assert run.say(failed("eva", order.assignment)) == []
+
+
+def test_only_the_node_that_is_asked_is_asked_again_under_the_same_number():
+    run, order = asking(evaluator(), ready("alice"))
+    assert run.engine.awaited("eva") == [order]
+    assert run.engine.awaited("alice") == []
+    run.say(ModelLoaded(source="eva"))
+    assert run.engine.awaited("eva") == []

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.zfed.rounds.driver import evaluated, failed, left, lost, ready, staged, unfit
+from tests.zfed.rounds.journal import Journal
 from zfed.config import EvaluateConfig, RunConfig
 from zfed.engine import (
     AskEvaluate,
@@ -24,6 +25,7 @@ from zfed.engine import (
     Tick,
     VersionCommitted,
 )
+from zfed.facts import Evaluated
 from zfed.rounds import SyncRounds
 
 NODES = ["alice", "bob", "carol", "eva", "zoe"]
@@ -32,7 +34,10 @@ nodes = st.sampled_from(NODES)
 
 
 class AnyEvents(RuleBasedStateMachine):
-    """Feeds an engine events that fit its last actions, and many that do not."""
+    """Feeds an engine events that fit its last actions, and many that do not.
+
+    The coordinator may die at any step: then an engine goes on that knows only what the journal kept.
+    """
 
     @initialize(
         wait_for=st.sampled_from(["1", "2", "alice,eva"]),
@@ -44,65 +49,107 @@ class AnyEvents(RuleBasedStateMachine):
         here=st.sets(nodes),
     )
     def begin(self, wait_for, min_workers, round_retries, grace, initial, evaluate, here):
-        config = RunConfig(
+        self.config = RunConfig(
             rounds=2,
             wait_for=wait_for,
             min_workers=min_workers,
             round_retries=round_retries,
             rejoin_grace_s=grace,
+            restart_grace_s=2 * grace,
             initial=initial,
             wait_timeout_s=30.0,
             round_timeout_s=20.0,
         )
-        self.engine = SyncRounds(config, evaluate)
+        self.evaluate = evaluate
         self.now = 0.0
-        self.orders = []  # (node, assignment) of everything that was ever asked
-        self.folds = []  # of the open attempt
-        self.all_folds = set()
-        self.end = None
+        self.journal = Journal()
         self.versions = [-1]
-        self.take(self.engine.start(0.0))
+        self.counted = set()  # (worker, version it started from) of what is part of a version
+        self.counted_numbers = set()
+        self.evaluations = set()  # (round, subject) of those that were done
+        self.orders = []  # (node, assignment) of everything that was ever asked
+        self.incarnation = 0
+        self.begin_again()
         for node in sorted(here):
             self.come(node, 20)
+
+    def begin_again(self):
+        self.incarnation += 1
+        self.engine = SyncRounds(self.config, self.evaluate, self.incarnation)
+        self.folds = []  # of the open attempt
+        self.folded_numbers = set(self.counted_numbers)  # what was in the accumulator is gone
+        self.commit_asked = None
+        self.end = None
+        point = self.journal.point()
+        if point is None:
+            self.take(self.engine.start(self.now))
+        else:
+            assert point.version == self.versions[-1]
+            self.take(self.engine.resume(point, self.now))
 
     def say(self, event, at=None):
         self.now = self.now if at is None else at
         expects = self.engine.phase
+        if self.end is None and (expects == "initializing" or not isinstance(event, ModelLoaded)):
+            self.journal.write(event)
         actions = self.engine.handle(event, self.now)
         assert self.end is None or actions == []
-        self.take(actions)
         if self.engine.version != self.versions[-1]:
-            self.versions.append(self.engine.version)
             wanted = ModelLoaded if expects == "initializing" else VersionCommitted
             assert expects in ("initializing", "committing")
             assert isinstance(event, wanted)
+            self.made_version()
+        self.take(actions)
+
+    def made_version(self):
+        """A version is on disk."""
+        self.versions.append(self.versions[-1] + 1)
+        if self.commit_asked is None:
+            return
+        commit, self.commit_asked = self.commit_asked, None
+        for node, assignment in zip(commit.workers, commit.assignments, strict=True):
+            assert (node, commit.version - 1) not in self.counted
+            assert assignment not in self.counted_numbers
+            self.counted.add((node, commit.version - 1))
+            self.counted_numbers.add(assignment)
 
     def take(self, actions):
-        for action in actions:
+        for action in self.journal.all(actions):
             assert self.end is None, "something follows the end of the run"
             match action:
                 case AskModel() | AskTrain() | AskEvaluate():
                     self.orders.append((action.node, action.assignment))
                 case OpenRound():
                     self.folds = []
+                    self.orders += zip(action.cohort, action.assignments, strict=True)
                     assert len(set(action.cohort)) == len(action.cohort) == len(action.assignments)
                     assert action.version == self.engine.version
                 case Fold():
-                    assert action.assignment not in self.all_folds
+                    assert action.assignment not in self.folded_numbers
                     assert action.node not in [fold.node for fold in self.folds]
-                    self.all_folds.add(action.assignment)
+                    self.folded_numbers.add(action.assignment)
                     self.folds.append(action)
                 case Commit():
-                    assert sorted(action.workers) == sorted(fold.node for fold in self.folds)
+                    assert self.commit_asked in (None, action), "a version is written as it was made, or not"
+                    assert sorted(zip(action.workers, action.assignments, strict=True)) == sorted(
+                        (fold.node, fold.assignment) for fold in self.folds
+                    )
                     assert action.version == self.engine.version + 1
+                    self.commit_asked = action
                 case TellCommitted():
                     assert (action.node, action.assignment) in [
                         (fold.node, fold.assignment) for fold in self.folds
                     ]
                 case EndRun():
                     self.end = action
+                case Tell(fact=Evaluated() as fact):
+                    assert (fact.round, fact.subject) not in self.evaluations
+                    self.evaluations.add((fact.round, fact.subject))
                 case Tell():
                     assert action.fact
+
+    def standing(self, order):
+        return self.engine.standing(*order, self.engine.version)
 
     def order(self, data):
         bogus = st.tuples(nodes, st.tuples(st.integers(0, 2), st.integers(0, 12)))
@@ -117,15 +164,17 @@ class AnyEvents(RuleBasedStateMachine):
             case "initializing":
                 self.load()
             case "collecting":
-                wanted = [order for order in self.orders if self.engine.standing(*order) == "wanted"]
+                wanted = [order for order in self.orders if self.standing(order) == "wanted"]
                 for order in wanted[:1]:
                     self.say(staged(*order, examples=examples, loss=0.5))
-                    self.say(Folded(assignment=order[1]))
+                    own_model = "kept" if examples % 2 else ""
+                    self.say(Folded(assignment=order[1], own_model=own_model))
             case "committing":
                 self.commit()
             case "finishing":
-                for assignment, owed in list(self.engine.desk.owed.items())[:1]:
-                    self.say(evaluated(owed.asked_of, assignment))
+                asked = [order for order in self.orders if self.engine.desk.is_asked(*order)]
+                for order in asked[:1]:
+                    self.say(evaluated(*order))
 
     @rule(data=st.data())
     def go_on_again(self, data):
@@ -175,12 +224,40 @@ class AnyEvents(RuleBasedStateMachine):
         self.say(Tick(), at=self.now + seconds)
 
     @rule(
-        event=st.sampled_from([StopAsked(reason="stop"), CommitFailed(reason="full")]),
+        event=st.sampled_from([StopAsked(reason="stop"), CommitFailed(reason="broken")]),
         often=st.integers(0, 19),
     )
     def stop(self, event, often):
         if often == 0:
             self.say(event)
+
+    @rule()
+    def find_the_disk_full(self):
+        if self.engine.phase == "committing":
+            self.say(CommitFailed(reason="full", again=True))
+
+    @rule(data=st.data(), often=st.integers(0, 3))
+    def die(self, data, often):
+        """And be started again, after an end as well."""
+        if often == 0:
+            if self.engine.phase == "committing" and data.draw(st.booleans(), label="the version is on disk"):
+                self.journal.wrote_commit()
+                self.made_version()
+            kept = st.integers(self.journal.synced, len(self.journal.lines))
+            self.journal.cut(data.draw(kept, label="lines that were kept"))
+            self.begin_again()
+
+    @invariant()
+    def a_commit_counts_for_each_worker_of_it(self):
+        if hasattr(self, "engine"):
+            for node, version in self.counted:
+                assert self.engine.committed_version(node) > version
+
+    @invariant()
+    def what_the_engine_knows_of_its_versions_the_journal_knows_too(self):
+        if hasattr(self, "engine") and self.end is None and (point := self.journal.point()):
+            assert point.version == self.engine.version
+            assert {owed.assignment for owed in point.owed} == set(self.engine.desk.owed)
 
     @invariant()
     def versions_grow_by_one(self):
@@ -198,7 +275,7 @@ class AnyEvents(RuleBasedStateMachine):
     @invariant()
     def a_round_that_is_open_has_nobody_to_wait_for_only_while_folding(self):
         if hasattr(self, "engine") and self.engine.phase == "collecting":
-            waiting = [self.engine.standing(*order) == "wanted" for order in self.orders]
+            waiting = [self.standing(order) == "wanted" for order in self.orders]
             assert any(waiting) or self.folds
 
     def teardown(self):
@@ -214,5 +291,5 @@ class AnyEvents(RuleBasedStateMachine):
             assert self.engine.phase in ("initializing", "collecting", "committing")
 
 
-AnyEvents.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+AnyEvents.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestAnyEvents = AnyEvents.TestCase

@@ -220,7 +220,7 @@ def test_round_goes_on_without_a_worker_that_does_not_come_back():
     run_once(simulation, configured(rounds=2, wait_for="3", rejoin_grace_s=4.0))
     first, second = committed(simulation)
     assert first.workers == second.workers == ["alice", "carol"]
-    assert first.missing == ["bob (lost, and not back within 4 s)"]
+    assert first.missing == ["bob (lost, and not back in time)"]
     assert first.seconds < 10
 
 
@@ -253,14 +253,14 @@ def test_worker_that_leaves_is_not_waited_for():
     assert first.seconds < 5
 
 
-def test_too_few_updates_are_tried_again_and_then_fail_with_the_model_kept():
+def test_too_few_workers_are_waited_for_and_then_the_run_fails_with_the_model_kept():
     simulation = three()
     simulation.at(4.5, lambda: [simulation.crash(name) for name in ("bob", "carol")])
-    config = configured(rounds=50, wait_for="3", min_workers=3, round_retries=2, round_timeout_s=20.0)
+    config = configured(rounds=50, wait_for="3", min_workers=3, round_timeout_s=20.0, wait_timeout_s=60.0)
     ended = run_once(simulation, config)
     assert ended.finish.status == "failed"
     assert ended.finish.rounds_done == ended.finish.version == len(committed(simulation)) > 0
-    assert [fact.attempt for fact in simulation.told(RoundRetried)] == [1, 2]
+    assert [fact.attempt for fact in simulation.told(RoundRetried)] == [1]
     check_run(simulation, config, ended)
 
 

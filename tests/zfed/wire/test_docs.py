@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec import inspect
 
-from zfed.nodes import coordinator_logic, update_intake
+from zfed.config import RunConfig
+from zfed.nodes import farewell, reception
 from zfed.params import ParameterLayout
 from zfed.transport import descriptors, sockets
 from zfed.wire import codec, credit, link, messages, session, transfer
@@ -22,6 +23,7 @@ SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | 
 NUMBERS = {
     "MAX_HEADER_BYTES": codec.MAX_HEADER_BYTES,
     "MAX_CHUNK_BYTES": messages.MAX_CHUNK_BYTES,
+    "IDLE_S": reception.IDLE_S,
     "ping_s": session.Timing().ping_s,
     "lost_s": session.Timing().lost_s,
     "probe_s": session.Timing().probe_s,
@@ -40,8 +42,8 @@ NUMBERS = {
     "REVOKE_S": transfer.REVOKE_S,
     "MAX_PATIENCE_S": transfer.MAX_PATIENCE_S,
     "window": transfer.Window().limit,
-    "RESUME_S": update_intake.RESUME_S,
-    "GOODBYE_S": coordinator_logic.GOODBYE_S,
+    "resume_window_s": RunConfig().resume_window_s,
+    "GOODBYE_S": farewell.GOODBYE_S,
 }
 
 

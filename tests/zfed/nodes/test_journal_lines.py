@@ -1,0 +1,144 @@
+"""What is written is what is read: through JSON, as on the disk."""
+
+import orjson
+import pytest
+
+from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation
+from zfed.facts import EvaluationSkipped, NodeJoined, RoundCommitted
+from zfed.nodes import journal_lines
+from zfed.nodes.journal_lines import Past
+
+FIRST = {"event": "committed", "version": 0, "model": "m", "state": "", "source": "alice"}
+
+
+def through_json(line):
+    return orjson.loads(orjson.dumps(dict(line)))
+
+
+def joined(node, kind="worker"):
+    return journal_lines.joined(
+        NodeJoined(node=node, kind=kind, examples=9, partition="", label_counts=None, rejoined=False)
+    )
+
+
+def left(node, *, left=True):
+    return journal_lines.left(node, "worker", left=left, reason="enough")
+
+
+def opened(version, *cohort, attempt=1):
+    numbers = tuple((1, 10 * version + k) for k in range(len(cohort)))
+    return journal_lines.opened(
+        OpenRound(
+            round=version + 1,
+            attempt=attempt,
+            version=version,
+            cohort=cohort,
+            assignments=numbers,
+            examples=tuple(range(5, 5 + len(cohort))),
+            grid=2.0**-40,
+            value_range=64.0,
+        )
+    )
+
+
+def owed(version, subject="federated", model=""):
+    number = (1, 100 * version + len(subject))
+    return OwedEvaluation(assignment=number, round=version, version=version, subject=subject, own_model=model)
+
+
+def committed(version, *workers, evaluations=()):
+    summary = RoundCommitted(
+        round=version,
+        rounds=9,
+        version=version,
+        seconds=1.5,
+        bytes_down=0,
+        bytes_up=0,
+        workers=list(workers),
+        weights=[1.0],
+        missing=["dora (left)"],
+        train={"loss": 0.5},
+        per_worker={},
+    )
+    action = Commit(
+        round=version,
+        version=version,
+        workers=workers,
+        assignments=tuple((1, 10 * version + k) for k in range(len(workers))),
+        value_range=8.0 * version,
+        evaluations=evaluations,
+        summary=summary,
+    )
+    facts = journal_lines.commit_facts(action, 7, 9)
+    return {**facts, "event": "committed", "version": version, "model": "m", "state": ""}
+
+
+def evaluated(what):
+    done = EvaluationDone(node="eva", assignment=what.assignment, examples=3, metrics={"loss": 0.25})
+    return journal_lines.evaluated(done, what)
+
+
+def point(*lines, version=99):
+    return Past.read(map(through_json, lines), version).point
+
+
+def test_a_run_without_a_version_stands_before_the_first():
+    assert point(joined("alice")).version == -1
+    assert point().present == ()
+
+
+def test_the_last_commit_is_where_a_run_stands():
+    found = point(FIRST, committed(1, "alice", "bob"), committed(2, "alice"))
+    assert (found.version, found.round, found.value_range) == (2, 2, 16.0)
+    assert found.committed == {"alice": ((1, 20), 2), "bob": ((1, 11), 1)}
+
+
+def test_commits_of_versions_that_cannot_be_used_are_as_if_they_had_not_been():
+    lines = [FIRST, committed(1, "alice"), opened(1, "alice"), committed(2, "alice"), opened(2, "alice")]
+    found = point(*lines, version=1)
+    assert (found.version, found.committed, found.attempt) == (1, {"alice": ((1, 10), 1)}, None)
+
+
+def test_an_attempt_that_was_open_is_read_as_it_was_opened():
+    found = point(FIRST, opened(0, "alice", "bob"), opened(0, "alice", "bob", attempt=2))
+    assert found.attempt == OpenAttempt(
+        round=1, number=2, cohort=("alice", "bob"), assignments=((1, 0), (1, 1)), examples=(5, 6)
+    )
+    assert point(FIRST, opened(0, "alice"), committed(1, "alice")).attempt is None
+
+
+def test_evaluations_are_owed_until_they_are_done_or_skipped():
+    first, own, second = owed(1), owed(1, "alice", "xxh3-128:ab"), owed(2)
+    lines = [
+        FIRST,
+        committed(1, "alice", evaluations=(own, first)),
+        committed(2, "alice", evaluations=(second,)),
+    ]
+    assert point(*lines).owed == (own, first, second)
+    assert not point(*lines).evaluated
+    done = point(*lines, evaluated(first))
+    assert (done.owed, done.evaluated) == ((own, second), True)
+    skipped = journal_lines.skipped(EvaluationSkipped(round=1, subject="alice", reason="gone"))
+    assert point(*lines, skipped).owed == (first, second)
+
+
+def test_who_did_not_say_goodbye_was_here():
+    lines = [joined("alice"), joined("bob"), joined("carol"), joined("eva", "evaluator")]
+    lines += [left("bob"), left("carol", left=False)]
+    past = Past.read(map(through_json, lines), 0)
+    assert past.here == {"alice", "carol", "eva"}
+    assert past.kinds == {"alice": "worker", "bob": "worker", "carol": "worker", "eva": "evaluator"}
+    assert past.point.present == ("alice", "carol")
+    assert past.point.evaluator_seen
+
+
+@pytest.mark.parametrize("line", [committed(1, "alice"), evaluated(owed(1))])
+def test_a_line_has_what_belongs_into_the_metrics(line):
+    metrics = through_json(line)["metrics"]
+    assert metrics["round"] == 1
+    assert "per_worker" not in metrics
+
+
+def test_bytes_are_those_counted_when_the_version_was_made():
+    metrics = committed(1, "alice")["metrics"]
+    assert (metrics["bytes_down"], metrics["bytes_up"]) == (7, 9)

@@ -1,0 +1,102 @@
+"""What a run directory keeps of an engine's events and actions, and the point from which a run goes on."""
+
+from dataclasses import dataclass, field
+
+from zfed.engine import (
+    Commit,
+    ModelLoaded,
+    NodeGone,
+    NodeReady,
+    OpenAttempt,
+    OpenRound,
+    ResumePoint,
+    Tell,
+    VersionCommitted,
+)
+from zfed.facts import Evaluated, EvaluationSkipped
+
+SYNCED = (ModelLoaded, VersionCommitted, Evaluated)
+
+
+@dataclass
+class Journal:
+    """Lines in the order in which they were written; all up to `synced` outlive a power cut."""
+
+    lines: list = field(default_factory=list)
+    synced: int = 0
+    _commit: Commit | None = None  # being written
+
+    def write(self, item) -> None:
+        """Take an event before the engine has it, or an action of the engine."""
+        line = item.fact if isinstance(item, Tell) else item
+        if isinstance(line, Commit):
+            self._commit = line
+        elif isinstance(line, VersionCommitted):
+            self.wrote_commit()
+        elif isinstance(line, (NodeReady, NodeGone, OpenRound, ModelLoaded, Evaluated, EvaluationSkipped)):
+            self.lines.append(line)
+            if isinstance(line, SYNCED):
+                self.synced = len(self.lines)
+
+    def all(self, actions: list) -> list:
+        """Take all these actions; returns them."""
+        for action in actions:
+            self.write(action)
+        return actions
+
+    def wrote_commit(self) -> None:
+        """The version that was to be written is on disk."""
+        if self._commit is not None:
+            self.lines.append(self._commit)
+            self._commit = None
+            self.synced = len(self.lines)
+
+    def cut(self, length: int) -> None:
+        """What was written but not synced may be lost, and what is being written is."""
+        assert self.synced <= length <= len(self.lines)
+        del self.lines[length:]
+        self._commit = None
+
+    def point(self) -> ResumePoint | None:
+        """Where the run stands; None if there is no version yet."""
+        version, round, value_range = -1, 0, None
+        committed, owed, present, attempt = {}, {}, {}, None
+        for line in self.lines:
+            match line:
+                case NodeReady():
+                    present[line.node] = line.kind
+                case NodeGone(left=True):
+                    present.pop(line.node, None)
+                case ModelLoaded():
+                    version = max(version, 0)
+                case OpenRound():
+                    attempt = OpenAttempt(
+                        round=line.round,
+                        number=line.attempt,
+                        cohort=line.cohort,
+                        assignments=line.assignments,
+                        examples=line.examples,
+                    )
+                case Commit():
+                    version, round, value_range, attempt = line.version, line.round, line.value_range, None
+                    pairs = zip(line.workers, line.assignments, strict=True)
+                    committed.update((node, (assignment, version)) for node, assignment in pairs)
+                    owed.update(((one.round, one.subject), one) for one in line.evaluations)
+                case Evaluated() | EvaluationSkipped():
+                    owed.pop((line.round, line.subject), None)
+        if version < 0:
+            return None
+        return ResumePoint(
+            version=version,
+            round=round,
+            value_range=value_range,
+            committed=committed,
+            owed=tuple(owed.values()),
+            evaluated=any(isinstance(line, Evaluated) for line in self.lines),
+            evaluator_seen="evaluator" in self._kinds(),
+            present=tuple(node for node, kind in present.items() if kind == "worker"),
+            attempt=attempt,
+        )
+
+    def _kinds(self) -> set[str]:
+        return {line.kind for line in self.lines if isinstance(line, NodeReady)}

@@ -1,0 +1,189 @@
+"""The journal's lines from which a run is resumed: written and read in one place, so that they agree.
+
+Lines that only people read (`refused`, `accepted`) are written where they arise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation, ResumePoint
+from zfed.facts import Evaluated, EvaluationSkipped, NodeJoined
+from zfed.rounds.evaluation import EvaluationDesk
+from zfed.telemetry import metrics_record
+from zfed.wire.messages import AssignmentId
+
+Line: TypeAlias = Mapping[str, Any]
+
+
+def joined(fact: NodeJoined) -> Line:
+    """A node was admitted."""
+    return {
+        "event": "joined",
+        "node": fact.node,
+        "kind": fact.kind,
+        "examples": fact.examples,
+        "rejoined": fact.rejoined,
+    }
+
+
+def left(node: str, kind: str, *, left: bool, reason: str) -> Line:
+    """A node's session is over; `left` if it said goodbye."""
+    return {"event": "left", "node": node, "kind": kind, "left": left, "reason": reason}
+
+
+def opened(action: OpenRound) -> Line:
+    """An attempt at a round was opened: enough to open it again."""
+    return {
+        "event": "opened",
+        "round": action.round,
+        "attempt": action.attempt,
+        "version": action.version,
+        "grid": action.grid,
+        "value_range": action.value_range,
+        "cohort": action.cohort,
+        "assignments": action.assignments,
+        "examples": action.examples,
+    }
+
+
+def commit_facts(action: Commit, bytes_down: int, bytes_up: int) -> Line:
+    """What the commit line says beside version and digests."""
+    metrics = metrics_record(action.summary) or {}
+    metrics.update(bytes_down=bytes_down, bytes_up=bytes_up)
+    metrics.pop("per_worker", None)  # of a thousand workers, that would be most of the line
+    return {
+        "round": action.round,
+        "workers": action.workers,
+        "assignments": action.assignments,
+        "value_range": action.value_range,
+        "missing": action.summary.missing,
+        "evaluations": [
+            {"subject": owed.subject, "assignment": owed.assignment, "model": owed.own_model}
+            for owed in action.evaluations
+        ],
+        "metrics": metrics,
+    }
+
+
+def evaluated(done: EvaluationDone, owed: OwedEvaluation) -> Line:
+    """An evaluation came back."""
+    fact = Evaluated(
+        round=owed.round,
+        subject=owed.subject,
+        evaluator=done.node,
+        examples=done.examples,
+        metrics=done.metrics,
+    )
+    return {
+        "event": "evaluated",
+        "round": owed.round,
+        "subject": owed.subject,
+        "assignment": owed.assignment,
+        "node": done.node,
+        "metrics": metrics_record(fact),
+    }
+
+
+def skipped(fact: EvaluationSkipped) -> Line:
+    """An evaluation that was owed will not be done."""
+    return {"event": "skipped", "round": fact.round, "subject": fact.subject, "reason": fact.reason}
+
+
+@dataclass(kw_only=True)
+class Past:
+    """What the lines of earlier starts say, those that still count.
+
+    Attributes:
+        kinds: Every node that ever took part: its name, and "worker" or "evaluator".
+        here: Those who were here last, or lost, but did not say goodbye.
+    """
+
+    kinds: dict[str, str] = field(default_factory=dict)
+    here: set[str] = field(default_factory=set)
+    _version: int = -1
+    _round: int = 0
+    _value_range: float | None = None
+    _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
+    _desk: EvaluationDesk = field(default_factory=EvaluationDesk)
+    _opened: Line | None = None
+
+    @classmethod
+    def read(cls, lines: Iterable[Line], version: int) -> Past:
+        """Read the lines, oldest first, but for commits of versions after this one: they cannot be used."""
+        past = cls()
+        for line in lines:
+            if line["event"] != "committed" or line["version"] <= version:
+                past._take(line)
+        return past
+
+    @property
+    def point(self) -> ResumePoint:
+        """Where the run stands; its version is -1 if none was committed."""
+        return ResumePoint(
+            version=self._version,
+            round=self._round,
+            value_range=self._value_range,
+            committed=self._committed,
+            owed=tuple(self._desk.owed.values()),
+            evaluated=self._desk.any_done,
+            evaluator_seen="evaluator" in self.kinds.values(),
+            present=tuple(sorted(node for node in self.here if self.kinds[node] == "worker")),
+            attempt=self._attempt(),
+        )
+
+    def _take(self, line: Line) -> None:
+        match line["event"]:
+            case "joined":
+                self.kinds[line["node"]] = line["kind"]
+                self.here.add(line["node"])
+            case "left" if line["left"]:
+                self.here.discard(line["node"])
+            case "opened":
+                self._opened = line
+            case "committed":
+                self._commit(line)
+            case "evaluated":
+                self._desk.any_done = True
+                self._desk.owed.pop(_number(line["assignment"]), None)
+            case "skipped":
+                key = (line["round"], line["subject"])
+                for owed in [each for each in self._desk.owed.values() if (each.round, each.subject) == key]:
+                    del self._desk.owed[owed.assignment]
+
+    def _commit(self, line: Line) -> None:
+        self._version = line["version"]
+        if self._version == 0:
+            return
+        self._round, self._value_range = line["round"], line["value_range"]
+        for node, assignment in zip(line["workers"], line["assignments"], strict=True):
+            self._committed[node] = (_number(assignment), self._version)
+        self._desk.owe(
+            OwedEvaluation(
+                assignment=_number(owed["assignment"]),
+                round=self._round,
+                version=self._version,
+                subject=owed["subject"],
+                own_model=owed["model"],
+            )
+            for owed in line["evaluations"]
+        )
+
+    def _attempt(self) -> OpenAttempt | None:
+        line = self._opened
+        if line is None or line["version"] != self._version:
+            return None
+        return OpenAttempt(
+            round=line["round"],
+            number=line["attempt"],
+            cohort=tuple(line["cohort"]),
+            assignments=tuple(map(_number, line["assignments"])),
+            examples=tuple(line["examples"]),
+        )
+
+
+def _number(assignment: list[int]) -> AssignmentId:
+    incarnation, counter = assignment
+    return incarnation, counter
