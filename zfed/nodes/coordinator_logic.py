@@ -201,6 +201,11 @@ class CoordinatorLogic:
         wake = self._rounds.next_wake
         return min(self._sessions.next_wake, self._farewell.finish_at, math.inf if wake is None else wake)
 
+    @property
+    def backlog(self) -> tuple[int, int]:
+        """How many updates have a slot, and how many wait for one."""
+        return self._intake.backlog
+
     def start(self, now: float) -> list[CoordinatorEffect]:
         """Begin the run, or go on with it."""
         if self.restored is None:

@@ -30,6 +30,9 @@ class HeldUpdates:
         self._shelf = shelf
         self._held: dict[AssignmentId, _Held] = {}
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     def __iter__(self) -> Iterator[Update]:
         return (held.update for held in list(self._held.values()))
 

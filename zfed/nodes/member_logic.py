@@ -160,6 +160,11 @@ class MemberLogic:
             phases.append(self._job.phase)
         return phases
 
+    @property
+    def backlog(self) -> tuple[int, int]:
+        """How many orders wait, and how many updates are not settled."""
+        return len(self._orders), len(self._held)
+
     def start(self, now: float) -> list[MemberEffect]:
         """Connect for the first time."""
         self._offline_since = now

@@ -127,6 +127,11 @@ class UpdateIntake:
     _spill_from: float = 0.0
     _disk_failed: bool = False
 
+    @property
+    def backlog(self) -> tuple[int, int]:
+        """How many updates have a slot, and how many wait for one."""
+        return len(self._staged) + len(self._folding), len(self._offers)
+
     def offer(
         self, node: str, update: Update, wanted: Wanted, puller: Puller, now: float
     ) -> list[IntakeEvent]:

@@ -36,10 +36,11 @@ class SimulatedCoordinator(Driven):
 
     def __init__(self, config: CoordinatorConfig, directory: RunDirectory, world: World) -> None:
         initial = Path(config.run.initial) if config.run.initial else None
+        self.directory = directory
         self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
         plan_uploads = planner_of(config, self.aggregation.strategy, FREE_MEMORY)
         restored = self.aggregation.restore()
-        logic = CoordinatorLogic(
+        self.coordinator = CoordinatorLogic(
             config=config,
             run=directory.run_id,
             plan_uploads=plan_uploads,
@@ -47,7 +48,7 @@ class SimulatedCoordinator(Driven):
             run_key=directory.key,
             restored=restored,
         )
-        super().__init__(COORDINATOR, logic, world)
+        super().__init__(COORDINATOR, self.coordinator, world)
         listener = world.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close
         self._spills = SpillJobs(directory.path)
@@ -72,16 +73,16 @@ class SimulatedCoordinator(Driven):
             case _:
                 result = self.aggregation.perform(job)
         if self._world.watch is not None:
-            self._world.watch.has_done(self, job)
+            self._world.watch.has_done(self, job, result)
         if result is not None:
             self.post(result)
 
     def _finish(self, finish: Finish) -> None:
         """As the program does: whatever was ordered is done before it ends."""
-        super()._finish(finish)
         self._numbers.drain()
         self._spilling.drain()
         self.aggregation.finish()
+        super()._finish(finish)
 
 
 class _Thread:

@@ -16,10 +16,12 @@ from zfed.nodes.words import (
     FramesArrived,
     Input,
     Job,
+    JobResult,
     Logic,
     RouteGone,
     SendFrames,
     SpillJob,
+    SpillResult,
     TellFact,
     TimePassed,
     Work,
@@ -54,13 +56,16 @@ class Told:
 class Watch(Protocol):
     """Sees all that nodes take in and do."""
 
+    def starts(self, node: Driven) -> None:
+        """A node has got its logic, and what was on its disk, and is about to begin."""
+
     def takes(self, node: Driven, event: Input) -> None:
         """A node is about to take an input."""
 
     def does(self, node: Driven, effect: Effect) -> None:
         """A node is about to perform an effect."""
 
-    def has_done(self, node: Driven, job: Job | SpillJob) -> None:
+    def has_done(self, node: Driven, job: Job | SpillJob, result: JobResult | SpillResult | None) -> None:
         """A coordinator has done a job."""
 
     def has_taken(self, node: Driven) -> None:

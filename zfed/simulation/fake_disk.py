@@ -46,6 +46,15 @@ class FakeDisk:
         self._scratch: weakref.WeakSet[_Scratch] = weakref.WeakSet()
         self._dead = False
 
+    def fill(self, room: float) -> None:
+        """Leave so many bytes free."""
+        self.capacity = math.inf if room == math.inf else self._used() + room
+
+    @property
+    def is_full(self) -> bool:
+        """True if there is a limit."""
+        return self.capacity != math.inf
+
     # ---- how a process ends ---------------------------------------------------------------------
 
     def after_kill(self) -> FakeDisk:
@@ -226,11 +235,12 @@ class FakeDisk:
                 raise ProcessDied("killed within a disk call")
 
     def _room(self) -> int:
-        if self.capacity == math.inf:
-            return 1 << 60
+        return 1 << 60 if self.capacity == math.inf else max(0, int(self.capacity) - self._used())
+
+    def _used(self) -> int:
         files = {id(content): content for folder in self._folders.values() for content in folder.contents()}
-        used = sum(len(content.data) for content in files.values())
-        return max(0, int(self.capacity) - used - sum(each.nbytes for each in self._scratch))
+        named = sum(len(content.data) for content in files.values())
+        return named + sum(each.nbytes for each in self._scratch)
 
     def _folder(self, full: str) -> _Folder:
         folder = self._folders.get(full)

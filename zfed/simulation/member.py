@@ -63,7 +63,7 @@ class SimulatedMember(Driven):
             compress=plan.compress,
             compress_model=plan.compress_model,
         )
-        logic = MemberLogic(
+        self.member = MemberLogic(
             hello=hello,
             layout=prepared.layout,
             addresses=("memory",),
@@ -73,7 +73,7 @@ class SimulatedMember(Driven):
             limit_down=plan.limit_down,
             jitter=lambda: world.random.uniform(0.5, 1.5),
         )
-        super().__init__(plan.name, logic, world)
+        super().__init__(plan.name, self.member, world)
         connector = world.network.connector(plan.name, self.receive)
         self._send, self._disconnect = connector.send, connector.disconnect
         self._working: Work | None = None

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from zfed.checkpoint import RunDirectory
 from zfed.config import CoordinatorConfig
-from zfed.errors import RunFailedError
+from zfed.errors import CheckpointError, RunFailedError
 from zfed.facts import Fact
 from zfed.nodes.words import Finish, StopRequested
 from zfed.params import ParameterBuffer
@@ -59,7 +59,7 @@ class Simulation:
         network: What connects them.
         trace: Everything that was told, in order.
         watch: Sees all that nodes take in and do.
-        when_died: Is told the name of each node that dies, not of one that has ended.
+        when_gone: Is told the name of each node that is gone, and how it ended; None if it died.
         wall_offset_s: How wrong the clocks on all walls are.
     """
 
@@ -78,7 +78,7 @@ class Simulation:
         self.job_s = job_s
         self.random = random.Random(f"nodes:{seed}")
         self.watch: Watch | None = None
-        self.when_died: Callable[[str], None] = lambda node: None
+        self.when_gone: Callable[[str, Finish | None], None] = lambda name, finish: None
         self.wall_offset_s = 0.0
         self._starts: dict[str, Callable[[], Driven]] = {}
         self._nodes: dict[str, Driven] = {}
@@ -143,9 +143,14 @@ class Simulation:
         try:
             node = self._nodes[name] = self._starts[name]()
         except ProcessDied:
-            self._gone(name)
-        else:
-            node.start()
+            self._gone(name, None)
+            return
+        except CheckpointError as error:
+            self._gone(name, Finish("failed", str(error)))
+            return
+        if self.watch is not None:
+            self.watch.starts(node)
+        node.start()
 
     def crash(self, name: str, *, power_cut: bool = False) -> None:
         """The node is gone in this instant, if it was there; its connections break.
@@ -172,8 +177,9 @@ class Simulation:
             self._nodes[name].dies_in = 0
 
     def freeze(self, name: str) -> None:
-        """The node's process stands still; what comes to it waits."""
-        self._nodes[name].freeze()
+        """The node's process, if it is there, stands still; what comes to it waits."""
+        if name in self._nodes:
+            self._nodes[name].freeze()
 
     def thaw(self, name: str) -> None:
         """The node's process goes on, if it still is there."""
@@ -183,6 +189,11 @@ class Simulation:
     def stop(self, name: str, reason: str = "asked to stop") -> None:
         """Ask the node to stop, as Ctrl-C does."""
         self._nodes[name].handle(StopRequested(reason))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that were ever started."""
+        return tuple(self._starts)
 
     def is_running(self, name: str) -> bool:
         """True if the node was started and has neither ended nor died."""
@@ -205,15 +216,14 @@ class Simulation:
         if self._nodes.get(node.name) is node:
             if node.finish is None:
                 del self._nodes[node.name]
-            self._gone(node.name, ended=node.finish is not None)
+            self._gone(node.name, node.finish)
 
-    def _gone(self, name: str, *, ended: bool = False) -> None:
+    def _gone(self, name: str, finish: Finish | None) -> None:
         disk = self.disk_of(name)
         without_power = name in self._without_power
         self._without_power.discard(name)
         self._disks[name] = disk.after_power_cut(self.random) if without_power else disk.after_kill()
-        if not ended:
-            self.when_died(name)
+        self.when_gone(name, finish)
 
     # ---- time -----------------------------------------------------------------------------------
 

@@ -1,0 +1,104 @@
+"""Makes the faults of a schedule happen in a simulation, and end."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from functools import partial
+from typing import Final
+
+from zfed.nodes.words import Finish
+from zfed.simulation.coordinator import COORDINATOR
+from zfed.simulation.invariants import BrokenPromise
+from zfed.simulation.schedule import Fault, Schedule
+from zfed.simulation.world import Simulation
+
+PATIENCE_S: Final = 5.0
+"""After so long somebody starts a node again that has given up."""
+
+
+class Faults:
+    """Arranges all faults of a schedule when it is made.
+
+    Attributes:
+        befell: How often something of a kind has happened; a death that was not reached in time has not.
+    """
+
+    def __init__(self, schedule: Schedule, simulation: Simulation) -> None:
+        self.befell: Counter[str] = Counter()
+        self._schedule = schedule
+        self._simulation = simulation
+        self._down_s: dict[str, tuple[str, float]] = {}
+        simulation.network.faults = schedule.calm
+        simulation.when_gone = self._gone
+        for fault in schedule.faults:
+            simulation.at(fault.at, partial(self._begin, fault))
+        simulation.at(schedule.peace_at, self._make_peace)
+
+    def _begin(self, fault: Fault) -> None:
+        simulation = self._simulation
+        over_at = fault.at + fault.lasting_s
+        match fault.kind:
+            case "kill" | "power cut":
+                [node] = fault.nodes
+                if not simulation.is_running(node):
+                    return
+                power_cut = fault.kind == "power cut"
+                self._down_s[node] = (fault.kind, fault.lasting_s)
+                if fault.effects or fault.disk_calls:
+                    simulation.doom(
+                        node, effects=fault.effects, disk_calls=fault.disk_calls, power_cut=power_cut
+                    )
+                else:
+                    simulation.crash(node, power_cut=power_cut)
+                return
+            case "freeze":
+                [node] = fault.nodes
+                simulation.freeze(node)
+                simulation.at(over_at, lambda: simulation.thaw(node))
+            case "isolation":
+                for node in fault.nodes:
+                    simulation.network.isolate(node)
+                simulation.at(over_at, lambda: self._reconnect(fault))
+            case "weather":
+                simulation.network.faults = fault.weather or self._schedule.calm
+                simulation.at(over_at, self._calm)
+            case "full disk":
+                [node] = fault.nodes
+                simulation.disk_of(node).fill(fault.room)
+                simulation.at(over_at, lambda: simulation.disk_of(node).fill(math.inf))
+            case "wall clock":
+                simulation.wall_offset_s += fault.moved_s
+        self.befell[fault.kind] += 1
+
+    def _gone(self, node: str, finish: Finish | None) -> None:
+        """Somebody starts it again, also one that has given up; after peace at once."""
+        if finish is None:
+            kind, down_s = self._down_s.get(node, ("kill", 0.0))
+            self.befell[kind] += 1
+        elif finish.status == "failed":
+            if node == COORDINATOR and not self._simulation.disk_of(node).is_full:
+                raise BrokenPromise(f"the coordinator could not go on: {finish.reason}")
+            down_s = PATIENCE_S
+            self.befell["gave up"] += 1
+        else:
+            return
+        now = self._simulation.clock.now
+        back_at = min(now + down_s, max(now + PATIENCE_S, self._schedule.peace_at))
+        self._simulation.at(back_at, lambda: self._back(node))
+
+    def _back(self, node: str) -> None:
+        if not self._simulation.is_running(node):
+            self._simulation.restart(node)
+
+    def _calm(self) -> None:
+        self._simulation.network.faults = self._schedule.calm
+
+    def _reconnect(self, fault: Fault) -> None:
+        for node in fault.nodes:
+            self._simulation.network.reconnect(node)
+
+    def _make_peace(self) -> None:
+        """Nothing that was to come later comes any more; what is under way is over."""
+        for node in self._simulation.names:
+            self._simulation.spare(node)

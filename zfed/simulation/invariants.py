@@ -1,0 +1,267 @@
+"""What must hold in every simulated run, whatever goes wrong; looked at after each step.
+
+It is written from what was promised, not from the code that keeps it: models are computed again from the
+journal, with numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from zfed.facts import RoundRetried, TaskFailed
+from zfed.nodes.orders import work_seed
+from zfed.nodes.words import (
+    DropState,
+    Effect,
+    FirstModelReady,
+    Input,
+    Job,
+    JobResult,
+    RenameState,
+    SpillJob,
+    SpillResult,
+    StartWork,
+    StopWork,
+    TellFact,
+    VersionReady,
+    Work,
+    WorkDone,
+)
+from zfed.params.dtypes import Array
+from zfed.rounds.evaluation import MAX_OWED_ROUNDS
+from zfed.simulation.coordinator import SimulatedCoordinator
+from zfed.simulation.driven import Driven
+from zfed.simulation.member import SimulatedMember
+from zfed.simulation.schedule import Schedule
+from zfed.simulation.tally import SIZE, delta_of
+from zfed.wire.messages import AssignmentId
+
+TOLERANCE: Final = 1e-4
+"""Of a model computed again, in float64: what float32 loses in some dozen rounds. An update that is missing
+or counted twice shifts at least one of its numbers by more, but in one of 10**12 cases."""
+
+
+class BrokenPromise(Exception):
+    """An invariant does not hold."""
+
+
+@dataclass
+class _Version:
+    """A model version as it was first seen."""
+
+    bytes: bytes
+    workers: tuple[str, ...]
+    model: Array
+    velocity: Array
+
+
+@dataclass
+class Invariants:
+    """Watches one simulated run.
+
+    Args:
+        schedule: What is run.
+    """
+
+    schedule: Schedule
+    versions: dict[int, _Version] = field(default_factory=dict)
+    told: int = -1
+    _read: int = 0
+    _counted: Counter[str] = field(default_factory=Counter)
+    _trained: dict[Driven, dict[int, AssignmentId]] = field(default_factory=dict)
+    _evaluated: set[tuple[int, str]] = field(default_factory=set)
+    _assignments: set[tuple[int, int]] = field(default_factory=set)
+
+    # ---- what a simulation tells ----------------------------------------------------------------
+
+    def starts(self, node: Driven) -> None:
+        """A coordinator that comes back has all that anybody was told of, and the same bytes."""
+        if isinstance(node, SimulatedCoordinator):
+            self._reread(node)
+        else:
+            self._trained[node] = {}
+
+    def takes(self, node: Driven, event: Input) -> None:
+        """A worker that has trained began with the state after its last work that counts."""
+        if isinstance(event, WorkDone) and "done" in event.metrics and self.schedule.stateful:
+            for version, assignment in self._trained[node].items():
+                if assignment == event.assignment:
+                    self._check_state(node, version, event.metrics["done"])
+
+    def does(self, node: Driven, effect: Effect) -> None:
+        """Nobody trains from what is not committed, or twice from one version."""
+        match effect:
+            case StartWork(work) if work.kind == "train":
+                self._check_base(node, work)
+                self._check_new(node, work)
+            case DropState(assignment) | StopWork(assignment):
+                self._forget(node, assignment)
+            case RenameState(old, new):
+                renamed = {version: new for version, each in self._trained[node].items() if each == old}
+                self._trained[node].update(renamed)
+            case TellFact(RoundRetried() as fact):
+                for trained in self._trained.values():
+                    trained.pop(fact.round - 1, None)
+            case TellFact(TaskFailed() as fact):
+                raise BrokenPromise(f"the task of {fact.node} failed: {fact.error}\n{fact.traceback}")
+
+    def has_done(self, node: Driven, job: Job | SpillJob, result: JobResult | SpillResult | None) -> None:
+        """A version that is committed is the mean of what the journal says."""
+        if isinstance(node, SimulatedCoordinator) and isinstance(result, FirstModelReady | VersionReady):
+            self._read_on(node)
+            version = result.version if isinstance(result, VersionReady) else 0
+            if version not in self.versions:
+                raise BrokenPromise(f"version {version} is ready, but not in the journal")
+
+    def has_taken(self, node: Driven) -> None:
+        """What waits in memory is bounded."""
+        if isinstance(node, SimulatedMember):
+            owed = MAX_OWED_ROUNDS * (len(self.schedule.examples) + 1)
+            orders, updates = node.member.backlog
+            _bounded(f"orders that wait at {node.name}", orders, owed + 2)
+            _bounded(f"updates held by {node.name}", updates, 2)
+        elif isinstance(node, SimulatedCoordinator):
+            staged, offered = node.coordinator.backlog
+            _bounded("updates in a slot", staged, self.schedule.config.run.upload_slots)
+            _bounded("updates that wait for a slot", offered, len(self.schedule.examples))
+            _bounded("jobs that wait", node.jobs, 400)
+
+    # ---- versions -------------------------------------------------------------------------------
+
+    def _reread(self, node: SimulatedCoordinator) -> None:
+        self._read = 0
+        self._counted.clear()
+        self._evaluated.clear()
+        self._assignments.clear()
+        self._read_on(node)
+        newest = max(self.versions, default=-1)
+        if self.told > newest:
+            raise BrokenPromise(f"version {self.told} was told of; after a start the newest is {newest}")
+
+    def _read_on(self, node: SimulatedCoordinator) -> None:
+        """Take in what the journal says now and has not said before."""
+        disk, path = node.directory.disk, node.directory.path / "journal.jsonl"
+        text = disk.read(path)[self._read :]
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            record = orjson.loads(line)
+            match record["event"]:
+                case "committed":
+                    self._committed(node, record)
+                case "evaluated":
+                    self._evaluation(record["round"], record["subject"])
+
+    def _committed(self, node: SimulatedCoordinator, record: Mapping[str, Any]) -> None:
+        version, workers = record["version"], tuple(record.get("workers", ()))
+        self._count(version, workers, record.get("assignments", ()))
+        known = self.versions.get(version)
+        found = self._bytes_of(node, version)
+        if known is not None:
+            if found is not None and found != known.bytes:
+                raise BrokenPromise(f"version {version} has other bytes than when it was committed")
+            if known.workers != workers and version <= self.told:
+                raise BrokenPromise(f"version {version} was made of {known.workers}, now of {workers}")
+            return
+        if version and version - 1 not in self.versions:
+            raise BrokenPromise(f"version {version} was committed, but never {version - 1}")
+        if found is None:
+            raise BrokenPromise(f"version {version} was committed, and its model cannot be read")
+        self.versions[version] = self._checked(version, workers, found)
+
+    def _bytes_of(self, node: SimulatedCoordinator, version: int) -> bytes | None:
+        """The moving bytes of a version; None if it is not kept any more."""
+        directory = node.directory
+        if not directory.disk.exists(directory.model_path(version)):
+            return None
+        return directory.map_version(version).data.tobytes()
+
+    def _count(self, version: int, workers: tuple[str, ...], assignments: list[list[int]]) -> None:
+        if len(set(workers)) != len(workers):
+            raise BrokenPromise(f"version {version} counts a worker twice: {', '.join(workers)}")
+        for incarnation, number in assignments:
+            if (incarnation, number) in self._assignments:
+                raise BrokenPromise(f"assignment {incarnation}.{number} counts twice, in version {version}")
+            self._assignments.add((incarnation, number))
+
+    def _checked(self, version: int, workers: tuple[str, ...], found: bytes) -> _Version:
+        """The version, if it is what its workers' updates make of the one before."""
+        model = np.frombuffer(found, np.float32, SIZE).astype(np.float64)
+        before = self.versions.get(version - 1)
+        if before is None:
+            return _Version(found, workers, model, np.zeros(SIZE))
+        run = self.schedule.config.run
+        mean, total = np.zeros(SIZE), 0.0
+        for worker in workers:
+            weight = 1 if run.weighting == "equal" else self.schedule.examples[worker]
+            seed = work_seed(run.seed, worker, version - 1)
+            mean += weight * delta_of(seed, self._works_before(worker, version)).astype(np.float64)
+            total += weight
+        momentum = run.server_momentum if run.strategy == "fedavgm" else 0.0
+        velocity = momentum * before.velocity + mean / total
+        expected = before.model + velocity
+        if run.compress == run.compress_model == "none" and not np.allclose(
+            model, expected, rtol=0, atol=TOLERANCE
+        ):
+            raise BrokenPromise(
+                f"version {version} is not the mean of the updates of {', '.join(workers)}: it is off by "
+                f"{np.abs(model - expected).max():.3g}"
+            )
+        return _Version(found, workers, model, velocity)
+
+    def _works_before(self, worker: str, version: int) -> int:
+        """How many works of a worker are part of versions before this one."""
+        if not self.schedule.stateful:
+            return 0
+        return sum(worker in self.versions[each].workers for each in range(1, version))
+
+    def _evaluation(self, round: int, subject: str) -> None:
+        if (round, subject) in self._evaluated:
+            raise BrokenPromise(f"the model of {subject} of round {round} is journaled as evaluated twice")
+        self._evaluated.add((round, subject))
+
+    # ---- workers --------------------------------------------------------------------------------
+
+    def _check_base(self, node: Driven, work: Work) -> None:
+        version = self.versions.get(work.version)
+        if version is None:
+            raise BrokenPromise(f"{node.name} trains from version {work.version}, which is not committed")
+        self.told = max(self.told, work.version)
+        if work.parameters is not None and work.encoded is None:
+            given = work.parameters.moving.data.tobytes()
+            if given != version.bytes:
+                raise BrokenPromise(f"{node.name} trains from bytes that are not version {work.version}")
+
+    def _check_new(self, node: Driven, work: Work) -> None:
+        """A version's round may be tried again, and an update dropped because nobody wants it any more."""
+        trained = self._trained[node]
+        if work.version in trained:
+            raise BrokenPromise(
+                f"{node.name} trains twice from version {work.version}: as {trained[work.version]} "
+                f"and as {work.assignment}, and neither died nor was its work dropped"
+            )
+        trained[work.version] = work.assignment
+
+    def _forget(self, node: Driven, assignment: AssignmentId) -> None:
+        trained = self._trained[node]
+        for version in [version for version, each in trained.items() if each == assignment]:
+            del trained[version]
+
+    def _check_state(self, node: Driven, version: int, done: object) -> None:
+        expected = self._works_before(node.name, version + 1)
+        if done != expected:
+            raise BrokenPromise(
+                f"the state of {node.name}'s task, training from version {version}, is that after {done} "
+                f"works that count; there are {expected}"
+            )
+
+
+def _bounded(what: str, seen: int, most: int) -> None:
+    if seen > most:
+        raise BrokenPromise(f"{what}: {seen}, allowed are {most}")
