@@ -6,8 +6,10 @@ Property tests draw 50 examples, which keeps all tests under three minutes; HYPO
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile(
@@ -19,6 +21,14 @@ settings.load_profile("zfed")
 
 NEEDS_TORCH = ["examples", "tools", "zfed/tasks", "zfed/torch"]
 collect_ignore = [] if find_spec("torch") else NEEDS_TORCH
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_of_tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that a test's worker keeps goes where this user's workers keep theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 def pytest_report_header() -> list[str]:

@@ -53,6 +53,10 @@ class CheckpointError(ZfedError):
     """A run directory or a model file cannot be written, or does not hold what it should."""
 
 
+class StateInUseError(CheckpointError):
+    """What a task keeps of a run is held by another process: two nodes of one name on one machine."""
+
+
 class LocalProtocolError(ZfedError):
     """This node broke a rule of the wire protocol: a bug here."""
 

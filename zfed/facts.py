@@ -80,6 +80,13 @@ class Disconnected(Fact, frozen=True):
     reason: str
 
 
+class StateNoted(Fact, frozen=True):
+    """What this node's task keeps from round to round was not kept, or not found, as it should be."""
+
+    node: str
+    note: str
+
+
 class NodeJoined(Fact, frozen=True):
     """A node was admitted."""
 
@@ -307,6 +314,7 @@ AnyFact: TypeAlias = (
     | Connecting
     | Connected
     | Disconnected
+    | StateNoted
     | NodeJoined
     | NodeLeft
     | NodeRefused

@@ -1,9 +1,11 @@
 """What is kept on disk: model files and the run directory."""
 
+from zfed.checkpoint.atomic import is_temporary, write_atomically
 from zfed.checkpoint.digest import Digests, content_digest
-from zfed.checkpoint.disk import OS_DISK, Disk
+from zfed.checkpoint.disk import OS_DISK, Closeable, Disk
 from zfed.checkpoint.history import Evaluation, History, OwedEvaluation
-from zfed.checkpoint.journal import Journal, JournalContents, checked_record, read_journal
+from zfed.checkpoint.journal import Journal, JournalContents, checked_record, read_journal, record_line
+from zfed.checkpoint.os_errors import translated
 from zfed.checkpoint.run_directory import RunDirectory
 from zfed.checkpoint.safetensors_file import map_model, read_model, write_arrays, write_model
 from zfed.checkpoint.saved_model import SavedModel, SavedVersion
@@ -12,6 +14,7 @@ from zfed.checkpoint.verify import Finding, verify
 
 __all__ = [
     "OS_DISK",
+    "Closeable",
     "Digests",
     "Disk",
     "Evaluation",
@@ -27,10 +30,14 @@ __all__ = [
     "SpilledPart",
     "checked_record",
     "content_digest",
+    "is_temporary",
     "map_model",
     "read_journal",
     "read_model",
+    "record_line",
+    "translated",
     "verify",
     "write_arrays",
+    "write_atomically",
     "write_model",
 ]

@@ -69,8 +69,7 @@ class Journal:
 def encode_line(record: Mapping[str, Any], now: float) -> bytes:
     """A record as a line of a journal, without its newline; `now` as of the wall clock."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-    body = orjson.dumps({**record, "at": at})
-    return b'{"crc":"%08x",%b' % (zlib.crc32(body), body[1:])
+    return record_line({**record, "at": at})
 
 
 @dataclass(frozen=True)
@@ -129,6 +128,12 @@ def _checked(path: Path, content: bytes) -> JournalContents:
             raise CheckpointError(_damage(path, number))
         records.append(record)
     return JournalContents(records, len(torn))
+
+
+def record_line(record: Mapping[str, Any]) -> bytes:
+    """A record with its checksum, without a newline: what `checked_record` reads."""
+    body = orjson.dumps(dict(record))
+    return b'{"crc":"%08x",%b' % (zlib.crc32(body), body[1:])
 
 
 def checked_record(line: bytes) -> dict[str, Any] | None:

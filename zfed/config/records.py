@@ -265,6 +265,11 @@ class NodeConfig:
         "", "level of the models sent to this node; default: a worker the run's, else none", metavar="LEVEL"
     )
     stay: bool = setting(False, "wait for the next run when this one has ended")
+    state: str = setting(
+        "",
+        "folder for what the task keeps; default: zfed in $XDG_STATE_HOME or ~/.local/state",
+        metavar="DIR",
+    )
     format: str = setting("auto", "auto, table, lines or json", metavar="FORMAT", choices=FORMATS)
     limit_up: float = setting(
         0.0, "MB a second that leave this node; 0: no limit", metavar="MB/S", limits=NOT_NEGATIVE

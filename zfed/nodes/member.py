@@ -21,6 +21,7 @@ from zfed.nodes.introduction import introduction
 from zfed.nodes.link_compression import check_wishes
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.pump import Pump
+from zfed.nodes.state_folder import StateFolder, state_folder
 from zfed.nodes.task_host import Prepared
 from zfed.nodes.task_runner import TaskRunner
 from zfed.nodes.tracing import TracedMember
@@ -93,7 +94,8 @@ class Member:
             threads=config.threads,
         )
         keep_freed_chunks()
-        runner = TaskRunner(self._task, setup)
+        folder = StateFolder(state_folder(config.state, self._name))
+        runner = TaskRunner(self._task, setup, folder)
         try:
             prepared = runner.prepare(lambda: self._stop_reason is not None)
             if prepared is None:
@@ -155,6 +157,7 @@ class Member:
             words.Disconnect: lambda effect: connector.disconnect(),
             words.StartWork: start,
             words.StopWork: lambda effect: runner.stop(effect.assignment),
+            words.EnterRun: lambda effect: runner.enter(effect.key),
             words.KeepState: lambda effect: runner.keep(effect.assignment),
             words.DropState: lambda effect: runner.drop(effect.assignment),
             words.SettleState: lambda effect: runner.settle(effect.counted, effect.version),

@@ -14,7 +14,7 @@ from typing import Literal
 
 from zfed.compression import Encodings
 from zfed.errors import ConfigError, LayoutError, RemoteProtocolError
-from zfed.facts import Connected, Connecting, Disconnected, Evaluated, Fact, Progress, TaskFailed
+from zfed.facts import Connected, Connecting, Disconnected, Evaluated, Fact, Progress, StateNoted, TaskFailed
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
 from zfed.nodes.held_updates import HeldUpdates
@@ -23,6 +23,7 @@ from zfed.nodes.words import (
     Connect,
     Disconnect,
     DropState,
+    EnterRun,
     Finish,
     FramesArrived,
     KeepState,
@@ -39,6 +40,7 @@ from zfed.nodes.words import (
     TellFact,
     TimePassed,
     WorkDone,
+    WorkNote,
     WorkProgress,
     WorkRaised,
     WorkStopped,
@@ -194,6 +196,8 @@ class MemberLogic:
             case WorkProgress():
                 if job := self._at_work(event.assignment):
                     job.progress = event
+            case WorkNote():
+                self._tell(StateNoted(node=self.hello.node, note=event.text))
         return self._drained()
 
     def _drained(self) -> list[MemberEffect]:
@@ -264,6 +268,7 @@ class MemberLogic:
         run = (welcome.run, welcome.run_key)
         if run != self._run:  # its assignments have the same numbers, but are others
             self._forget_run(now)
+            self._effects.append(EnterRun(welcome.run_key))
             self._run = run
             self._encodings = Encodings(self.layout, welcome.exact)
         self._level = welcome.compress

@@ -19,14 +19,18 @@ import msgspec
 import orjson
 
 from zfed.compression import matched
-from zfed.errors import LayoutError, TaskError, ZfedError
+from zfed.errors import CheckpointError, LayoutError, TaskError, ZfedError
 from zfed.metrics import MAX_METRICS, Metrics, checked_metrics
-from zfed.nodes.upload import Lost, offered, offered_delta
+from zfed.nodes.state_folder import StateFolder
+from zfed.nodes.task_state import TaskState
+from zfed.nodes.task_states import TaskStates
+from zfed.nodes.upload import offered, offered_delta
 from zfed.nodes.words import (
     EncodedVector,
     ResultVector,
     Work,
     WorkDone,
+    WorkNote,
     WorkProgress,
     WorkRaised,
     WorkStopped,
@@ -52,7 +56,7 @@ MAX_METRICS_BYTES = 128 << 10
 MAX_VECTORS = 15
 MAX_STEPS = 1 << 60
 
-WorkEvent: TypeAlias = WorkDone | WorkRaised | WorkStopped | WorkProgress
+WorkEvent: TypeAlias = WorkDone | WorkRaised | WorkStopped | WorkProgress | WorkNote
 Post: TypeAlias = Callable[[WorkEvent], None]
 
 
@@ -65,23 +69,6 @@ class Prepared:
     exact: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """What stays on this node after an assignment.
-
-    Attributes:
-        version: From which the assignment started.
-        state: The task's.
-        local: The tensors of kind `local`.
-        lost: What encoding the update lost; part of the next one at the same encoding.
-    """
-
-    version: int
-    state: Mapping[str, Array]
-    local: ParameterBuffer
-    lost: Lost | None = None
-
-
 class TaskHost:
     """Owns a task and what it keeps. One thread at a time; only `should_stop` looks at other threads.
 
@@ -89,15 +76,23 @@ class TaskHost:
         task: The user's task.
         setup: What it is told about this node.
         clock: Seconds, for what a result says it took.
+        folder: Where what the task keeps outlives this process; None if it need not.
     """
 
-    def __init__(self, task: Task, setup: Setup, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        task: Task,
+        setup: Setup,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        folder: StateFolder | None = None,
+    ) -> None:
         self._task = task
         self._setup = setup
         self._clock = clock
+        self._folder = folder
         self._examples = 0
-        self._kept: _Kept | None = None
-        self._pending: dict[AssignmentId, _Kept] = {}
+        self._prepared: TaskStates | None = None
         self._deltas = BufferPool()
 
     def prepare(self) -> Prepared:
@@ -114,40 +109,53 @@ class TaskHost:
             raise TaskError(f"the task could not be prepared: {_named(error)}") from error
 
     def do(self, work: Work, post: Post, should_stop: Callable[[], bool]) -> None:
-        """Do one assignment: progress, and at the end exactly one other event, go to `post`."""
-        doing = _Doing(work, self._clock, post, should_stop)
+        """Do one assignment: progress and notes, and at the end exactly one other event, go to `post`."""
         try:
-            post(self._result(doing))
-        except StoppedError:
-            if should_stop():
-                post(WorkStopped(work.assignment))
-            else:
-                post(_raised(work, "the task stopped although nobody asked it to", ""))
-        except BaseException as error:  # as above
-            post(_raised(work, _named(error), _sendable(traceback.format_exc())))
+            before = self._states.current()
+        except CheckpointError as error:
+            post(_raised(work, str(error), ""))
+            return
+        event, state = self._outcome(_Doing(work, self._clock, post, should_stop), before)
+        if state is not None:
+            try:
+                self._states.add(work.assignment, work.version, state)
+            except (CheckpointError, LayoutError) as error:
+                event = _raised(work, _sendable(str(error)), "")
+        notes, self._states.notes = self._states.notes, []
+        for note in notes:
+            post(WorkNote(_sendable(note)))
+        post(event)
+
+    def enter(self, run: str) -> None:
+        """Work is of another run from now on, of this key; what the task kept of that run is there again."""
+        self._states.enter(run)
 
     def keep(self, assignment: AssignmentId) -> None:
         """The assignment counts: what it left is what the next one begins with."""
-        kept = self._pending.pop(assignment, None)
-        if kept is not None:
-            self._kept = kept
+        self._states.keep(assignment)
 
     def drop(self, assignment: AssignmentId) -> None:
         """The assignment does not count: forget what it left."""
-        self._pending.pop(assignment, None)
+        self._states.drop(assignment)
 
     def settle(self, counted: AssignmentId, version: int) -> None:
         """What the next piece of work begins with is decided: work from `version`, after `counted`."""
-        self.keep(counted)
-        self._pending = {
-            assignment: kept for assignment, kept in self._pending.items() if kept.version >= version
-        }
+        self._states.settle(counted, version)
 
     def rename(self, old: AssignmentId, new: AssignmentId) -> None:
         """The same work has another number now."""
-        kept = self._pending.pop(old, None)
-        if kept is not None:
-            self._pending[new] = kept
+        self._states.rename(old, new)
+
+    def close(self) -> None:
+        """Let go of what the task keeps on disk."""
+        if self._prepared is not None:
+            self._prepared.close()
+
+    @property
+    def _states(self) -> TaskStates:
+        if self._prepared is None:
+            raise TaskError("the task was given work before it was prepared")
+        return self._prepared
 
     def _prepare(self) -> Prepared:
         summary = self._task.prepare(self._setup)
@@ -155,7 +163,7 @@ class TaskHost:
             raise TaskError(f"prepare returned {type(summary).__name__}, expected a DataSummary")
         parameters = _buffer(self._task.initial_parameters(Context(device=self._setup.device)))
         self._examples = summary.examples
-        self._kept = _Kept(0, {}, parameters.local.copy())
+        self._prepared = TaskStates(TaskState({}, parameters.local.copy()), self._folder)
         return Prepared(summary, parameters.layout, self._exact(parameters.layout))
 
     def _exact(self, layout: ParameterLayout) -> tuple[str, ...]:
@@ -173,28 +181,38 @@ class TaskHost:
             ) from None
         return tuple(exact)
 
-    def _result(self, doing: _Doing) -> WorkDone:
+    def _outcome(self, doing: _Doing, before: TaskState) -> tuple[WorkEvent, TaskState | None]:
+        """What came of a piece of work, and what the task leaves, if it was training."""
+        try:
+            return self._result(doing, before)
+        except StoppedError:
+            if doing.should_stop():
+                return WorkStopped(doing.work.assignment), None
+            return _raised(doing.work, "the task stopped although nobody asked it to", ""), None
+        except BaseException as error:  # as above
+            return _raised(doing.work, _named(error), _sendable(traceback.format_exc())), None
+
+    def _result(self, doing: _Doing, before: TaskState) -> tuple[WorkEvent, TaskState | None]:
         work = doing.work
         if work.kind == "initialize":
             # a copy: a task may return a buffer that it goes on using
             model = _buffer(self._task.initial_parameters(self._context(doing, {}))).copy()
             vectors = [("model", model.moving), ("frozen", model.frozen)]
-            return doing.done(vectors=[offered(name, part) for name, part in vectors if len(part)])
-        if self._kept is None or work.parameters is None:
-            raise TaskError("the task was given work before it was prepared, or without a model")
-        state = {name: array.copy() for name, array in self._kept.state.items()}
-        base = _completed(_received(work.parameters, work.encoded), self._kept.local)
+            return doing.done(vectors=[offered(name, part) for name, part in vectors if len(part)]), None
+        if work.parameters is None:
+            raise TaskError("the task was given work without a model")
+        base = _completed(_received(work.parameters, work.encoded), before.local)
         if work.kind == "evaluate":
-            return self._evaluate(doing, base, state)
-        return self._train(doing, base, state)
+            return self._evaluate(doing, base, before), None
+        return self._train(doing, base, before)
 
-    def _train(self, doing: _Doing, base: ParameterBuffer, state: dict[str, Array]) -> WorkDone:
+    def _train(self, doing: _Doing, base: ParameterBuffer, before: TaskState) -> tuple[WorkDone, TaskState]:
+        state = _copies(before)
         result = self._task.train(base, self._context(doing, state))
         if not isinstance(result, TrainResult):
             raise TaskError(f"train returned {type(result).__name__}, expected a TrainResult")
-        before = self._kept.lost if self._kept is not None else None
         delta = encode_delta(base, result.parameters, self._deltas.take(base.layout.moving))
-        offer, lost = offered_delta(delta, doing.work, before)
+        offer, lost = offered_delta(delta, doing.work, before.lost)
         local = ParameterBuffer.zeros(base.layout.local)
         for name, array in local.items():
             array[...] = result.parameters[name]
@@ -204,11 +222,10 @@ class TaskHost:
             steps=_count("steps", result.steps, 0, MAX_STEPS),
             metrics=_sendable_metrics(result.metrics),
         )
-        self._pending[doing.work.assignment] = _Kept(doing.work.version, state, local, lost)
-        return done
+        return done, TaskState(state, local, lost)
 
-    def _evaluate(self, doing: _Doing, base: ParameterBuffer, state: dict[str, Array]) -> WorkDone:
-        result = self._task.evaluate(base, self._context(doing, state))
+    def _evaluate(self, doing: _Doing, base: ParameterBuffer, before: TaskState) -> WorkDone:
+        result = self._task.evaluate(base, self._context(doing, _copies(before)))
         if not isinstance(result, EvaluateResult):
             raise TaskError(f"evaluate returned {type(result).__name__}, expected an EvaluateResult")
         return doing.done(
@@ -305,6 +322,10 @@ def _completed(received: ParameterBuffer, local: ParameterBuffer) -> ParameterBu
     complete = received.copy()
     complete.local.data[:] = local.data
     return complete.read_only()
+
+
+def _copies(before: TaskState) -> dict[str, Array]:
+    return {name: array.copy() for name, array in before.arrays.items()}
 
 
 def _more_vectors(vectors: Mapping[str, NamedArrays]) -> list[ResultVector]:

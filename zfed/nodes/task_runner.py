@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import Post, Prepared, TaskHost
 from zfed.nodes.words import Work
 from zfed.task import Setup, Task
@@ -18,10 +19,11 @@ class TaskRunner:
     Args:
         task: The user's task.
         setup: What it is told about this node.
+        folder: Where what the task keeps outlives this process; None if it need not.
     """
 
-    def __init__(self, task: Task, setup: Setup) -> None:
-        self._host = TaskHost(task, setup)
+    def __init__(self, task: Task, setup: Setup, folder: StateFolder | None = None) -> None:
+        self._host = TaskHost(task, setup, folder=folder)
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._unwanted: set[AssignmentId] = set()
         self._closing = threading.Event()
@@ -62,6 +64,10 @@ class TaskRunner:
         """Ask the task to stop an assignment soon."""
         self._unwanted.add(assignment)
 
+    def enter(self, run: str) -> None:
+        """Work is of another run from now on, of this key."""
+        self._calls.put(lambda: self._host.enter(run))
+
     def keep(self, assignment: AssignmentId) -> None:
         """The assignment counts: what it left is what the next one begins with."""
         self._calls.put(lambda: self._host.keep(assignment))
@@ -89,6 +95,7 @@ class TaskRunner:
         while (call := self._calls.get()) is not None:
             call()
             del call  # and with it the model that it worked on, before there is another
+        self._host.close()
 
     def _should_stop(self, assignment: AssignmentId) -> bool:
         return self._closing.is_set() or assignment in self._unwanted

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from zfed.compression import Encoding
-from zfed.compression.codec import Float32s
+from zfed.nodes.task_state import Lost
 from zfed.nodes.words import ResultVector, Work
 from zfed.params import ParameterBuffer
 from zfed.wire.digests import digest_of
-
-
-class Lost(NamedTuple):
-    """What encoding an update lost: given to the next one of the same encoding.
-
-    Every run has encodings of its own, so what was lost in one run is no part of another.
-    """
-
-    encoding: Encoding
-    residual: Float32s
 
 
 def offered(name: str, buffer: ParameterBuffer) -> ResultVector:
@@ -43,10 +30,13 @@ def offered_delta(
     """
     if work.upload is None:
         return offered("delta", delta), None
-    kept = before.residual if before is not None and before.encoding is work.upload else None
-    encoded = work.upload.encode(delta, kept, key=work.seed)
+    fits = before is not None and (before.level, before.residual.size) == (
+        work.upload.level,
+        work.upload.residual_size,
+    )
+    encoded = work.upload.encode(delta, before.residual if before and fits else None, key=work.seed)
     vector = _result("delta", delta, encoded.data.data, work.upload.level)
-    return vector, Lost(work.upload, encoded.residual)
+    return vector, Lost(work.upload.level, encoded.residual)
 
 
 def _result(name: str, buffer: ParameterBuffer, data: memoryview, encoding: str) -> ResultVector:

@@ -482,6 +482,13 @@ class StopWork:
 
 
 @dataclass(frozen=True)
+class EnterRun:
+    """Orders are of another run from now on: the task goes on with what it kept of that one."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class KeepState:
     """The coordinator committed this assignment: the task's state after it becomes current."""
 
@@ -555,6 +562,13 @@ class WorkStopped:
     assignment: AssignmentId
 
 
+@dataclass(frozen=True)
+class WorkNote:
+    """Something about what the task keeps, that the node's owner must know."""
+
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkProgress:
     """The task said how far it is."""
@@ -592,6 +606,7 @@ MemberInput: TypeAlias = (
     | WorkRaised
     | WorkStopped
     | WorkProgress
+    | WorkNote
 )
 MemberEffect: TypeAlias = (
     SendFrames
@@ -601,6 +616,7 @@ MemberEffect: TypeAlias = (
     | Disconnect
     | StartWork
     | StopWork
+    | EnterRun
     | KeepState
     | DropState
     | SettleState

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from zfed.nodes.introduction import introduction
 from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import TaskHost, WorkEvent
 from zfed.nodes.words import (
     Connect,
     Disconnect,
     DropState,
+    EnterRun,
     KeepState,
     RenameState,
     SettleState,
@@ -19,6 +22,7 @@ from zfed.nodes.words import (
     StopWork,
     Work,
     WorkDone,
+    WorkNote,
     WorkProgress,
     WorkStopped,
 )
@@ -52,6 +56,7 @@ class SimulatedMember(Driven):
             plan.task(),
             Setup(node=plan.name, kind=plan.kind, partition=plan.partition),
             clock=lambda: world.clock.now,
+            folder=StateFolder(Path("/state") / plan.name, disk=world.disk_of(plan.name)),
         )
         prepared = self._host.prepare()
         hello = introduction(
@@ -82,6 +87,7 @@ class SimulatedMember(Driven):
             Disconnect: lambda effect: connector.disconnect(),
             StartWork: lambda effect: self._begin(effect.work),
             StopWork: lambda effect: self._stop_work(effect.assignment),
+            EnterRun: lambda effect: self._host.enter(effect.key),
             KeepState: lambda effect: self._host.keep(effect.assignment),
             DropState: lambda effect: self._host.drop(effect.assignment),
             SettleState: lambda effect: self._host.settle(effect.counted, effect.version),
@@ -94,7 +100,7 @@ class SimulatedMember(Driven):
         events: list[WorkEvent] = []
         self._host.do(work, events.append, lambda: False)
         for event in events:
-            if isinstance(event, WorkProgress):
+            if isinstance(event, (WorkProgress, WorkNote)):
                 self.post(event)
         took_s, result = self._world.work_s(self.name, work), events[-1]
         if isinstance(result, WorkDone):

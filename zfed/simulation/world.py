@@ -118,6 +118,8 @@ class Simulation:
             limit_up,
             limit_down,
         )
+        if self.is_running(name):
+            self._disks.pop(name, None)  # the second of a name is on another machine
         self._starts[name] = lambda: SimulatedMember(plan, self)
         self.restart(name)
 

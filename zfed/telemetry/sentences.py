@@ -26,6 +26,7 @@ from zfed.facts import (
     RoundRetried,
     RunEnded,
     RunResumed,
+    StateNoted,
     TaskFailed,
     UpdateAccepted,
     UpdateRefused,
@@ -99,6 +100,11 @@ def _connected(fact: Connected) -> list[str]:
 @describe.register
 def _disconnected(fact: Disconnected) -> list[str]:
     return [f"coordinator lost: {fact.reason}; trying to reach it again"]
+
+
+@describe.register
+def _state_noted(fact: StateNoted) -> list[str]:
+    return [f"state of the task of {fact.node}: {fact.note}"]
 
 
 @describe.register

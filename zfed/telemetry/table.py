@@ -26,6 +26,7 @@ from zfed.facts import (
     RoundOpened,
     RoundRetried,
     RunEnded,
+    StateNoted,
     TaskFailed,
     UpdateAccepted,
     UpdateRefused,
@@ -50,6 +51,7 @@ _STYLES: dict[type[Fact], str] = {
     RoundRetried: "yellow",
     NodeLeft: "yellow",
     Disconnected: "yellow",
+    StateNoted: "yellow",
     EvaluationSkipped: "yellow",
 }
 _END_STYLES = {"completed": "bold green", "stopped": "bold yellow", "failed": "bold red"}

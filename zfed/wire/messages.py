@@ -31,6 +31,8 @@ Patterns: TypeAlias = Annotated[list[Text], Meta(max_length=256)]
 """Names or shell patterns of tensors."""
 MetricTable: TypeAlias = Annotated[dict[str, Metric], Meta(max_length=256)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
+RunKey: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?\Z")]
+"""Drawn when a run is made; empty where nobody says it. Files are named by it, so it is nothing else."""
 AssignmentId: TypeAlias = tuple[Count, Count]
 """Number of a piece of work: (coordinator incarnation, counter); never used twice in a run."""
 
@@ -158,7 +160,7 @@ class Welcome(Message, frozen=True):
     compress: Level = "none"
     compress_model: Level = "none"
     exact: Patterns = []
-    run_key: Text = ""
+    run_key: RunKey = ""
 
 
 class Ping(Message, frozen=True):

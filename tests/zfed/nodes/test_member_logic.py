@@ -11,6 +11,7 @@ from zfed.nodes.words import (
     Connect,
     Disconnect,
     DropState,
+    EnterRun,
     Finish,
     FramesArrived,
     KeepState,
@@ -695,13 +696,14 @@ def test_node_that_comes_to_another_run_forgets_the_one_before():
 
 
 def test_run_of_the_same_name_and_another_key_is_another_run():
-    bench = Bench().welcome(run_key="a")
+    bench = Bench().welcome(run_key="a" * 32)
     bench.say(train())
     bench.bring(*BLOBS)
     bench.finished(1)
-    assert len(again(bench, run_key="a").said(Update)) == 1
-    assert again(bench, run_key="b").said(Update) == []
+    assert len(again(bench, run_key="a" * 32).said(Update)) == 1
+    assert again(bench, run_key="b" * 32).said(Update) == []
     assert bench.of(DropState) == [DropState((1, 1))]
+    assert bench.of(EnterRun) == [EnterRun("b" * 32)]
 
 
 def test_training_at_hand_takes_the_number_of_a_coordinator_that_lost_the_old_one():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from zfed.errors import DataError, TaskError
+from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import MAX_METRICS_BYTES, TaskHost
 from zfed.nodes.task_runner import TaskRunner
 from zfed.nodes.words import Work, WorkDone, WorkProgress, WorkRaised, WorkStopped
@@ -55,10 +56,10 @@ class Desk:
         self.host = TaskHost(task or Counting(), SETUP)
         self.layout = self.host.prepare().layout
 
-    def do(self, number, kind="train", *, stop=False, w=0.0):
+    def do(self, number, kind="train", *, stop=False, w=0.0, version=0):
         received = ParameterBuffer.zeros(self.layout)
         received["w"][:] = w
-        work = Work(kind=kind, assignment=(1, number), parameters=received.read_only())
+        work = Work(kind=kind, assignment=(1, number), version=version, parameters=received.read_only())
         events = []
         self.host.do(work, events.append, lambda: stop)
         return [event for event in events if not isinstance(event, WorkProgress)][-1]
@@ -129,14 +130,64 @@ def test_first_model_is_a_copy_that_the_task_cannot_change_any_more():
 def test_order_decides_what_became_of_earlier_work():
     desk = Desk()
     desk.do(1)
-    desk.host.settle((1, 1), 0)
-    assert seen(desk.do(2)) == (2, 2)
-    desk.host.settle((1, 1), 0)  # 2 started from the same version: it may still count
+    desk.host.settle((1, 1), 1)
+    assert seen(desk.do(2, version=1)) == (2, 2)
+    desk.host.settle((1, 1), 1)  # 2 started from the same version: it may still count
     desk.host.keep((1, 2))
-    assert seen(desk.do(3)) == (3, 3)
-    desk.host.settle((1, 2), 1)  # 3 started from an older version, and is not what counted
+    assert seen(desk.do(3, version=2)) == (3, 3)
+    desk.host.settle((1, 2), 3)  # 3 started from an older version, and is not what counted
     desk.host.keep((1, 3))
-    assert seen(desk.do(4)) == (3, 3)
+    assert seen(desk.do(4, version=3)) == (3, 3)
+
+
+def test_another_run_begins_afresh():
+    desk = Desk()
+    desk.do(1)
+    desk.host.keep((1, 1))
+    assert seen(desk.do(2)) == (2, 2)
+    desk.host.enter("")
+    assert seen(desk.do(1)) == (1, 1)
+
+
+def test_state_that_cannot_be_kept_is_the_tasks_failure_and_the_next_work_does_not_see_it(tmp_path):
+    class Odd(Counting):
+        def train(self, parameters, context):
+            result = super().train(parameters, context)
+            context.state["words"] = np.array(["not", "numbers"])
+            return result
+
+    host = TaskHost(Odd(), SETUP, folder=StateFolder(tmp_path / "alice"))
+    layout = host.prepare().layout
+    host.enter("a" * 32)
+    events = []
+    work = Work(kind="train", assignment=(1, 1), parameters=ParameterBuffer.zeros(layout))
+    host.do(work, events.append, lambda: False)
+    assert "state 'words' cannot be kept on disk" in events[-1].error
+    host.keep((1, 1))
+    host.do(work, events.append, lambda: False)
+    assert events[-1].error == events[0].error
+    host.close()
+
+
+def test_folder_that_another_process_holds_fails_the_work_with_the_remedy(tmp_path):
+    def begun():
+        host = TaskHost(Counting(), SETUP, folder=StateFolder(tmp_path / "alice"))
+        layout = host.prepare().layout
+        host.enter("a" * 32)
+        events = []
+        work = Work(kind="train", assignment=(1, 1), parameters=ParameterBuffer.zeros(layout))
+        host.do(work, events.append, lambda: False)
+        return host, events[-1]
+
+    first, done = begun()
+    second, raised = begun()
+    assert isinstance(done, WorkDone)
+    assert "choose another --name or --state" in raised.error
+    first.close()
+    third, done = begun()
+    assert isinstance(done, WorkDone)
+    for host in (second, third):
+        host.close()
 
 
 # ---- tasks that break their contract -------------------------------------------------------------------

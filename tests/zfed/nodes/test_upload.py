@@ -44,6 +44,7 @@ class Desk:
         self.next_run(level)
 
     def next_run(self, level):
+        self.host.enter("")
         self.upload = Encodings(self.layout).at(level)
 
     def do(self, number, *, seed, kind="train", encoded=None):
