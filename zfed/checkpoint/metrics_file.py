@@ -2,7 +2,8 @@
 
 A process can die between a journal line and the line of metrics that belongs to it, and a version that was
 committed can be taken back. So each start makes the file anew from the journal, which holds each line's
-content under `metrics`, but for the numbers of single workers: they are kept where the file has them.
+content under `metrics`, but for the numbers of single workers: they are kept where the file has them. What
+was measured until the version was on disk, the journal's line, which is written with it, cannot know.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import orjson
 
 from zfed.checkpoint.history import Line
 
-_ONLY_IN_FILE: Final = "per_worker"
+_KNOWN_LATER: Final = ("per_worker", "seconds", "bytes_down", "bytes_up")
 
 _Key: TypeAlias = "tuple[str, str, str]"
 
@@ -39,8 +40,8 @@ def mended_metrics(content: bytes, lines: Iterable[Line]) -> bytes:
 
 def _mended(line: bytes, metrics: Mapping[str, Any]) -> bytes:
     record = _record(line) or {}
-    record.pop(_ONLY_IN_FILE, None)
-    return line if record == metrics else orjson.dumps(metrics)
+    same = all(record.get(name) == value for name, value in metrics.items() if name not in _KNOWN_LATER)
+    return line if same else orjson.dumps(metrics)
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -78,7 +78,8 @@ def read_panels(metrics_path: Path) -> list[Panel]:
             accuracy.note(record["subject"], record["round"], record.get("accuracy"), scale=100.0)
             loss.note(record["subject"], record["round"], record.get("loss"))
         elif record["event"] == "round":
-            for worker, part in record["per_worker"].items():
+            # Not there for a round whose coordinator died between its commit and its line of metrics
+            for worker, part in record.get("per_worker", {}).items():
                 train.note(worker, record["round"], part.get("loss"))
     panels = [
         Panel("Accuracy on the test data", "%", accuracy.curves()),

@@ -80,3 +80,13 @@ def test_without_matplotlib_the_log_says_how_to_get_it(
     with caplog.at_level(logging.WARNING):
         assert not draw_curves(metrics, tmp_path / "curves.png")
     assert "zfed[plot]" in caplog.text
+
+
+def test_a_round_whose_workers_numbers_were_lost_leaves_a_gap(tmp_path: Path) -> None:
+    metrics = written(
+        tmp_path / "metrics.jsonl", [committed(1, {"alice": 0.5}), committed(3, {"alice": 0.3})]
+    )
+    with metrics.open("a") as log:
+        log.write('{"event":"round","round":2,"seconds":1.0}\n')
+    [train] = read_panels(metrics)
+    assert train.curves == {"alice": [(1, 0.5), (3, 0.3)]}
