@@ -14,7 +14,7 @@ class FirstModel:
     """One node is asked at a time: evaluators before workers, each in the order of their names.
 
     A node that could not give a model is not asked again. One that only went away is, if it comes back and
-    nobody else is being asked.
+    nobody else is being asked; so is one that did not answer in time, once the others have been asked.
 
     Attributes:
         node: Who is being asked; empty if nobody is.
@@ -23,12 +23,16 @@ class FirstModel:
 
     node: str = ""
     refusals: dict[str, str] = field(default_factory=dict)
+    _late: set[str] = field(default_factory=set)
     _assignment: AssignmentId | None = None
 
     def candidate(self, roster: Roster) -> str:
         """Who is to be asked next; empty if nobody who is here can be."""
         present = [node.node for node in (*roster.evaluators, *roster.workers)]
-        return next((node for node in present if node not in self.refusals), "")
+        able = [node for node in present if node not in self.refusals]
+        if able and self._late.issuperset(able):
+            self._late.clear()
+        return next((node for node in able if node not in self._late), "")
 
     def ask(self, node: str, assignment: AssignmentId) -> AskModel:
         """Ask this node."""
@@ -49,6 +53,11 @@ class FirstModel:
         """Wait for this order no longer; returns its number."""
         number, self.node, self._assignment = self._assignment, "", None
         return number
+
+    def overdue(self) -> AssignmentId | None:
+        """Who is being asked has not answered in time; returns the order's number."""
+        self._late.add(self.node)
+        return self.give_up()
 
     def refused(self, reason: str) -> None:
         """Who is being asked has none to give."""

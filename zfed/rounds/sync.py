@@ -317,6 +317,7 @@ class SyncRounds:
         if self._wait_for.missing(self.roster) or not self.roster.worker_count:
             return []
         self.phase = "initializing"
+        self._give_up_at = now + self.config.wait_timeout_s
         if self.config.initial:
             self._deadline = None  # a disk answers, sooner or later
             return [LoadModel()]
@@ -324,7 +325,7 @@ class SyncRounds:
 
     def _ask_model(self, now: float) -> list[Action]:
         """Ask the next candidate; if nobody is here, whoever comes first will be asked."""
-        self._deadline = now + self.config.round_timeout_s
+        self._deadline = min(now + self.config.round_timeout_s, self._give_up_at)
         candidate = self._first.candidate(self.roster)
         if candidate:
             return [self._first.ask(candidate, self._new_assignment())]
@@ -342,12 +343,12 @@ class SyncRounds:
         return self._model_refused(event.reason, now) if event.node == self._first.node else []
 
     def _model_overdue(self, now: float) -> list[Action]:
-        node, reason = self._first.node, "no answer in time"
-        assignment = self._first.give_up()
-        if assignment is None:
-            return self._end("failed", self._first.failure())
-        self._first.refusals[node] = reason
-        return [Cancel(node=node, assignment=assignment, reason=reason), *self._ask_model(now)]
+        if now >= self._give_up_at:
+            what = f"waited {self.config.wait_timeout_s:g} s for {self._missing()}"
+            return self._end("failed", f"{what}; see --initial and --wait-timeout")
+        node, assignment = self._first.node, self._first.overdue()
+        cancel = Cancel(node=node, assignment=assignment, reason="no answer in time") if assignment else None
+        return [*([cancel] if cancel else []), *self._ask_model(now)]
 
     def _model_loaded(self, now: float) -> list[Action]:
         if self.phase != "initializing":

@@ -71,7 +71,7 @@ def test_when_no_answer_comes_in_time_the_next_candidate_is_asked():
 def test_whoever_watches_is_told_whose_model_the_run_waits_for():
     run, _ = asking(evaluator(), ready("alice"))
     run.tick(5.0)
-    assert run.facts == [Waiting(missing="the first model from eva", remaining_s=95.0)]
+    assert run.facts == [Waiting(missing="the first model from eva", remaining_s=55.0)]
 
 
 def test_when_the_node_that_was_asked_goes_away_the_next_candidate_is_asked():
@@ -95,7 +95,14 @@ def test_nobody_waits_for_ever_for_a_node_that_was_lost():
         if run.engine.phase == "ended":
             break
         actions = run.wake()
-    assert ended(actions).reason == "nobody gave a first model; give one with --initial"
+    waited = "waited 60 s for the first model from any node; see --initial and --wait-timeout"
+    assert ended(actions).reason == waited
+
+
+def test_who_did_not_answer_in_time_is_asked_again_once_the_others_have_been():
+    run, order = asking(evaluator(), ready("alice"), round_timeout_s=3.0)
+    asked = [order.node, *(of(AskModel, run.tick(3.0 * n))[0].node for n in (1, 2, 3))]
+    assert asked == ["eva", "alice", "eva", "alice"]
 
 
 def test_when_all_have_refused_the_run_ends_with_their_reasons():
