@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zfed.config import Inputs, ResolvedCoordinator, resolve_coordinator, resolve_resumed
+from zfed.errors import ConfigError
 from zfed_cli.options import read_document
 
 
@@ -24,4 +25,10 @@ def resolve_run(inputs: Inputs) -> ResolvedCoordinator:
     path = Path(given.config.run.run)
     if not RunDirectory.holds_run(path):
         return given
-    return resolve_resumed(inputs, read_document(str(RunFiles(path).config_path)))
+    try:
+        begun = read_document(str(RunFiles(path).config_path))
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}; this is the run's own file: put it back as it was, or begin another run with --run DIR"
+        ) from error
+    return resolve_resumed(inputs, begun)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,18 @@ _EXAMPLE = """\
 zfed runs                        the runs in ./runs, the newest at the end
   zfed runs show RUN               what happened in one, and how to go on
   zfed runs verify RUN             whether all that it keeps is as it was written"""
+
+_NEEDS = {"federated model": 1, "last written": 2, "version": 3, "note": 4}
+"""Where a terminal is narrow, the columns with the highest number go first."""
+
+_STYLES = {
+    "running": "cyan",
+    "completed": "green",
+    "interrupted": "yellow",
+    "stopped": "yellow",
+    "failed": "red",
+    "damaged": "bold red",
+}
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -71,27 +83,35 @@ def _list(runs: Sequence[Overview], root: Path, format: str) -> int:
     if not runs:
         print(f"no runs in {root}", file=sys.stderr)
         return 0
-    rows = [listing.cells(each) for each in runs]
+    columns = listing.columns(runs)
     if format == "table" or (format == "auto" and sys.stdout.isatty()):
-        _print_table(listing.TITLES, rows)
-        return 0
-    widths = [max(map(len, column)) for column in zip(listing.TITLES, *rows, strict=True)]
-    for row in (listing.TITLES, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        _print_table(columns)
+    else:
+        _print_lines(columns)
     return 0
 
 
-def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_lines(columns: Mapping[str, Sequence[str]]) -> None:
+    widths = [max(map(len, (title, *cells))) for title, cells in columns.items()]
+    for row in (tuple(columns), *zip(*columns.values(), strict=True)):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_table(columns: Mapping[str, Sequence[str]]) -> None:
     from rich.console import Console
     from rich.text import Text
 
     from zfed.telemetry.columns import Column, draw
 
     console = Console()
-    needs = (0, 0, 0, 3, 1, 2, 4)  # what goes first where room is short
     names, *others = (
-        Column(title=title, cells=[Text(cell) for cell in cells], need=need, left=title != "version")
-        for title, cells, need in zip(titles, zip(*rows, strict=True), needs, strict=True)
+        Column(
+            title=title,
+            cells=[Text(cell, _STYLES.get(cell, "")) for cell in cells],
+            need=_NEEDS.get(title, 0),
+            left=title != "version",
+        )
+        for title, cells in columns.items()
     )
     console.print(draw(names, others, console.width))
 

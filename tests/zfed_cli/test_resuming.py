@@ -60,7 +60,15 @@ def test_a_directory_that_a_variable_names_is_resumed_as_well(run, capsys, monke
 def test_a_run_toml_that_is_no_toml_is_an_error_and_no_traceback(run, capsys, tmp_path):
     (tmp_path / run / "run.toml").write_text("[run\n")
     assert main(["coordinator", "--run", run]) == 2
-    assert "runs/a/run.toml: not valid TOML" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("zfed: runs/a/run.toml: not valid TOML")
+    assert "this is the run's own file: put it back as it was" in error
+
+
+def test_a_folder_whose_run_never_began_fixes_nothing(run, capsys, tmp_path):
+    (tmp_path / run / "journal.jsonl").write_bytes(b'{"crc":"00')
+    assert main(["coordinator", "--run", run, "--seed", "8", "--print-config"]) == 0
+    assert shown(capsys)["seed = 8"] == "--seed"
 
 
 def test_launch_sends_its_nodes_where_the_resumed_run_listens(run, capsys, tmp_path):

@@ -1,34 +1,32 @@
-"""Overviews as the cells of a table, and as records for programs."""
+"""Overviews as the columns of a table, and as records for programs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any
 
 from zfed.chronicle.overview import Overview
 from zfed.chronicle.times import shown
 from zfed.telemetry.wording import number, percent, printable
 
-TITLES: Final = ("run", "state", "rounds", "version", "federated model", "last written", "note")
 
-
-def cells(run: Overview) -> tuple[str, ...]:
-    """What a table shows of a run, in the order of `TITLES`."""
-    written = datetime.fromtimestamp(run.written, timezone.utc)
-    return (
-        printable(run.run_id),
-        run.state,
-        f"{run.rounds_done}/{'?' if run.rounds is None else run.rounds}",
-        "" if run.version is None else str(run.version),
-        _quality(run),
-        shown(written),
-        printable(run.note),
-    )
+def columns(runs: Sequence[Overview]) -> dict[str, list[str]]:
+    """What a table shows of runs, title -> cells; without the columns in which nothing would stand."""
+    table: dict[str, list[str]] = {
+        "run": [printable(run.run_id) for run in runs],
+        "state": [run.state for run in runs],
+        "rounds": [f"{run.rounds_done}/{'?' if run.rounds is None else run.rounds}" for run in runs],
+        "version": ["" if run.version is None else str(run.version) for run in runs],
+        "federated model": [_quality(run) for run in runs],
+        "last written": [shown(_written(run)) for run in runs],
+        "note": [printable(run.note) for run in runs],
+    }
+    return {title: cells for title, cells in table.items() if any(cells)}
 
 
 def record(run: Overview) -> dict[str, Any]:
     """The same for a program; JSON-ready, times in UTC."""
-    written = datetime.fromtimestamp(round(run.written), timezone.utc)
     return {
         "run": run.run_id,
         "directory": str(run.path),
@@ -37,9 +35,13 @@ def record(run: Overview) -> dict[str, Any]:
         "rounds": run.rounds,
         "version": run.version,
         "evaluated": run.evaluated or None,
-        "last_written": written.isoformat(),
+        "last_written": _written(run).isoformat(),
         "note": run.note,
     }
+
+
+def _written(run: Overview) -> datetime:
+    return datetime.fromtimestamp(round(run.written), timezone.utc)
 
 
 def _quality(run: Overview) -> str:

@@ -78,7 +78,7 @@ def _advice(run: Overview) -> list[str]:
         case "completed":
             model = RunFiles(run.path).final_model_path
             found = [f"its model: {model}"] if model.exists() else []
-            return [*found, f"for more rounds: {command} --rounds N"]
+            return [*found, f"for more rounds: {command} --rounds N, with N above {run.rounds_done}"]
         case "damaged":
             return [f"what is damaged, and what to do: zfed runs verify {shlex.quote(str(run.path))}"]
         case "empty":

@@ -18,6 +18,8 @@ from zfed.telemetry.wording import duration, names, printable
 _WITHIN_A_ROUND: Final = ("accepted", "refused")
 """Events that have no sentence of their own, so they part nothing that is told together."""
 
+_ENDS_AN_ATTEMPT: Final = ("started", "ended")
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -51,6 +53,8 @@ class Storyteller:
             yield from self._tell_alike()
         if common is not None:
             self._alike.append(record)
+        if record["event"] in _ENDS_AN_ATTEMPT:
+            yield from self._tell_attempt()
         for text in self._texts(record):
             yield _sentence(record.get("at", ""), text)
         self._last_at = record.get("at", self._last_at)
@@ -58,8 +62,7 @@ class Storyteller:
     def end(self) -> Iterator[Sentence]:
         """Yield what is left to tell when there are no more records."""
         yield from self._tell_alike()
-        for text in self._unfinished():
-            yield _sentence(self._last_at, text)
+        yield from self._tell_attempt()
 
     def _tell_alike(self) -> Iterator[Sentence]:
         alike, self._alike = self._alike, []
@@ -82,13 +85,11 @@ class Storyteller:
             case "committed":
                 yield self._committed(record)
             case "ended":
-                yield from self._unfinished()
                 self._attempt = None
                 reason = f": {record['reason']}" if record.get("reason") else ""
                 yield f"the run ended, {record.get('status', 'nobody knows how')}{reason}"
 
     def _started(self, record: Record) -> Iterator[str]:
-        yield from self._unfinished()  # and goes on: the attempt is asked for again
         self._starts += 1
         if self._starts == 1:
             yield "the coordinator started"
@@ -133,9 +134,10 @@ class Storyteller:
         attempt, self._attempt = self._attempt, None
         return (attempt or Attempt({})).committed(record)
 
-    def _unfinished(self) -> Iterator[str]:
+    def _tell_attempt(self) -> Iterator[Sentence]:
+        """The round that is under way; it may go on after another start."""
         if self._attempt is not None:
-            yield self._attempt.unfinished()
+            yield _sentence(self._last_at, self._attempt.unfinished())
 
 
 def _sentence(at: str, text: str) -> Sentence:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.zfed.chronicle.journals import write_run
 from zfed.chronicle import overview
-from zfed.chronicle.listing import TITLES, cells, record
+from zfed.chronicle.listing import columns, record
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,23 @@ from zfed.chronicle.listing import TITLES, cells, record
 def test_a_models_quality_is_its_accuracy_or_else_its_loss(tmp_path, line, words):
     path = write_run(tmp_path / "a")
     (path / "metrics.jsonl").write_text(f'{{"event":"evaluated","round":2,"subject":"federated",{line}}}\n')
-    assert cells(overview(path))[4] == words
+    assert columns([overview(path)]).get("federated model", [""]) == [words]
 
 
-def test_cells_stand_under_their_titles(tmp_path):
-    row = dict(zip(TITLES, cells(overview(write_run(tmp_path / "a"))), strict=True))
-    assert (row["run"], row["state"], row["rounds"], row["version"]) == ("a", "interrupted", "1/3", "1")
-    (tmp_path / "a" / "run.toml").unlink()
-    assert cells(overview(tmp_path / "a"))[2] == "1/?"
+def test_a_column_in_which_nothing_would_stand_is_left_out(tmp_path):
+    whole, unknown, damaged = (write_run(tmp_path / name) for name in ("a", "b", "c"))
+    (unknown / "run.toml").unlink()
+    (damaged / "journal.jsonl").write_bytes(b"?\n")
+    table = columns([overview(whole), overview(unknown)])
+    assert {title: table[title] for title in ("run", "state", "rounds", "version")} == {
+        "run": ["a", "b"],
+        "state": ["interrupted", "interrupted"],
+        "rounds": ["1/3", "1/?"],
+        "version": ["1", "1"],
+    }
+    assert "note" not in table
+    table = columns([overview(whole), overview(damaged)])
+    assert (table["version"], table["note"]) == (["1", ""], ["", "a line of its journal is damaged"])
 
 
 def test_a_program_is_told_the_same_as_json(tmp_path):

@@ -41,7 +41,7 @@ def test_a_run_that_the_library_wrote_is_told_to_its_end(whole):
         "the run ended, completed",
     ):
         assert any(text.startswith(beginning) for text in told), beginning
-    assert story.advice[-1] == f"for more rounds: zfed coordinator --run {whole} --rounds N"
+    assert story.advice[-1] == f"for more rounds: zfed coordinator --run {whole} --rounds N, with N above 2"
 
 
 @given(st.data())

@@ -49,6 +49,12 @@ def test_a_sentence_has_the_time_of_the_last_thing_it_tells():
     assert [sentence.at for sentence in teller.take({**started(1, -1), "at": "3"})] == ["2", "3"]
 
 
+def test_a_round_that_a_start_found_under_way_has_the_time_of_its_own_last_sign():
+    teller = Storyteller()
+    list(teller.take({**opened(1, 1, "a"), "at": "1"}))
+    assert [sentence.at for sentence in teller.take(started(2, 0, "2"))] == ["1", "2"]
+
+
 def test_who_was_asked_and_did_not_count_is_named_over_all_attempts():
     told = story(
         opened(1, 1, "a", "b", "c"),
