@@ -46,4 +46,4 @@ def run(args: argparse.Namespace) -> int:
     from zfed.telemetry import open_observer
 
     with open_observer(config.report.format, groups=config.evaluate.groups) as observer:
-        return run_node(zfed.Coordinator(config, observer=observer, config_text=coordinator_toml(config)))
+        return run_node(zfed.Coordinator(config, observer=observer))

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 import orjson
@@ -296,17 +296,18 @@ class RunDirectory(RunFiles):
         self.journal.append(record, sync=True)
         self._digests[version] = model
 
-    def next_incarnation(self, version: int) -> int:
+    def next_incarnation(self, version: int, facts: Mapping[str, Any] = MappingProxyType({})) -> int:
         """The number of this start of the coordinator, counted from 1; durable before it is used.
 
         Args:
             version: The one that it goes on from, -1 if there is none. Newer ones are void from now on.
+            facts: More to remember of this start, for people.
 
         Raises:
             CheckpointError: If it cannot be written.
         """
         self._incarnation += 1
-        record = {"event": "started", "incarnation": self._incarnation, "version": version}
+        record = {**facts, "event": "started", "incarnation": self._incarnation, "version": version}
         self.journal.append(record, sync=True)
         self._digests = {kept: digest for kept, digest in self._digests.items() if kept <= version}
         return self._incarnation

@@ -35,7 +35,7 @@ class Overview:
         path: Its directory, which its id is the name of.
         state: How it stands.
         rounds_done: Rounds whose model version is committed.
-        rounds: Rounds that it was begun for; None if its run.toml does not say.
+        rounds: Rounds that its last start was for; None if neither that nor its run.toml says.
         version: The last committed model version; None before the first.
         evaluated: The newest evaluation of the federated model, as metrics.jsonl has it; empty if none.
         written: When its journal was last written, in seconds since 1970.
@@ -100,7 +100,7 @@ def overview(path: Path) -> Overview:
         return _overview(path, "damaged", note=str(error))
 
 
-def planned_rounds(path: Path) -> int | None:
+def _planned_rounds(path: Path) -> int | None:
     """Rounds that a run was begun for; None if its run.toml cannot tell."""
     try:
         text = RunFiles(path).config_path.read_text(encoding="utf-8")
@@ -133,6 +133,7 @@ def _look(path: Path) -> Overview:
     return _overview(
         path,
         state,
+        rounds=start.get("rounds"),
         version=version if version >= 0 else None,
         evaluated=_newest_evaluation(files.metrics_path),
         note=end.get("reason", "") if state in ("stopped", "failed") else "",
@@ -167,6 +168,7 @@ def _overview(
     path: Path,
     state: State,
     *,
+    rounds: int | None = None,
     version: int | None = None,
     evaluated: Mapping[str, Any] | None = None,
     note: str,
@@ -175,7 +177,7 @@ def _overview(
         path=path,
         state=state,
         rounds_done=version or 0,
-        rounds=planned_rounds(path),
+        rounds=_planned_rounds(path) if rounds is None else rounds,
         version=version,
         evaluated=evaluated or {},
         written=_written(path),

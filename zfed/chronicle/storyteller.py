@@ -13,7 +13,7 @@ from typing import Final
 from zfed.chronicle.alike import Record, likeness, together
 from zfed.chronicle.attempt import Attempt
 from zfed.chronicle.times import moment, shown
-from zfed.telemetry.wording import duration, names, printable
+from zfed.telemetry.wording import duration, names, plural, printable
 
 _WITHIN_A_ROUND: Final = ("accepted", "refused")
 """Events that have no sentence of their own, so they part nothing that is told together."""
@@ -91,12 +91,13 @@ class Storyteller:
 
     def _started(self, record: Record) -> Iterator[str]:
         self._starts += 1
+        until = f", for {plural(record['rounds'], 'round')}" if "rounds" in record else ""
         if self._starts == 1:
-            yield "the coordinator started"
+            yield f"the coordinator started{until}"
             return
         version = record.get("version", -1)
         base = f"goes on from version {version}" if version >= 0 else "begins with the first model"
-        yield f"the coordinator started again (start {self._starts}){self._pause(record)} and {base}"
+        yield f"the coordinator started again (start {self._starts}){self._pause(record)} and {base}{until}"
         void = [each for each in self._versions if each > version]
         if void:
             self._versions = [each for each in self._versions if each <= version]

@@ -7,13 +7,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
 from zfed.checkpoint import RunDirectory
 from zfed.compression import warm_up as warm_up_levels
-from zfed.config import CoordinatorConfig
+from zfed.config import CoordinatorConfig, check_resumed, coordinator_toml, parse_document
 from zfed.errors import CheckpointError, ConfigError, UsageError
 from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded, RunResumed
 from zfed.nodes.aggregation import Aggregation
@@ -52,20 +52,16 @@ class Coordinator:
     Args:
         config: What to run.
         observer: Is told what happens, from the thread that calls `run`.
-        config_text: The configuration as a person reads it, kept in the run directory.
 
     Raises:
         UsageError: If the configuration cannot work.
     """
 
-    def __init__(
-        self, config: CoordinatorConfig, *, observer: Observer | None = None, config_text: str = ""
-    ) -> None:
+    def __init__(self, config: CoordinatorConfig, *, observer: Observer | None = None) -> None:
         _check(config)
         self._levels = RunCompression(config.run).levels  # refuses what cannot be before anything is opened
         self._config = config
         self._observer = observer or (lambda fact: None)
-        self._config_text = config_text
         self._strategy = configured_strategy(config)
         self._pump: Pump | None = None
         self._trace: CoordinatorTrace | None = None
@@ -92,7 +88,7 @@ class Coordinator:
         try:
             path = Path(config.run.run or _new_run_path())
             with (
-                _opened(path, self._config_text) as directory,
+                _opened(path, config) as directory,
                 open_trace(config.run.trace, "coordinator") or nullcontext() as trace,
             ):
                 self._trace = CoordinatorTrace(trace) if trace is not None else None
@@ -110,7 +106,9 @@ class Coordinator:
             config=config,
             run=directory.run_id,
             plan_uploads=plan_uploads,
-            incarnation=directory.next_incarnation(restored.point.version if restored else -1),
+            incarnation=directory.next_incarnation(
+                restored.point.version if restored else -1, {"rounds": config.run.rounds}
+            ),
             run_key=directory.key,
             restored=restored,
             protected=protected,
@@ -214,10 +212,16 @@ class Coordinator:
         )
 
 
-def _opened(path: Path, config_text: str) -> RunDirectory:
-    if RunDirectory.holds_run(path):
-        return RunDirectory.resume(path)
-    return RunDirectory.create(path.parent, path.name, config_text)
+def _opened(path: Path, config: CoordinatorConfig) -> RunDirectory:
+    """Resume the run that a folder holds, if the configuration is that run's; else begin one there."""
+    if not RunDirectory.holds_run(path):
+        return RunDirectory.create(path.parent, path.name, coordinator_toml(config))
+    with ExitStack() as opened:
+        directory = opened.enter_context(RunDirectory.resume(path))
+        begun = directory.config_path
+        check_resumed(config, parse_document(begun.read_text(encoding="utf-8"), str(begun)))
+        opened.pop_all()
+    return directory
 
 
 def _resumed(directory: RunDirectory, logic: CoordinatorLogic) -> RunResumed:

@@ -97,6 +97,11 @@ def test_a_run_toml_that_tells_no_rounds_leaves_them_open(tmp_path, content):
     assert overview(path).rounds is None
 
 
+def test_the_rounds_of_the_last_start_count(tmp_path):
+    path = write_run(tmp_path / "a", [*RUN, {**START, "rounds": 8}])
+    assert overview(path).rounds == 8
+
+
 def test_rounds_that_run_toml_does_not_name_are_the_default(tmp_path):
     path = write_run(tmp_path / "a")
     (path / "run.toml").write_text("")

@@ -107,6 +107,14 @@ def test_versions_whose_files_were_damaged_are_said_to_be_gone_once():
     ]
 
 
+def test_how_many_rounds_a_start_is_for_is_told_if_the_journal_does():
+    first, again = {**started(1, -1), "rounds": 1}, {**started(2, 1), "rounds": 20}
+    assert story(first, again) == [
+        "the coordinator started, for 1 round",
+        "the coordinator started again (start 2) and goes on from version 1, for 20 rounds",
+    ]
+
+
 def test_a_start_without_a_version_begins_with_the_first_model():
     assert story(started(1, -1), started(2, -1))[1].endswith("(start 2) and begins with the first model")
 

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from zfed.config import CoordinatorConfig, RunConfig
+from zfed.checkpoint import read_journal
+from zfed.config import CoordinatorConfig, RunConfig, parse_document
 from zfed.errors import ConfigError, UsageError
 from zfed.nodes.coordinator import Coordinator
 
@@ -40,3 +41,31 @@ def test_stop_before_the_start_ends_the_run_as_stopped(tmp_path):
     coordinator.stop("changed my mind")
     ended = coordinator.run()
     assert (ended.status, ended.reason, ended.model) == ("stopped", "changed my mind", "")
+
+
+def stopped(folder, **run):
+    """One start of a coordinator, which is stopped at once."""
+    config = RunConfig(bind="tcp://127.0.0.1:*", run=str(folder), **run)
+    coordinator = Coordinator(CoordinatorConfig(run=config))
+    coordinator.stop("enough")
+    return coordinator.run()
+
+
+def test_a_run_that_a_program_began_is_resumed_by_it_and_keeps_its_configuration(tmp_path):
+    folder = tmp_path / "run"
+    stopped(folder, seed=3, rounds=2)
+    stopped(folder, seed=3, rounds=4)
+    starts = [line for line in read_journal(folder / "journal.jsonl").records if line["event"] == "started"]
+    assert [(line["incarnation"], line["rounds"]) for line in starts] == [(1, 2), (2, 4)]
+    begun = parse_document((folder / "run.toml").read_text(), "run.toml").tables["run"]
+    assert (begun["seed"], begun["rounds"]) == (3, 2)
+
+
+def test_a_program_cannot_make_another_run_of_the_one_that_is_there(tmp_path):
+    folder = tmp_path / "run"
+    stopped(folder, seed=3)
+    before = (folder / "journal.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match=r"\[run\] seed is 4, but the run was begun with 3"):
+        stopped(folder, seed=4)
+    assert (folder / "journal.jsonl").read_bytes() == before
+    assert stopped(folder, seed=3).reason == "enough"
