@@ -28,6 +28,14 @@ from zfed.errors import CheckpointError
 
 _LINE: Final = re.compile(rb'\{"crc":"([0-9a-f]{8})",(.+\})', re.DOTALL)
 
+_ZEROS: Final = re.compile(rb"\0+")
+
+SECTOR_BYTES: Final = 512
+"""What every disk writes wholly or not at all; larger units are multiples of it."""
+
+SYNCED: Final = frozenset({"created", "started", "committed", "evaluated", "ended"})
+"""The events on which somebody relies, whose lines are synced before; the others are hints."""
+
 
 class Journal:
     """Appends records to a journal; owned by one thread.
@@ -78,7 +86,7 @@ class JournalContents:
 
     Attributes:
         records: In order, without their checksums.
-        torn_bytes: Length of a last line that was never finished, 0 if there is none. It is no record: its
+        torn_bytes: Length of what was never finished at the end, 0 if there is none. It is no record: its
             writer died, or lost power, before anybody could rely on it.
     """
 
@@ -89,8 +97,9 @@ class JournalContents:
 def read_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
     """Read and check a journal.
 
-    A last line without newline is torn: dropped, and said. A complete line whose checksum is wrong is
-    damage, also when it is the last: somebody may have relied on it.
+    A last line without newline is torn: dropped, and said. So is all that follows a hole that a power cut has
+    left in lines that were not synced. Another complete line whose checksum is wrong is damage, also when it
+    is the last: somebody may have relied on it.
 
     Raises:
         CheckpointError: If the journal cannot be read or a line is damaged; with the command that drops it.
@@ -121,13 +130,29 @@ def _read(path: Path, disk: Disk) -> bytes:
 
 def _checked(path: Path, content: bytes) -> JournalContents:
     records: list[dict[str, Any]] = []
-    *lines, torn = content.split(b"\n")
+    whole = 0
+    *lines, _ = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
         record = checked_record(line)
         if record is None:
+            if _never_written(content, whole):
+                break
             raise CheckpointError(_damage(path, number))
         records.append(record)
-    return JournalContents(records, len(torn))
+        whole += len(line) + 1
+    return JournalContents(records, len(content) - whole)
+
+
+def _never_written(content: bytes, start: int) -> bool:
+    """True if a power cut took back lines from `start` on, although some that were appended later are there.
+
+    A disk writes the sectors of what was not synced in any order, and zeros, which no line has, stand where
+    it did not get to. A line that was synced proves that all before it was on the disk: then it is damage.
+    """
+    ends = (hole.end() for hole in _ZEROS.finditer(content, start))
+    holes = any(end % SECTOR_BYTES == 0 or end == len(content) for end in ends)
+    rest = content[start:].split(b"\n")
+    return holes and not any((checked_record(line) or {}).get("event") in SYNCED for line in rest)
 
 
 def record_line(record: Mapping[str, Any]) -> bytes:

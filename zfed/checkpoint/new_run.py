@@ -76,7 +76,6 @@ def lay_out(files: RunFiles, config_toml: str, *, now: float, disk: Disk) -> Lin
         disk.sync_folder(files.path)
         for folder in files.folders:
             make_folder(folder, disk)
-        disk.sync_folder(files.path.parent)
     config = config_toml.encode()
     write_atomically(files.config_path, [config], len(config), disk=disk)
     created = {"event": "created", "key": secrets.token_hex(16), "config": digest_of(config)}
@@ -96,7 +95,12 @@ def make_folder(path: Path, disk: Disk) -> None:
 
 
 def _make_folders(path: Path, disk: Disk) -> None:
-    if not disk.exists(path):
+    if disk.exists(path):
+        # A start that was killed may have made it and not synced its name
+        for folder in path.parents:
+            with contextlib.suppress(OSError):  # somebody else's, most likely as old as the disk
+                disk.sync_folder(folder)
+    else:
         _make_folders(path.parent, disk)
         make_folder(path, disk)
         disk.sync_folder(path.parent)

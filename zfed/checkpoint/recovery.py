@@ -43,6 +43,7 @@ def recover(files: RunFiles, *, disk: Disk) -> tuple[History, int]:
     with translated(f"cannot tidy the run directory {files.path}"):
         for folder in files.folders:
             make_folder(folder, disk)
+        disk.sync_folder(files.path)
         _remove_leftovers(files, past, disk)
     _mend_metrics(files, past, disk)
     return past, contents.torn_bytes

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zfed.checkpoint import Journal, read_journal
+from zfed.checkpoint.journal import SECTOR_BYTES, SYNCED
 from zfed.errors import CheckpointError
 
 quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,6 +85,31 @@ def test_any_changed_byte_of_a_complete_line_is_damage(path: Path) -> None:
             line = whole[:index].count(b"\n") + 1
             with pytest.raises(CheckpointError, match=f"^line {line} of "):
                 read_journal(path)
+
+
+def with_hole(path: Path, records: list[dict]) -> bytes:
+    """A journal whose second sector was never written, and whose third was."""
+    write(path, [{"event": "started", "node": "x" * 520}, *records])
+    whole = path.read_bytes()
+    assert len(whole) > 3 * SECTOR_BYTES
+    path.write_bytes(whole[: SECTOR_BYTES + 200] + bytes(SECTOR_BYTES - 200) + whole[2 * SECTOR_BYTES :])
+    return whole
+
+
+def test_a_hole_that_a_power_cut_left_in_hints_is_torn(path: Path) -> None:
+    whole = with_hole(path, [{"event": "accepted", "round": number} for number in range(20)])
+    contents = read_journal(path)
+    kept = whole[: SECTOR_BYTES + 200].count(b"\n")
+    assert 1 < len(contents.records) == kept
+    assert contents.torn_bytes == len(whole) - whole.rfind(b"\n", 0, SECTOR_BYTES + 200) - 1
+
+
+@pytest.mark.parametrize("event", sorted(SYNCED))
+def test_a_hole_before_a_line_that_was_synced_is_damage(path: Path, event: str) -> None:
+    hints = [{"event": "accepted", "round": number} for number in range(20)]
+    with_hole(path, [*hints, {"event": event}])
+    with pytest.raises(CheckpointError, match=r"^line \d of .* is damaged"):
+        read_journal(path)
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"crc":"00000000"}', b'{"event":"x"}', b'{"crc":"0","a":1}'])
