@@ -115,10 +115,13 @@ class NodeRefused(Fact, frozen=True):
 
 
 class Waiting(Fact, frozen=True):
-    """The run stands still; `missing` says for whom or what."""
+    """The run, or a node's work, stands still; `missing` says for whom or what.
+
+    `remaining_s` until it is given up (None: never).
+    """
 
     missing: str
-    remaining_s: float
+    remaining_s: float | None
 
 
 class ModelReady(Fact, frozen=True):

@@ -17,13 +17,23 @@ class Tiny(Task):
         width: Numbers in the model.
         fault: "raise", "nan" or "deaf" (does not stop when asked).
         fault_round: The only round in which the fault happens; 0: in all.
+        remember: Count rounds in the task's state, and tell them as a metric.
     """
 
-    def __init__(self, *, pause_s: float = 0.0, width: int = 1000, fault: str = "", fault_round: int = 0):
+    def __init__(
+        self,
+        *,
+        pause_s: float = 0.0,
+        width: int = 1000,
+        fault: str = "",
+        fault_round: int = 0,
+        remember: bool = False,
+    ):
         self.pause_s = pause_s
         self.width = width
         self.fault = fault
         self.fault_round = fault_round
+        self.remember = remember
 
     def prepare(self, setup):
         self.labels = LABELS[setup.partition.select(LABELS)]
@@ -45,7 +55,11 @@ class Tiny(Task):
         }
         if self.fault == "nan" and faulty:
             trained["weight"][7] = np.nan
-        return TrainResult(parameters=trained, examples=len(self.labels), steps=1, metrics={"loss": 0.5})
+        metrics = {"loss": 0.5}
+        if self.remember:
+            rounds = context.state["rounds"] = context.state.get("rounds", np.zeros(1)) + 1
+            metrics["rounds"] = float(rounds[0])
+        return TrainResult(parameters=trained, examples=len(self.labels), steps=1, metrics=metrics)
 
     def evaluate(self, parameters, context):
         loss = float(np.square(parameters["weight"] - LABELS.mean()).mean())

@@ -265,6 +265,12 @@ class NodeConfig:
         "", "level of the models sent to this node; default: a worker the run's, else none", metavar="LEVEL"
     )
     stay: bool = setting(False, "wait for the next run when this one has ended")
+    stop_timeout_s: float = setting(
+        60.0,
+        "seconds the task has to stop when it is asked to; then this node ends with an error",
+        metavar="SECONDS",
+        limits=POSITIVE,
+    )
     state: str = setting(
         "",
         "folder for what the task keeps; default: zfed in $XDG_STATE_HOME or ~/.local/state",

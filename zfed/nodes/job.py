@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -23,6 +24,7 @@ class Job:
         upload: How its update is to be encoded, None if it is not.
         number: Under which the task works on it, once it does.
         progress: What the task said last.
+        until: When it is given up, and once the task is to stop when that is.
     """
 
     order: Order
@@ -31,6 +33,21 @@ class Job:
     stage: Literal["download", "work", "stopping"] = "download"
     number: AssignmentId | None = None
     progress: WorkProgress | None = None
+    until: float = math.inf
+
+    @property
+    def name(self) -> str:
+        """The work in words, as "training of round 3"."""
+        order = self.order
+        if isinstance(order, Initialize):
+            return "making the first model"
+        kind = "training" if isinstance(order, Train) else f"evaluation of {order.subject}"
+        return f"{kind} of round {order.round}"
+
+    def arm(self, now: float) -> None:
+        """Give it the time that a round waits for it, from now on: nobody may be there to say it is over."""
+        if isinstance(self.order, Train) and self.stage != "stopping":
+            self.until = now + self.order.timeout_s
 
     def works_on(self, order: Order) -> bool:
         """Whether what is being done is what an order asks for, maybe under another number."""

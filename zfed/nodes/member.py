@@ -128,6 +128,7 @@ class Member:
             layout=prepared.layout,
             addresses=self._addresses,
             connect_timeout_s=config.connect_timeout_s or math.inf,
+            stop_timeout_s=config.stop_timeout_s,
             stay=config.stay,
             limit_up=config.limit_up,
             limit_down=config.limit_down,

@@ -19,6 +19,7 @@ from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
 from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.job import Job, Order, names_the_same, round_of, same_training, word
+from zfed.nodes.patience import NOTICE_S, Awaited, Patience
 from zfed.nodes.words import (
     Connect,
     Disconnect,
@@ -78,6 +79,7 @@ from zfed.wire.transfer import Puller, Shelf
 CONNECTING_NOTICE_S = 5.0
 SHORT_TRACEBACK = 2000
 PULLER_TICK_S = 1.0
+LOOK_EVERY_S = 1.0
 NEXT_RUN_S = 2.0
 
 
@@ -90,6 +92,7 @@ class MemberLogic:
         layout: The layout of the task's model, local tensors included.
         addresses: Where the coordinator may listen, at least one.
         connect_timeout_s: How long to go on trying when there is no session.
+        stop_timeout_s: How long the task may go on when it was asked to stop.
         stay: Wait for the next run when this one has ended.
         limit_up: MB a second of updates that may leave this node; 0: no limit.
         limit_down: MB a second of models that may come to it.
@@ -100,6 +103,7 @@ class MemberLogic:
     layout: ParameterLayout
     addresses: Sequence[str]
     connect_timeout_s: float = math.inf
+    stop_timeout_s: float = 60.0
     stay: bool = False
     limit_up: float = 0.0
     limit_down: float = 0.0
@@ -129,6 +133,9 @@ class MemberLogic:
         self._retry_at: float | None = None
         self._next_notice = math.inf
         self._next_puller_tick = 0.0
+        self._patience = Patience()
+        self._next_look = -math.inf
+        self._bytes_sent = 0
         self._finished = False
 
     # ---- driving --------------------------------------------------------------------------------
@@ -143,7 +150,9 @@ class MemberLogic:
             wakes += [self._next_notice, self._offline_since + self._patience_s]
         elif self._job and self._job.stage == "download":
             wakes.append(self._next_puller_tick)
-        wakes.append(self._limits.next_wake)
+        if self._job:
+            wakes.append(self._job.until)
+        wakes += [self._limits.next_wake, self._patience.next_wake]
         return min(wakes, default=None)
 
     @property
@@ -198,6 +207,10 @@ class MemberLogic:
                     job.progress = event
             case WorkNote():
                 self._tell(StateNoted(node=self.hello.node, note=event.text))
+        if not self._finished and now >= min(self._next_look, self._patience.next_wake):
+            self._next_look = now + LOOK_EVERY_S  # not at every chunk
+            if waiting := self._patience.look(self._awaited(), now):
+                self._tell(waiting)
         return self._drained()
 
     def _drained(self) -> list[MemberEffect]:
@@ -218,6 +231,9 @@ class MemberLogic:
         self._link.greet(self.hello, now)
 
     def _time_passed(self, now: float) -> None:
+        self._check_job(now)
+        if self._finished:
+            return
         self._link_events(self._link.tick(now), now)
         if self._link.state == "open":
             self._puller.tick(now)
@@ -242,6 +258,41 @@ class MemberLogic:
                 remaining_s=remaining if math.isfinite(remaining) else None,
             )
             self._tell(connecting)
+
+    def _check_job(self, now: float) -> None:
+        """Give up what has taken too long; the coordinator, who says so too, may be gone."""
+        job = self._job
+        if job is None or now < job.until:
+            return
+        if job.stage == "stopping":
+            waited = f"it was asked to stop {self.stop_timeout_s:g} s ago and goes on; see --stop-timeout"
+            self._leave("failed", f"the task is stuck in {job.name}: {waited}")
+            return
+        assert isinstance(job.order, Train), "nothing else has a deadline"
+        error = f"not done within the {job.order.timeout_s:g} s that the round waits"
+        self._tell(
+            TaskFailed(node=self.hello.node, round=job.order.round, work="train", error=error, traceback="")
+        )
+        self._link.send(Failed(assignment=job.order.assignment, error=error))
+        self._give_up(job, now)
+
+    def _awaited(self) -> Awaited | None:
+        """What this node waits for, if it is not the coordinator itself."""
+        job, where = self._job, self._link.address
+        if job is not None and job.stage == "stopping":
+            notice_s = min(NOTICE_S, self.stop_timeout_s / 2)
+            return Awaited(f"the task, which was asked to stop {job.name}", 0, job.until, notice_s)
+        if self._link.state != "open":
+            return None
+        if job is not None and job.stage == "download":
+            seen = job.download.nreceived
+            part = f"{seen / 1e6:,.1f} of {job.download.nbytes / 1e6:,.1f} MB are here"
+            return Awaited(f"the model for {job.name} from {where} ({part})", seen, job.until)
+        if job is None and self._uploading:
+            rounds = sorted({self._held.round_of(assignment) for assignment in self._uploading})
+            updates = f"the update of round {', '.join(map(str, rounds))}"
+            return Awaited(f"{where} to take {updates}", self._bytes_sent)
+        return None
 
     def _link_events(self, events: list[LinkEvent], now: float) -> None:
         for event in events:
@@ -280,6 +331,8 @@ class MemberLogic:
             compress_model=welcome.compress_model,
         )
         self._tell(connected)
+        if self._job is not None:
+            self._job.arm(now)  # a coordinator that came back waits as long again
         for update in self._held:
             self._send_update(update)  # what is not settled: the coordinator may not know of it
         for result in self._results.values():
@@ -319,7 +372,6 @@ class MemberLogic:
     def _stop_work(self) -> None:
         job = self._job
         if job is not None and job.stage == "work" and job.number is not None:
-            job.stage = "stopping"
             self._effects.append(StopWork(job.number))
 
     # ---- what the coordinator says --------------------------------------------------------------
@@ -354,7 +406,7 @@ class MemberLogic:
         if any(order.assignment == other.assignment for other in known):
             return
         if isinstance(order, Train):
-            if self._renumbered(order):
+            if self._renumbered(order, now):
                 return
             if order.counted is not None:
                 self._settle_before(order, order.counted)
@@ -366,7 +418,7 @@ class MemberLogic:
         self._orders.append(order)
         self._advance(now)
 
-    def _renumbered(self, order: Train) -> bool:
+    def _renumbered(self, order: Train, now: float) -> bool:
         """Give training that is at hand or queued its newest number; False if this is another training.
 
         A coordinator that was restarted may have lost the number under which it had asked for it.
@@ -374,6 +426,7 @@ class MemberLogic:
         job = self._job
         if job is not None and job.works_on(order):
             job.order = _newer(job.order, order)
+            job.arm(now)
             return True
         for place, queued in enumerate(self._orders):
             if same_training(queued, order):
@@ -395,6 +448,7 @@ class MemberLogic:
         if job is None:
             return
         self._job = job
+        job.arm(now)
         self._next_puller_tick = now + PULLER_TICK_S
         if isinstance(order, Train):
             self._puller.credit.expect(order.cohort)
@@ -440,15 +494,19 @@ class MemberLogic:
         self._settle(cancel.assignment, DropState(cancel.assignment))
         self._results.pop(cancel.assignment, None)
         self._orders = deque(order for order in self._orders if order.assignment != cancel.assignment)
-        job = self._job
-        if job is None or job.order.assignment != cancel.assignment:
-            return
+        if self._job is not None and self._job.order.assignment == cancel.assignment:
+            self._give_up(self._job, now)
+
+    def _give_up(self, job: Job, now: float) -> None:
+        """Nothing will come of an order: the next one is begun once the task has stopped."""
         if job.stage == "download":
             for intake in job.download.intakes:
                 self._puller.stop(intake.blob.id)
             self._job_over(now)
-        else:
+        elif job.stage == "work":
             self._stop_work()
+            job.stage = "stopping"
+            job.until = now + self.stop_timeout_s
 
     def _blob_refused(self, message: Refused, now: float) -> None:
         job = self._job
@@ -625,6 +683,7 @@ class MemberLogic:
             self._link.send(Refused(about="blob", code="gone", reason=reason, blob=pull.blob))
             return 0
         self._link.send(Chunk(blob=pull.blob, offset=pull.offset), data)
+        self._bytes_sent += len(data)
         return len(data)
 
 

@@ -147,7 +147,8 @@ def _not_written(fact: NotWritten) -> list[str]:
 
 @describe.register
 def _waiting(fact: Waiting) -> list[str]:
-    return [f"waiting for {fact.missing}, {duration(fact.remaining_s)} left"]
+    left = "" if fact.remaining_s is None else f", {duration(fact.remaining_s)} left"
+    return [f"waiting for {fact.missing}{left}"]
 
 
 @describe.register

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from zfed.facts import Connected, Connecting, Disconnected, TaskFailed, UpdateRefused
+from zfed.facts import Connected, Connecting, Disconnected, TaskFailed, UpdateRefused, Waiting
 from zfed.nodes.admission import claim_of
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.words import (
@@ -70,6 +70,7 @@ class Bench:
     """A member's logic between a scripted coordinator and a scripted task."""
 
     stay: bool = False
+    stop_timeout_s: float = 60.0
     connect_timeout_s: float = 600.0
     addresses: tuple = ("here",)
     now: float = 0.0
@@ -93,6 +94,7 @@ class Bench:
             layout=MODEL.layout,
             addresses=self.addresses,
             stay=self.stay,
+            stop_timeout_s=self.stop_timeout_s,
             connect_timeout_s=self.connect_timeout_s,
         )
         self.take(self.logic.start(self.now))
@@ -771,6 +773,114 @@ def test_order_of_another_run_is_not_taken_for_that_of_the_same_number_at_work()
     bench.say(train())
     bench.handle(WorkStopped((1, 1)))
     assert bench.of(StartWork)[0].work.assignment == (1, 1)
+
+
+# ---- what takes too long ----------------------------------------------------------------------------
+
+
+def kept_alive(bench, seconds):
+    """Let time pass in a session on which nothing comes but PING."""
+    for number in range(int(seconds / 2)):
+        bench.wait(2.0)
+        bench.say(Ping(number=number))
+
+
+def test_task_that_does_not_stop_is_said_and_then_ends_the_node():
+    bench = working()
+    bench.say(Cancel(assignment=(1, 1), reason="too late"))
+    kept_alive(bench, 40)
+    [waiting] = bench.told(Waiting)
+    assert "the task, which was asked to stop training of round 1" in waiting.missing
+    assert waiting.remaining_s == pytest.approx(30, abs=2)
+    kept_alive(bench, 30)
+    assert bench.said(Bye)
+    [finish] = bench.of(Finish)
+    assert finish.status == "failed"
+    assert "stuck in training of round 1: it was asked to stop 60 s ago" in finish.reason
+    assert "--stop-timeout" in finish.reason
+    assert bench.logic.next_wake is None
+
+
+def test_task_that_stops_late_but_in_time_goes_on_with_the_next_order():
+    bench = working()
+    bench.say(Cancel(assignment=(1, 1), reason="too late"))
+    bench.say(train(2))
+    kept_alive(bench, 50)
+    bench.handle(WorkStopped((1, 1)))
+    assert [effect.work.assignment for effect in bench.of(StartWork)] == [(1, 2)]
+    kept_alive(bench, 30)
+    assert bench.of(Finish) == []
+
+
+def test_stuck_task_ends_the_node_also_while_nobody_is_there():
+    bench = working(stop_timeout_s=5.0)
+    bench.say(Cancel(assignment=(1, 1), reason="too late"))
+    bench.handle(RouteGone(b""))
+    bench.wait(6)
+    assert bench.of(Finish)[0].status == "failed"
+
+
+def test_training_stops_at_the_rounds_time_though_the_coordinator_is_gone():
+    bench = working()
+    bench.handle(RouteGone(b""))
+    bench.wait(61)
+    assert bench.of(StopWork) == [StopWork((1, 1))]
+    [failed] = bench.told(TaskFailed)
+    assert failed.error == "not done within the 60 s that the round waits"
+
+
+def test_coordinator_that_came_back_gives_the_work_its_time_again():
+    bench = working()
+    kept_alive(bench, 50)
+    bench = again(bench)
+    kept_alive(bench, 50)
+    assert bench.of(StopWork) == []
+    kept_alive(bench, 20)
+    assert bench.of(StopWork) == [StopWork((1, 1))]
+    assert bench.said(Failed)[0].assignment == (1, 1)
+
+
+def test_download_that_takes_longer_than_the_round_waits_is_given_up():
+    bench = Bench().welcome()
+    bench.say(train())
+    kept_alive(bench, 62)
+    assert bench.said(Failed)
+    assert bench.logic.phases == []
+
+
+def test_download_that_stands_still_is_told_with_what_is_here():
+    bench = Bench().welcome()
+    bench.say(train())
+    bench.bring(("model:0", MOVING))
+    kept_alive(bench, 28)
+    assert bench.told(Waiting) == []
+    kept_alive(bench, 8)
+    [waiting] = bench.told(Waiting)
+    assert waiting.missing.startswith("the model for training of round 1 from here (0.0 of 0.0 MB are here)")
+    assert 20 < waiting.remaining_s < 32
+
+
+def test_download_that_moves_is_no_wait():
+    bench = Bench().welcome()
+    bench.say(train())
+    kept_alive(bench, 20)
+    bench.bring(("model:0", MOVING))
+    kept_alive(bench, 20)
+    assert bench.told(Waiting) == []
+
+
+def test_update_that_nobody_takes_is_told_every_half_minute():
+    bench = offered()
+    kept_alive(bench, 70)
+    assert ["here to take the update of round 1" in waiting.missing for waiting in bench.told(Waiting)] == [
+        True,
+        True,
+    ]
+    assert bench.told(Waiting)[0].remaining_s is None
+    bench.say(Accepted(assignment=(1, 1)))
+    bench.forget()
+    kept_alive(bench, 70)
+    assert bench.told(Waiting) == []
 
 
 # ---- the end --------------------------------------------------------------------------------------

@@ -1,0 +1,58 @@
+"""Says of a wait that lasts what is awaited, of whom, and for how much longer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from zfed.facts import Waiting
+
+NOTICE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """Something that a node waits for.
+
+    Attributes:
+        what: In words, with whom it is to come from.
+        seen: How much of it has come. While that grows nobody waits.
+        until: When the node will give it up.
+        notice_s: Seconds after which somebody should know.
+    """
+
+    what: str
+    seen: int = 0
+    until: float = math.inf
+    notice_s: float = NOTICE_S
+
+
+class Patience:
+    """Watches one wait at a time."""
+
+    def __init__(self) -> None:
+        self._awaited: Awaited | None = None
+        self._since = 0.0
+        self._next_notice = math.inf
+
+    @property
+    def next_wake(self) -> float:
+        """When `look` may have something to say."""
+        return self._next_notice
+
+    def look(self, awaited: Awaited | None, now: float) -> Waiting | None:
+        """What should be told of what is awaited now, if anything."""
+        if awaited is None:
+            self._awaited, self._next_notice = None, math.inf
+            return None
+        before, self._awaited = self._awaited, awaited
+        if before is None or (before.what, before.seen) != (awaited.what, awaited.seen):
+            self._since, self._next_notice = now, now + awaited.notice_s
+        if now < self._next_notice:
+            return None
+        self._next_notice = now + NOTICE_S
+        remaining = awaited.until - now
+        return Waiting(
+            missing=f"{awaited.what}: nothing for {now - self._since:.0f} s",
+            remaining_s=remaining if math.isfinite(remaining) else None,
+        )
