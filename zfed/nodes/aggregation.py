@@ -142,9 +142,12 @@ class Aggregation:
         _copy(job.frozen, buffer.frozen)
         return self._install(buffer, job.node)
 
-    def _install(self, buffer: ParameterBuffer, source: str) -> FirstModelReady:
+    def _install(self, buffer: ParameterBuffer, source: str) -> FirstModelReady | VersionUnwritten:
         self.strategy.start(buffer)
-        served = self._write_version(0, buffer, {"source": source})
+        try:
+            served = self._write_version(0, buffer, {"source": source})
+        except CheckpointError as error:
+            return self._not_written(error)
         return FirstModelReady(source, served, served_frozen(buffer))
 
     def _write_line(self, job: WriteJournal) -> LineUnwritten | None:
@@ -214,14 +217,17 @@ class Aggregation:
         try:
             served = self._write_version(job.version, new, job.facts, numbers)
         except CheckpointError as error:
-            if self.directory.journal.closed:
-                raise  # nobody knows what is on the disk: only a new start can look
             for _ in numbers or ():  # the rest of it, and the strategy's state that belongs to it
                 pass
             self._unwritten = new
-            return VersionUnwritten(str(error))
+            return self._not_written(error)
         self._unwritten = None
         return VersionReady(job.version, served)
+
+    def _not_written(self, error: CheckpointError) -> VersionUnwritten:
+        if self.directory.journal.closed:
+            raise error  # nobody knows what is on the disk: only a new start can look
+        return VersionUnwritten(str(error))
 
     def _new_numbers(self, new: ParameterBuffer) -> Iterator[Array]:
         """End the round into `new`; yields its moving bytes piece by piece, each as soon as it is final.

@@ -255,6 +255,7 @@ class CoordinatorLogic:
             case VersionReady():
                 self._version_ready(event, now)
             case VersionUnwritten():
+                self._installed()
                 self._tell_engine(CommitFailed(reason=event.reason, again=True), now)
             case EvaluationRecorded():
                 self._evaluation_recorded(event.done, now)

@@ -56,7 +56,8 @@ class FirstModel:
 
     def overdue(self) -> AssignmentId | None:
         """Who is being asked has not answered in time; returns the order's number."""
-        self._late.add(self.node)
+        if self.node:
+            self._late.add(self.node)
         return self.give_up()
 
     def refused(self, reason: str) -> None:

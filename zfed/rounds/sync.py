@@ -346,6 +346,9 @@ class SyncRounds:
         if now >= self._give_up_at:
             what = f"waited {self.config.wait_timeout_s:g} s for {self._missing()}"
             return self._end("failed", f"{what}; see --initial and --wait-timeout")
+        if self.config.initial:
+            self._deadline = None
+            return [LoadModel()]
         node, assignment = self._first.node, self._first.overdue()
         cancel = Cancel(node=node, assignment=assignment, reason="no answer in time") if assignment else None
         return [*([cancel] if cancel else []), *self._ask_model(now)]
@@ -526,7 +529,8 @@ class SyncRounds:
     def _commit_failed(self, event: CommitFailed, now: float) -> list[Action]:
         if self._stop_reason:
             return self._end("stopped", self._stop_reason)
-        if self.phase == "committing" and event.again and now < self._give_up_at:
+        if self.phase in ("initializing", "committing") and event.again and now < self._give_up_at:
+            self._first.give_up()
             self._deadline = now + COMMIT_AGAIN_S
             what = f"version {self.version + 1}"
             return [Tell(fact=NotWritten(what=what, reason=event.reason, retry_s=COMMIT_AGAIN_S))]

@@ -513,3 +513,16 @@ def test_version_that_the_disk_has_no_room_for_is_committed_once_it_has(table):
     table.wait(20.0)
     assert table.told(RoundCommitted)[0].workers == ["alice", "bob"]
     assert alice.last(Committed).version == 1
+
+
+def test_first_model_that_the_disk_has_no_room_for_is_asked_for_again(table):
+    alice, _bob = table.connect("alice"), table.connect("bob")
+    with largest_file(16):
+        alice.offer(alice.last(Initialize), buffer())
+    assert not table.told(ModelReady)
+    assert [fact.what for fact in table.told(NotWritten)][-1] == "version 0"
+    table.wait(9.0)
+    pong(alice, work="initialize")
+    table.wait(2.0)
+    alice.offer(alice.last(Initialize), buffer())
+    assert table.told(ModelReady)

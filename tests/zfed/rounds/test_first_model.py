@@ -1,6 +1,16 @@
 from tests.zfed.rounds.driver import Run, ended, evaluator, failed, left, lost, of, ready, unfit
-from zfed.engine import AskModel, Cancel, LoadModel, ModelLoaded, ModelUnusable, OpenRound, Refuse
-from zfed.facts import TaskFailed, Waiting
+from zfed.engine import (
+    AskModel,
+    Cancel,
+    CommitFailed,
+    LoadModel,
+    ModelLoaded,
+    ModelUnusable,
+    OpenRound,
+    Refuse,
+)
+from zfed.facts import NotWritten, TaskFailed, Waiting
+from zfed.rounds.sync import COMMIT_AGAIN_S
 
 
 def asking(*nodes, **settings):
@@ -133,3 +143,18 @@ def test_only_the_node_that_is_asked_is_asked_again_under_the_same_number():
     assert run.engine.awaited("alice") == []
     run.say(ModelLoaded(source="eva"))
     assert run.engine.awaited("eva") == []
+
+
+def test_a_first_model_that_the_disk_has_no_room_for_is_asked_for_again_a_while_later():
+    run, order = asking(evaluator(), ready("alice"))
+    assert run.say(CommitFailed(reason="full", again=True)) == []
+    assert (run.fact(NotWritten).what, run.engine.phase) == ("version 0", "initializing")
+    [again] = of(AskModel, run.tick(COMMIT_AGAIN_S))
+    assert (again.node, again.assignment != order.assignment) == ("eva", True)
+
+
+def test_a_file_is_read_again_when_the_disk_may_have_room():
+    run = Run({"wait_for": "1", "initial": "m.safetensors"})
+    run.say(ready("alice"), CommitFailed(reason="full", again=True))
+    assert of(LoadModel, run.tick(COMMIT_AGAIN_S)) == [LoadModel()]
+    assert run.engine.next_wake is None
