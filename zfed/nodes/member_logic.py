@@ -128,6 +128,7 @@ class MemberLogic:
         self._level = "none"
         self._pool = BufferPool()
         self._run = ("", "")  # name and key
+        self._counted: AssignmentId = (0, 0)  # the last that is known to be part of a version
         self._between_runs = False
         self._offline_since = 0.0
         self._retry_at: float | None = None
@@ -387,6 +388,7 @@ class MemberLogic:
             case Pull():
                 self._answers.ask(message, now)
             case Committed():
+                self._counted = max(self._counted, message.assignment)
                 self._settle(message.assignment, KeepState(message.assignment))
             case Cancel():
                 self._cancelled(message, now)
@@ -406,9 +408,12 @@ class MemberLogic:
         if any(order.assignment == other.assignment for other in known):
             return
         if isinstance(order, Train):
+            if order.assignment <= self._counted:
+                return  # an old message that was long under way: what it asks for is part of a version
             if self._renumbered(order, now):
                 return
             if order.counted is not None:
+                self._counted = max(self._counted, order.counted)
                 self._settle_before(order, order.counted)
             if self._offer_held(order):
                 return
@@ -530,6 +535,7 @@ class MemberLogic:
 
     def _forget_run(self, now: float) -> None:
         """Nothing that the run before asked for is wanted any more."""
+        self._counted = (0, 0)
         self._orders.clear()
         self._results.clear()
         self._parked = None

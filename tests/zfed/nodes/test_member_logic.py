@@ -577,6 +577,16 @@ def test_order_from_a_newer_version_ends_an_update_that_did_not_count():
     assert again(bench).said(Update) == []
 
 
+def test_order_that_comes_after_its_work_has_counted_is_not_done_again():
+    bench = offered()
+    bench.say(Committed(assignment=(1, 1), version=1))
+    bench.say(train(1))
+    assert bench.logic.phases == []
+    bench.say(train(5, version=1, round=2, counted=(1, 3)))
+    bench.say(train(3))
+    assert bench.of(SettleState) == [SettleState((1, 3), 1)]
+
+
 def test_order_that_names_nothing_that_counted_settles_nothing():
     bench = offered()
     bench.say(train(5, version=1, round=2))
