@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from zfed.checkpoint import RunDirectory
 from zfed.config import CoordinatorConfig
+from zfed.errors import CheckpointError
+from zfed.facts import Fact
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_logic import CoordinatorLogic
@@ -17,6 +20,7 @@ from zfed.nodes.words import (
     Finish,
     Job,
     JobResult,
+    LineUnwritten,
     OpenSpill,
     ReleaseSpill,
     SpillJob,
@@ -24,6 +28,8 @@ from zfed.nodes.words import (
     WriteSpill,
 )
 from zfed.simulation.driven import Driven, World
+from zfed.telemetry import metrics_record
+from zfed.transport.memory import VirtualClock
 
 COORDINATOR: Final = "coordinator"
 
@@ -52,11 +58,11 @@ class SimulatedCoordinator(Driven):
         listener = world.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close
         self._spills = SpillJobs(directory.path)
-        self._numbers = _Thread(self)
-        self._spilling = _Thread(self)
+        self._numbers = _Thread(self.run, world.clock)
+        self._spilling = _Thread(self.run, world.clock)
         self._perform = {
-            **{kind: self._numbers.add for kind in get_args(Job)},
-            **{kind: self._spilling.add for kind in get_args(SpillJob)},
+            **{kind: self._add(self._numbers) for kind in get_args(Job)},
+            **{kind: self._add(self._spilling) for kind in get_args(SpillJob)},
         }
 
     @property
@@ -64,7 +70,10 @@ class SimulatedCoordinator(Driven):
         """How many wait to be done beside the pump."""
         return len(self._numbers.jobs) + len(self._spilling.jobs)
 
-    def perform(self, job: Job | SpillJob) -> None:
+    def _add(self, thread: _Thread) -> Callable[[Job | SpillJob], None]:
+        return lambda job: thread.add(self._world.job_s(job), lambda: self._do_job(job))
+
+    def _do_job(self, job: Job | SpillJob) -> None:
         """Do a job; the logic hears what came of it."""
         result: JobResult | SpillResult | None
         match job:
@@ -77,6 +86,18 @@ class SimulatedCoordinator(Driven):
         if result is not None:
             self.post(result)
 
+    def _tell(self, fact: Fact) -> None:
+        super()._tell(fact)
+        record = metrics_record(fact)
+        if record is not None:
+            self._numbers.add(0.0, lambda: self._record_metrics(record))
+
+    def _record_metrics(self, record: dict[str, Any]) -> None:
+        try:
+            self.directory.record_metrics(record)
+        except CheckpointError as error:
+            self.post(LineUnwritten(str(error)))
+
     def _finish(self, finish: Finish) -> None:
         """As the program does: whatever was ordered is done before it ends."""
         self._numbers.drain()
@@ -88,28 +109,27 @@ class SimulatedCoordinator(Driven):
 class _Thread:
     """Jobs done one after another, each when its virtual time is over."""
 
-    def __init__(self, coordinator: SimulatedCoordinator) -> None:
-        self._coordinator = coordinator
-        self.jobs: deque[Job | SpillJob] = deque()
+    def __init__(self, run: Callable[[Callable[[], None]], None], clock: VirtualClock) -> None:
+        self._run = run
+        self._clock = clock
+        self.jobs: deque[tuple[float, Callable[[], None]]] = deque()
 
-    def add(self, job: Job | SpillJob) -> None:
-        self.jobs.append(job)
+    def add(self, seconds: float, job: Callable[[], None]) -> None:
+        self.jobs.append((seconds, job))
         if len(self.jobs) == 1:
             self._begin()
 
     def drain(self) -> None:
         while self.jobs:
-            self._coordinator.perform(self.jobs.popleft())
+            self.jobs.popleft()[1]()
 
     def _begin(self) -> None:
-        coordinator, world = self._coordinator, self._coordinator._world
-        done_at = world.clock.now + world.job_s(self.jobs[0])
-        world.clock.at(done_at, lambda: coordinator.run(self._do))
+        self._clock.at(self._clock.now + self.jobs[0][0], lambda: self._run(self._do))
 
     def _do(self) -> None:
         if not self.jobs:
             return  # done at the end
-        self._coordinator.perform(self.jobs[0])
+        self.jobs[0][1]()
         self.jobs.popleft()
         if self.jobs:
             self._begin()

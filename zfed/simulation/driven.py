@@ -194,10 +194,13 @@ class Driven:
             elif isinstance(effect, Finish):
                 self._finish(effect)
             elif isinstance(effect, TellFact):
-                self._world.trace.append(Told(self._clock.now, self.name, effect.fact))
+                self._tell(effect.fact)
             else:
                 self._perform[type(effect)](effect)
         self._set_alarm()
+
+    def _tell(self, fact: Fact) -> None:
+        self._world.trace.append(Told(self._clock.now, self.name, fact))
 
     def _finish(self, finish: Finish) -> None:
         self.finish = finish

@@ -72,20 +72,21 @@ class Faults:
         self.befell[fault.kind] += 1
 
     def _gone(self, node: str, finish: Finish | None) -> None:
-        """Somebody starts it again, also one that has given up; after peace at once."""
+        """Somebody starts it again while the run goes on, also one that has given up; after peace at once."""
+        simulation = self._simulation
+        if simulation.finish_of(COORDINATOR) is not None:
+            return
         if finish is None:
             kind, down_s = self._down_s.get(node, ("kill", 0.0))
             self.befell[kind] += 1
-        elif finish.status == "failed":
-            if node == COORDINATOR and not self._simulation.disk_of(node).is_full:
-                raise BrokenPromise(f"the coordinator could not go on: {finish.reason}")
+        elif node == COORDINATOR and not simulation.disk_of(node).is_full:
+            raise BrokenPromise(f"the coordinator could not go on: {finish.reason}")
+        else:
             down_s = PATIENCE_S
             self.befell["gave up"] += 1
-        else:
-            return
-        now = self._simulation.clock.now
+        now = simulation.clock.now
         back_at = min(now + down_s, max(now + PATIENCE_S, self._schedule.peace_at))
-        self._simulation.at(back_at, lambda: self._back(node))
+        simulation.at(back_at, lambda: self._back(node))
 
     def _back(self, node: str) -> None:
         if not self._simulation.is_running(node):

@@ -6,6 +6,8 @@ journal, with numpy alone.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ from zfed.nodes.words import (
     VersionReady,
     Work,
     WorkDone,
+    WorkRaised,
 )
 from zfed.params.dtypes import Array
 from zfed.rounds.evaluation import MAX_OWED_ROUNDS
@@ -89,7 +92,9 @@ class Invariants:
 
     def takes(self, node: Driven, event: Input) -> None:
         """A worker that has trained began with the state after its last work that counts."""
-        if isinstance(event, WorkDone) and "done" in event.metrics and self.schedule.stateful:
+        if isinstance(event, WorkRaised):
+            self._forget(node, event.assignment)
+        elif isinstance(event, WorkDone) and "done" in event.metrics and self.schedule.stateful:
             for version, assignment in self._trained[node].items():
                 if assignment == event.assignment:
                     self._check_state(node, version, event.metrics["done"])
@@ -108,7 +113,7 @@ class Invariants:
             case TellFact(RoundRetried() as fact):
                 for trained in self._trained.values():
                     trained.pop(fact.round - 1, None)
-            case TellFact(TaskFailed() as fact):
+            case TellFact(TaskFailed() as fact) if os.strerror(errno.ENOSPC) not in fact.error:
                 raise BrokenPromise(f"the task of {fact.node} failed: {fact.error}\n{fact.traceback}")
 
     def has_done(self, node: Driven, job: Job | SpillJob, result: JobResult | SpillResult | None) -> None:

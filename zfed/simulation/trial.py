@@ -83,7 +83,7 @@ def perform(schedule: Schedule, write: Callable[[str], None] | None = None) -> O
     except RunFailedError as error:
         raise BrokenPromise(str(error)) from error
     newest = max(invariants.versions, default=0)
-    never_began = not invariants.versions and simulation.clock.now < schedule.peace_at
+    never_began = bool(faults.befell) and not invariants.versions
     if ended.finish.status != "completed" and not never_began:
         raise BrokenPromise(f"the run has {ended.finish.status}: {ended.finish.reason}")
     if newest != schedule.config.run.rounds and not never_began:
