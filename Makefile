@@ -10,9 +10,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.zfed-ready
 WHEELS := dist
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mnist demo test lint check bench crowd cover docs wheel clean
+.PHONY: help setup mnist demo test lint check fuzz bench crowd cover docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ lint: $(READY) ## check format, style, types and the direction of imports
 	$(BIN)/lint-imports
 
 check: lint test ## all that has to pass before a change is shared
+
+fuzz: $(READY) ## run simulated faults from fresh seeds for SECONDS, and say which seed breaks a promise
+	$(BIN)/python -m zfed.simulation.fuzz --seconds $(SECONDS) $(ARGS)
 
 bench: $(READY) ## measure kernels against their references, rounds against raw sockets
 	$(BIN)/pytest tests/perf --benchmark-only $(ARGS)

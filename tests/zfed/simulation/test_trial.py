@@ -1,0 +1,124 @@
+from dataclasses import replace
+
+import pytest
+
+from zfed.nodes.held_updates import HeldUpdates
+from zfed.nodes.task_host import TaskHost
+from zfed.simulation.invariants import BrokenPromise
+from zfed.simulation.schedule import Fault, draw_schedule
+from zfed.simulation.tally import Tally
+from zfed.simulation.trial import perform, perform_twice, perform_undisturbed
+from zfed.strategies.mean import FedAvg
+from zfed.transport.memory import LinkFaults
+
+SEEDS_AT_ONCE = 10
+BREAKING = Fault(
+    kind="weather", at=0.0, lasting_s=20.0, weather=LinkFaults(delay_s=(0.01, 0.1), cut=0.05, loss=0.02)
+)
+
+
+def befallen(*faults, rounds=8, **run):
+    """Three workers, a task with state, and these faults."""
+    drawn = draw_schedule(0)
+    config = replace(
+        drawn.config,
+        run=replace(
+            drawn.config.run,
+            **{"rounds": rounds, "wait_for": "3", "min_workers": 3, "compress": "none", **run},
+            compress_model="none",
+            upload_slots=8,
+        ),
+    )
+    return replace(
+        drawn,
+        config=config,
+        examples={"w1": 1, "w2": 2, "w3": 4},
+        stateful=True,
+        work_s=(0.1, 2.0),
+        faults=faults,
+        peace_at=max((fault.at + fault.lasting_s for fault in faults), default=0.0),
+    )
+
+
+@pytest.mark.parametrize("first", range(0, 100, SEEDS_AT_ONCE))
+def test_no_promise_is_broken_whatever_goes_wrong(first):
+    for seed in range(first, first + SEEDS_AT_ONCE):
+        perform(draw_schedule(seed))
+
+
+def test_a_run_without_faults_counts_everybody_in_every_round():
+    outcome = perform(befallen())
+    assert outcome.cohorts == (("w1", "w2", "w3"),) * 8
+    assert not outcome.faults
+
+
+def test_the_same_seed_gives_the_same_run_and_the_same_bytes():
+    schedule = draw_schedule(4)
+    perform_twice(schedule, perform(schedule))
+
+
+def test_a_run_in_which_everybody_answered_has_the_bytes_of_an_undisturbed_one():
+    schedule = befallen(BREAKING, round_timeout_s=1000.0, rejoin_grace_s=1000.0)
+    outcome = perform(schedule)
+    assert outcome.cohorts == (("w1", "w2", "w3"),) * 8
+    perform_undisturbed(schedule, outcome)
+
+
+def test_every_step_is_told_in_words_to_whoever_wants_to_know():
+    lines = []
+    perform(befallen(rounds=1), lines.append)
+    text = "\n".join(lines)
+    for said in ("-> TRAIN", "<- UPDATE", "disk: sync /runs/fuzzed/journal.jsonl", "has done CommitVersion"):
+        assert said in text
+    assert perform(befallen(rounds=1)).rounds == 1
+
+
+# ---- what is broken on purpose is noticed ---------------------------------------------------------
+
+
+def broken(schedule):
+    with pytest.raises(BrokenPromise) as caught:
+        perform(schedule)
+    return str(caught.value)
+
+
+def test_an_update_that_counts_twice_is_noticed(monkeypatch):
+    hold = FedAvg.hold
+
+    def twice(self, chunks, weight):
+        hold(self, chunks, weight)
+        hold(self, chunks, weight if weight == 1 else 0.0)
+
+    monkeypatch.setattr(FedAvg, "hold", twice)
+    assert "version 1 is not the mean of the updates of w1, w2, w3" in broken(
+        befallen(weighting="examples", accumulator="float32")
+    )
+
+
+def test_a_worker_that_trains_twice_is_noticed(monkeypatch):
+    monkeypatch.setattr(HeldUpdates, "find", lambda self, order: None)
+    assert "trains twice from version" in broken(befallen(BREAKING, round_timeout_s=1000.0))
+
+
+def test_state_that_is_not_kept_is_noticed(monkeypatch):
+    monkeypatch.setattr(TaskHost, "keep", lambda self, assignment: None)
+    monkeypatch.setattr(TaskHost, "settle", lambda self, counted, version: None)
+    assert "works that count; there are 1" in broken(befallen())
+
+
+def test_updates_that_are_never_let_go_are_noticed(monkeypatch):
+    monkeypatch.setattr(HeldUpdates, "settle", lambda self, assignment: True)
+    assert "updates held by w" in broken(befallen())
+
+
+def test_a_run_that_differs_from_one_time_to_the_next_is_noticed(monkeypatch):
+    original, schedule = Tally.train, befallen(rounds=1)
+    outcome = perform(schedule)
+
+    def train(self, parameters, context):
+        result = original(self, parameters, context)
+        return replace(result, metrics={**result.metrics, "calls": 1})
+
+    monkeypatch.setattr(Tally, "train", train)
+    with pytest.raises(BrokenPromise, match="gave two different runs"):
+        perform_twice(schedule, outcome)
