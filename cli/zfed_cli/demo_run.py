@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -68,7 +69,9 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
         relay.observe(coordinator, keep_logs, timing, observer)
         failed = _wait_for_end(fleet, coordinator, relay)
     if failed is not None:  # told last, when the logs lie where they stay
-        raise RunFailedError(_describe_end(failed, fleet))
+        raise RunFailedError(
+            f"{_describe_end(failed)}{_way_on(directory)}; its log: {fleet.log_path(failed)}"
+        )
     for line in timing.summary():
         print(line, file=sys.stderr if aside else sys.stdout)
     code = coordinator.exit_code
@@ -93,11 +96,16 @@ def _is_over(fleet: Fleet, relay: Relay) -> bool:
     return relay.run_ended
 
 
-def _describe_end(child: Child, fleet: Fleet) -> str:
+def _describe_end(child: Child) -> str:
     code = child.exit_code or 0
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     why = f" ({child.last_error})" if child.last_error else ""
-    return f"{child.name} {how} before the run was over{why}; its log: {fleet.log_path(child)}"
+    return f"{child.name} {how} before the run was over{why}"
+
+
+def _way_on(directory: Path) -> str:
+    """Where a run has begun: what tells how to go on with it."""
+    return f"; how to go on: zfed runs show {shlex.quote(str(directory))}" if directory.is_dir() else ""
 
 
 def _command(process: Process) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.free_port import free_port
+from zfed_cli.main import main
 
 pytestmark = pytest.mark.processes
 
@@ -114,6 +115,32 @@ def test_a_node_that_ends_early_ends_the_demo_with_its_reason_and_its_log(start,
     assert "no data on this machine" in last
     log = tmp_path / last.rpartition("its log: ")[2]
     assert "no data on this machine" in log.read_text()
+
+
+def test_the_same_demo_goes_on_with_a_run_whose_coordinator_was_killed(start, tmp_path, capsys):
+    run = tmp_path / "runs" / "test"
+    process = start(rounds=4, settings="seconds = 0.2")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("round 2/4: ") and "weights" in line:
+            break
+    os.kill(int((run / "lock").read_text()), signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert (
+        "killed by SIGKILL before the run was over; how to go on: zfed runs show runs/test; its log: " in err
+    )
+
+    out, err = start(rounds=4, settings="seconds = 0.2").communicate(timeout=60)
+    assert "run completed: 4 of 4 rounds" in out, out + err
+    assert main(["runs", "show", str(run)]) == 0
+    told = capsys.readouterr().out
+    assert "the coordinator started again (start 2)" in told
+    assert [told.count(f"round {number}: version {number} of alice, bob") for number in range(1, 5)] == [
+        1
+    ] * 4
+    log = (run / "logs" / "coordinator.log").read_text()
+    assert log.count('"fact":"CoordinatorStarted"') == 2, "the logs of both are kept"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc on this system")

@@ -91,11 +91,12 @@ class Storyteller:
 
     def _started(self, record: Record) -> Iterator[str]:
         self._starts += 1
-        until = f", for {plural(record['rounds'], 'round')}" if "rounds" in record else ""
+        rounds = record.get("rounds")
         if self._starts == 1:
-            yield f"the coordinator started{until}"
+            yield "the coordinator started" + (f", for {plural(rounds, 'round')}" if rounds else "")
             return
         version = record.get("version", -1)
+        until = f", to round {rounds}" if rounds else ""
         base = f"goes on from version {version}" if version >= 0 else "begins with the first model"
         yield f"the coordinator started again (start {self._starts}){self._pause(record)} and {base}{until}"
         void = [each for each in self._versions if each > version]

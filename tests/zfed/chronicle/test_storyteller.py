@@ -111,7 +111,7 @@ def test_how_many_rounds_a_start_is_for_is_told_if_the_journal_does():
     first, again = {**started(1, -1), "rounds": 1}, {**started(2, 1), "rounds": 20}
     assert story(first, again) == [
         "the coordinator started, for 1 round",
-        "the coordinator started again (start 2) and goes on from version 1, for 20 rounds",
+        "the coordinator started again (start 2) and goes on from version 1, to round 20",
     ]
 
 
