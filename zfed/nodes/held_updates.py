@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from zfed.nodes.job import round_of, same_training
+from zfed.nodes.job import round_of, same_work
 from zfed.nodes.words import ResultVector, WorkDone
 from zfed.wire.messages import AssignmentId, Blob, Initialize, Train, Update, Vector
 from zfed.wire.transfer import Shelf
@@ -50,13 +50,14 @@ class HeldUpdates:
         self._held[order.assignment] = _Held(update, order)
         return update
 
-    def find(self, order: Train) -> Update | None:
+    def find(self, order: Initialize | Train) -> Update | None:
         """The update that an order asks for, if it was made already, maybe under another assignment.
 
-        The same round from the same model trains the same: a round tried again needs no training.
+        The same round from the same model trains the same: a round tried again needs no training. Nor is a
+        first model made twice, which a coordinator asks for again if the first one did not come in time.
         """
         for held in self._held.values():
-            if same_training(held.order, order):
+            if same_work(held.order, order):
                 return held.update
         return None
 

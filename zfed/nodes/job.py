@@ -52,8 +52,8 @@ class Job:
     def works_on(self, order: Order) -> bool:
         """Whether what is being done is what an order asks for, maybe under another number."""
         if self.stage == "download":
-            return same_training(self.order, order) and names_the_same(self.order, order)
-        return self.stage == "work" and same_training(self.order, order)
+            return same_work(self.order, order) and names_the_same(self.order, order)
+        return self.stage == "work" and same_work(self.order, order)
 
     @property
     def phase(self) -> Phase:
@@ -103,12 +103,14 @@ def round_of(order: Order) -> int:
     return 0 if isinstance(order, Initialize) else order.round
 
 
-def same_training(one: Order, other: Order) -> bool:
-    """Whether two orders ask for the same training: its seed follows from round, node and version.
+def same_work(one: Order, other: Order) -> bool:
+    """Whether two orders ask for the same first model, or for the same training.
 
-    A coordinator that fell back to an older version may make another one of the same number, so the models
-    are compared too.
+    Its seed follows from round, node and version. A coordinator that fell back to an older version may make
+    another one of the same number, so the models are compared too.
     """
+    if isinstance(one, Initialize) and isinstance(other, Initialize):
+        return one.seed == other.seed
     return (
         isinstance(one, Train)
         and isinstance(other, Train)

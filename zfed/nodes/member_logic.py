@@ -18,7 +18,7 @@ from zfed.facts import Connected, Connecting, Disconnected, Evaluated, Fact, Pro
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
 from zfed.nodes.held_updates import HeldUpdates
-from zfed.nodes.job import Job, Order, names_the_same, round_of, same_training, word
+from zfed.nodes.job import Job, Order, names_the_same, round_of, same_work, word
 from zfed.nodes.patience import NOTICE_S, Awaited, Patience
 from zfed.nodes.words import (
     Connect,
@@ -415,8 +415,8 @@ class MemberLogic:
             if order.counted is not None:
                 self._counted = max(self._counted, order.counted)
                 self._settle_before(order, order.counted)
-            if self._offer_held(order):
-                return
+        if not isinstance(order, Evaluate) and self._offer_held(order):
+            return
         if order.assignment in self._results:
             self._link.send(self._results[order.assignment])
             return
@@ -434,7 +434,7 @@ class MemberLogic:
             job.arm(now)
             return True
         for place, queued in enumerate(self._orders):
-            if same_training(queued, order):
+            if same_work(queued, order):
                 self._orders[place] = _newer(queued, order)
                 return True
         return False
@@ -608,7 +608,7 @@ class MemberLogic:
             metrics={**event.metrics, "seconds": event.seconds},
         )
 
-    def _offer_held(self, order: Train) -> bool:
+    def _offer_held(self, order: Initialize | Train) -> bool:
         """Answer an order with an update that is here already; False if there is none."""
         update = self._held.find(order)
         if update is None:

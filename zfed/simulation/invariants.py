@@ -49,6 +49,9 @@ TOLERANCE: Final = 1e-4
 """Of a model computed again, in float64: what float32 loses in some dozen rounds. An update that is missing
 or counted twice shifts at least one of its numbers by more, but in one of 10**12 cases."""
 
+NO_FAULT_OF_TASKS: Final = (os.strerror(errno.ENOSPC), "that the round waits")
+"""Why work may fail: its machine has no room for what it keeps, or stood still for as long as the round."""
+
 
 class BrokenPromise(Exception):
     """An invariant does not hold."""
@@ -113,7 +116,9 @@ class Invariants:
             case TellFact(RoundRetried() as fact):
                 for trained in self._trained.values():
                     trained.pop(fact.round - 1, None)
-            case TellFact(TaskFailed() as fact) if os.strerror(errno.ENOSPC) not in fact.error:
+            case TellFact(TaskFailed() as fact) if not any(
+                known in fact.error for known in NO_FAULT_OF_TASKS
+            ):
                 raise BrokenPromise(f"the task of {fact.node} failed: {fact.error}\n{fact.traceback}")
 
     def has_done(self, node: Driven, job: Job | SpillJob, result: JobResult | SpillResult | None) -> None:

@@ -457,6 +457,18 @@ def test_first_model_is_asked_for_without_anything_being_pulled():
     assert bench.of(StartWork)[0].work.kind == "initialize"
 
 
+def test_first_model_that_is_held_is_offered_to_whoever_asks_again():
+    bench = Bench().welcome()
+    bench.say(Initialize(assignment=(1, 1), seed=3))
+    bench.finished(1)
+    bench.say(Initialize(assignment=(2, 1), seed=3))
+    assert [update.assignment for update in bench.said(Update)] == [(1, 1), (2, 1)]
+    assert bench.logic.backlog == (0, 1)
+    assert len(bench.of(StartWork)) == 1
+    bench.say(Initialize(assignment=(2, 2), seed=4))
+    assert len(bench.of(StartWork)) == 2
+
+
 def test_orders_are_done_one_after_another():
     bench = working()
     bench.say(train(2, round=2))
