@@ -4,7 +4,14 @@ from zfed.checkpoint.atomic import is_temporary, write_atomically
 from zfed.checkpoint.digest import Digests, content_digest
 from zfed.checkpoint.disk import OS_DISK, Closeable, Disk
 from zfed.checkpoint.history import Evaluation, History, OwedEvaluation
-from zfed.checkpoint.journal import Journal, JournalContents, checked_record, read_journal, record_line
+from zfed.checkpoint.journal import (
+    Journal,
+    JournalContents,
+    checked_record,
+    examine_journal,
+    read_journal,
+    record_line,
+)
 from zfed.checkpoint.os_errors import translated
 from zfed.checkpoint.run_directory import RunDirectory
 from zfed.checkpoint.safetensors_file import map_model, read_model, write_arrays, write_model
@@ -30,6 +37,7 @@ __all__ = [
     "SpilledPart",
     "checked_record",
     "content_digest",
+    "examine_journal",
     "is_temporary",
     "map_model",
     "read_journal",

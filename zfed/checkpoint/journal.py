@@ -88,10 +88,12 @@ class JournalContents:
         records: In order, without their checksums.
         torn_bytes: Length of what was never finished at the end, 0 if there is none. It is no record: its
             writer died, or lost power, before anybody could rely on it.
+        damage: Which line is damaged and how to drop it, "" if none is; the records are those before it.
     """
 
     records: list[dict[str, Any]]
     torn_bytes: int
+    damage: str = ""
 
 
 def read_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
@@ -103,6 +105,15 @@ def read_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
 
     Raises:
         CheckpointError: If the journal cannot be read or a line is damaged; with the command that drops it.
+    """
+    return _undamaged(_checked(path, _read(path, disk)))
+
+
+def examine_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
+    """As `read_journal`, for whoever wants what there is of a damaged one, too.
+
+    Raises:
+        CheckpointError: If the journal cannot be read.
     """
     return _checked(path, _read(path, disk))
 
@@ -117,7 +128,7 @@ def settle_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
         CheckpointError: As `read_journal`, or if it cannot be written; then the journal is as it was.
     """
     content = _read(path, disk)
-    contents = _checked(path, content)
+    contents = _undamaged(_checked(path, content))
     whole = memoryview(content)[: len(content) - contents.torn_bytes]
     write_atomically(path, [whole], len(whole), disk=disk)
     return contents
@@ -137,10 +148,16 @@ def _checked(path: Path, content: bytes) -> JournalContents:
         if record is None:
             if _never_written(content, whole):
                 break
-            raise CheckpointError(_damage(path, number))
+            return JournalContents(records, 0, _damage(path, number))
         records.append(record)
         whole += len(line) + 1
     return JournalContents(records, len(content) - whole)
+
+
+def _undamaged(contents: JournalContents) -> JournalContents:
+    if contents.damage:
+        raise CheckpointError(contents.damage)
+    return contents
 
 
 def _never_written(content: bytes, start: int) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
-from zfed.checkpoint import checked_record
+from zfed.checkpoint import checked_record, examine_journal
 from zfed.checkpoint.run_files import RunFiles
 from zfed.chronicle.backwards import lines_from_end
 from zfed.chronicle.holder import holder
@@ -25,6 +26,14 @@ State: TypeAlias = Literal["running", "completed", "stopped", "failed", "interru
 """running: a process holds it; completed, stopped, failed: how it ended; interrupted: its process is gone and
 said no end; damaged: its journal cannot be trusted; empty: it was made, and nothing happened yet.
 """
+
+_MILESTONES: Final = ("started", "committed", "ended")
+"""Events that say how a run stands."""
+
+_Milestone: TypeAlias = tuple[int, Mapping[str, Any]]
+"""Where a line stands, to compare with that of others, and what it says."""
+
+_NEVER: Final[_Milestone] = (-1, {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +125,10 @@ def _look(path: Path) -> Overview:
     files = RunFiles(path)
     if not files.journal_path.exists():
         return _overview(path, "empty", note="nothing has happened yet")
-    with open(files.journal_path, "rb") as file:
-        if not _last_record(file, b"\n")[1]:  # whatever it says, it must be whole
-            return _overview(path, "empty", note="nothing has happened yet")
-        started, start = _last_record(file, b'"event":"started"')
-        committed, commit = _last_record(file, b'"event":"committed"')
-        ended, end = _last_record(file, b'"event":"ended"')
+    ends = _milestones(files.journal_path)
+    if not ends:
+        return _overview(path, "empty", note="nothing has happened yet")
+    (started, start), (committed, commit), (ended, end) = (ends.get(event, _NEVER) for event in _MILESTONES)
     # A start goes on from the version it names: newer ones of before it were damaged
     version = start.get("version", -1) if started > committed else commit.get("version", -1)
     if holder(path) is not None:
@@ -140,18 +147,30 @@ def _look(path: Path) -> Overview:
     )
 
 
-def _last_record(file: BinaryIO, marker: bytes) -> tuple[int, Mapping[str, Any]]:
-    """Offset and content of the last whole line that holds a marker; -1 and nothing if there is none.
+def _milestones(journal: Path) -> dict[str, _Milestone]:
+    """The last line of each event that says how a run stands, and of any other, each with its place.
 
     Raises:
-        CheckpointError: If that line is damaged.
+        CheckpointError: If the journal is damaged, as far as can be seen.
     """
-    for offset, line in lines_from_end(file, marker):
-        record = checked_record(line[:-1])
-        if record is None:
-            raise CheckpointError("a line of its journal is damaged")
-        return offset, record
-    return -1, {}
+    markers = {"": b"\n"} | {event: f'"event":"{event}"'.encode() for event in _MILESTONES}
+    found: dict[str, _Milestone] = {}
+    with open(journal, "rb") as file:
+        for event, marker in markers.items():
+            for place, line in islice(lines_from_end(file, marker), 1):
+                record = checked_record(line[:-1])
+                if record is None:
+                    return _milestones_of_all(journal)
+                found[event] = place, record
+    return found
+
+
+def _milestones_of_all(journal: Path) -> dict[str, _Milestone]:
+    """The same, of a journal whose end a power cut has torn, or that is damaged: only the whole can tell."""
+    contents = examine_journal(journal)
+    if contents.damage:
+        raise CheckpointError("a line of its journal is damaged")
+    return {record.get("event", ""): (place, record) for place, record in enumerate(contents.records)}
 
 
 def _newest_evaluation(metrics: Path) -> Mapping[str, Any]:

@@ -9,11 +9,12 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zfed.checkpoint import checked_record
+from zfed.checkpoint import examine_journal
 from zfed.checkpoint.run_files import RunFiles
 from zfed.chronicle.holder import holder
 from zfed.chronicle.overview import Overview, overview
 from zfed.chronicle.storyteller import Sentence, Storyteller
+from zfed.errors import CheckpointError
 from zfed.telemetry.wording import plural, printable
 
 
@@ -46,28 +47,22 @@ def tell_story(path: Path) -> Story:
     run, teller = overview(path), Storyteller()
     if run.state == "empty":
         return Story(run, [], [run.note], _advice(run))
-    sentences, remarks = list[Sentence](), list[str]()
-    journal = RunFiles(path).journal_path
     try:
-        with open(journal, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                record = checked_record(line[:-1])
-                if not line.endswith(b"\n"):
-                    remarks.append(f"{_torn(len(line))}: nobody relied on it, and a start drops it")
-                    break
-                if record is None:
-                    remarks.append(f"line {number} of the journal is damaged: the story ends before it")
-                    run = replace(run, state="damaged")
-                    break
-                sentences += teller.take(record)
-    except OSError as error:
-        remarks.append(f"{journal}: {error.strerror}")
-    sentences += teller.end()
+        contents = examine_journal(RunFiles(path).journal_path)
+    except CheckpointError as error:
+        return Story(run, [], [str(error)], _advice(run))
+    told = [sentence for record in contents.records for sentence in teller.take(record)]
+    sentences = [*told, *teller.end()]
+    remarks = []
+    if contents.damage:
+        run = replace(run, state="damaged")
+        remarks.append(f"{contents.damage}; the story ends before it")
+    elif contents.torn_bytes and run.state != "running":  # else it is just being written
+        remarks.append(
+            f"the last {plural(contents.torn_bytes, 'byte')} of the journal were never finished:"
+            " nobody relied on them, and a start drops them"
+        )
     return Story(run, sentences, remarks, _advice(run))
-
-
-def _torn(nbytes: int) -> str:
-    return f"the last {plural(nbytes, 'byte')} of the journal are a line that was never finished"
 
 
 def _advice(run: Overview) -> list[str]:

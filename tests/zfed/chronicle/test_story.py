@@ -65,10 +65,22 @@ def test_a_torn_last_line_is_said_and_the_run_can_go_on(tmp_path):
         file.write(b'{"crc":"0')
     story = tell_story(path)
     assert story.remarks == [
-        "the last 9 bytes of the journal are a line that was never finished: nobody relied on it, "
-        "and a start drops it"
+        "the last 9 bytes of the journal were never finished: nobody relied on them, and a start drops them"
     ]
     assert story.advice == [f"to go on: zfed coordinator --run {path}"]
+
+
+def test_what_a_power_cut_left_of_lines_that_were_not_synced_is_torn_too(tmp_path):
+    """Zeros to the end of a sector, and after them a line that did reach the disk."""
+    path = write_run(tmp_path / "a")
+    journal = path / "journal.jsonl"
+    *_, late = journal.read_bytes().splitlines(keepends=True)
+    with open(journal, "ab") as file:
+        file.write(bytes(-journal.stat().st_size % 512) + late)
+    story = tell_story(path)
+    assert story.overview.state == "interrupted"
+    assert story.remarks[0].endswith("were never finished: nobody relied on them, and a start drops them")
+    assert story.sentences == tell_story(write_run(tmp_path / "b")).sentences
 
 
 def test_damage_in_the_middle_ends_the_story_and_advises_to_verify(tmp_path):
@@ -77,7 +89,9 @@ def test_damage_in_the_middle_ends_the_story_and_advises_to_verify(tmp_path):
     journal.write_bytes(journal.read_bytes().replace(b'"examples":20', b'"examples":21'))
     story = tell_story(path)
     assert story.heading == "run a: damaged, 1 of 3 rounds done"
-    assert story.remarks == ["line 4 of the journal is damaged: the story ends before it"]
+    (remark,) = story.remarks
+    assert remark.startswith(f"line 4 of {journal} is damaged")
+    assert remark.endswith("; the story ends before it")
     assert story.advice == [f"what is damaged, and what to do: zfed runs verify {path}"]
 
 
@@ -86,7 +100,7 @@ def test_a_journal_that_cannot_be_read_is_said(tmp_path):
     (path / "journal.jsonl").unlink()
     (path / "journal.jsonl").mkdir()
     story = tell_story(path)
-    assert story.remarks == [f"{path / 'journal.jsonl'}: Is a directory"]
+    assert story.remarks == [f"cannot read {path / 'journal.jsonl'}: Is a directory"]
     assert story.overview.state == "damaged"
 
 
