@@ -1,34 +1,45 @@
+from typing import Any
+
 import orjson
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zfed.checkpoint.metrics_file import mended_metrics
 
-ROUND = {"event": "round", "round": 1, "seconds": 0.5, "bytes_down": 0, "bytes_up": 0, "workers": ["alice"]}
-LATER = {**ROUND, "seconds": 0.7, "bytes_up": 9, "per_worker": {"alice": {"steps": 3}}}
+keys = st.tuples(
+    st.sampled_from(["round", "evaluated"]), st.integers(0, 3), st.sampled_from(["federated", "alice"])
+)
 
 
-def line(record):
-    return orjson.dumps(record) + b"\n"
+def record(key: tuple[str, int, str]) -> dict[str, Any]:
+    event, round, subject = key
+    return {"event": event, "round": round, "subject": subject, "loss": round / 3}
 
 
-def journal(*records):
-    return [{"event": "committed", "metrics": record} for record in records]
+def in_file(key: tuple[str, int, str]) -> bytes:
+    return orjson.dumps(record(key) | {"per_worker": {"alice": {"steps": 3}}}) + b"\n"
 
 
-def test_a_line_of_the_file_keeps_what_was_measured_until_the_version_was_on_disk():
-    assert mended_metrics(line(LATER), journal(ROUND)) == line(LATER)
+def in_journal(key: tuple[str, int, str]) -> dict[str, Any]:
+    return {"event": key[0], "metrics": record(key)}
 
 
-def test_a_line_that_the_file_lacks_is_taken_from_the_journal():
-    assert mended_metrics(b"", journal(ROUND)) == line(ROUND)
-    assert mended_metrics(line(LATER)[:-1], journal(ROUND)) == line(ROUND)
+@given(st.lists(keys), st.lists(keys, unique=True), st.binary(max_size=40))
+def test_the_file_holds_what_counts_once_in_the_journals_order(
+    there: list[tuple[str, int, str]], counts: list[tuple[str, int, str]], torn: bytes
+) -> None:
+    content = b"".join(map(in_file, there)) + torn.replace(b"\n", b"")
+    mended = mended_metrics(content, [{"event": "joined"}, *map(in_journal, counts)])
+    lines = mended.splitlines(keepends=True)
+    assert [orjson.loads(line) | {"per_worker": None} for line in lines] == [
+        record(key) | {"per_worker": None} for key in counts
+    ]
+    for key, line in zip(counts, lines, strict=True):
+        assert (line == in_file(key)) == (key in there)
+    assert mended_metrics(mended, map(in_journal, counts)) == mended
 
 
-def test_a_line_of_another_version_of_the_round_gives_way_to_the_journals():
-    other = {**LATER, "workers": ["bob"]}
-    assert mended_metrics(line(other), journal(ROUND)) == line(ROUND)
-
-
-def test_lines_of_nothing_that_counts_go_and_each_is_there_once():
-    beyond = {**ROUND, "round": 2}
-    content = line(LATER) + b"no record\n" + line(LATER) + line(beyond)
-    assert mended_metrics(content, journal(ROUND)) == line(LATER)
+def test_lines_that_are_no_records_or_differ_from_the_journals_give_way() -> None:
+    key = ("round", 1, "federated")
+    for line in (b"{", b"[]", b"\xff", in_file(key).replace(b"0.33", b"0.34").rstrip(), b'{"round":[1]}'):
+        assert mended_metrics(line + b"\n", [in_journal(key)]) == orjson.dumps(record(key)) + b"\n"
