@@ -3,7 +3,7 @@
 from zfed.checkpoint.atomic import is_temporary, write_atomically
 from zfed.checkpoint.digest import Digests, content_digest
 from zfed.checkpoint.disk import OS_DISK, Closeable, Disk
-from zfed.checkpoint.history import Evaluation, History, OwedEvaluation
+from zfed.checkpoint.history import Evaluation, History, OwedEvaluation, without_newer
 from zfed.checkpoint.journal import (
     Journal,
     JournalContents,
@@ -45,6 +45,7 @@ __all__ = [
     "record_line",
     "translated",
     "verify",
+    "without_newer",
     "write_arrays",
     "write_atomically",
     "write_model",

@@ -163,13 +163,14 @@ def _counting(records: Iterable[Line]) -> list[Line]:
     lines: list[Line] = []
     for record in records:
         if record["event"] == "started":
-            lines = _without_newer(lines, record["version"])
+            lines = without_newer(lines, record["version"])
         lines.append(record)
     return lines
 
 
-def _without_newer(lines: list[Line], version: int) -> list[Line]:
-    """The lines that count once a coordinator goes on from `version`."""
+def without_newer(lines: Iterable[Line], version: int) -> list[Line]:
+    """The lines that still count if a coordinator goes on from `version`, -1 for none."""
+    lines = list(lines)
     committed = [(index, line) for index, line in enumerate(lines) if line["event"] == "committed"]
     void = [line for _, line in committed if line["version"] > version]
     if not void:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from zfed.checkpoint.atomic import is_temporary, write_atomically
 from zfed.checkpoint.disk import Disk
-from zfed.checkpoint.history import History
+from zfed.checkpoint.history import History, Line
 from zfed.checkpoint.journal import settle_journal
 from zfed.checkpoint.metrics_file import mended_metrics
 from zfed.checkpoint.new_run import make_folder
@@ -45,7 +46,7 @@ def recover(files: RunFiles, *, disk: Disk) -> tuple[History, int]:
             make_folder(folder, disk)
         disk.sync_folder(files.path)
         _remove_leftovers(files, past, disk)
-    _mend_metrics(files, past, disk)
+    mend_metrics(files, past.lines, disk=disk)
     return past, contents.torn_bytes
 
 
@@ -83,10 +84,15 @@ def _remove_leftovers(files: RunFiles, past: History, disk: Disk) -> None:
                     disk.remove(folder / name)
 
 
-def _mend_metrics(files: RunFiles, past: History, disk: Disk) -> None:
+def mend_metrics(files: RunFiles, lines: Iterable[Line], *, disk: Disk) -> None:
+    """Make metrics.jsonl those of the journal lines that count; nobody may have it open.
+
+    Raises:
+        CheckpointError: If it cannot be read or written.
+    """
     path = files.metrics_path
     with translated(f"cannot read {path}"):
         content = disk.read(path) if disk.exists(path) else b""
-    mended = mended_metrics(content, past.lines)
+    mended = mended_metrics(content, lines)
     if mended != content:
         write_atomically(path, [mended], len(mended), disk=disk)

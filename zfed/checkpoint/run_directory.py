@@ -27,13 +27,13 @@ import orjson
 from zfed.checkpoint.atomic import link_atomically
 from zfed.checkpoint.digest import Digests
 from zfed.checkpoint.disk import OS_DISK, Disk
-from zfed.checkpoint.history import History
+from zfed.checkpoint.history import History, without_newer
 from zfed.checkpoint.journal import Journal
 from zfed.checkpoint.line_file import LineFile
 from zfed.checkpoint.lock import FolderLock
 from zfed.checkpoint.new_run import holds_run, lay_out, make_run_folder, refuse_what_is_there
 from zfed.checkpoint.os_errors import translated
-from zfed.checkpoint.recovery import recover
+from zfed.checkpoint.recovery import mend_metrics, recover
 from zfed.checkpoint.run_files import RunFiles, version_of
 from zfed.checkpoint.safetensors_file import map_model, write_arrays, write_model
 from zfed.checkpoint.saved_model import SavedModel, SavedVersion, map_saved, newest_intact
@@ -84,7 +84,7 @@ class RunDirectory(RunFiles):
             self.journal = Journal(self.journal_path, disk=disk, wall_clock=wall_clock)
             held.callback(self.journal.close)
             self._metrics = LineFile(self.metrics_path, disk=disk)
-            held.callback(self._metrics.close)
+            held.callback(lambda: self._metrics.close())
             self._opened = held.pop_all()
 
     @classmethod
@@ -300,7 +300,8 @@ class RunDirectory(RunFiles):
         """The number of this start of the coordinator, counted from 1; durable before it is used.
 
         Args:
-            version: The one that it goes on from, -1 if there is none. Newer ones are void from now on.
+            version: The one that it goes on from, -1 if there is none. Newer ones, and what came of them, are
+                void from now on.
             facts: More to remember of this start, for people.
 
         Raises:
@@ -309,7 +310,8 @@ class RunDirectory(RunFiles):
         self._incarnation += 1
         record = {**facts, "event": "started", "incarnation": self._incarnation, "version": version}
         self.journal.append(record, sync=True)
-        self._digests = {kept: digest for kept, digest in self._digests.items() if kept <= version}
+        if any(known > version for known in self._digests):
+            self._take_back(version)
         return self._incarnation
 
     def record_metrics(self, record: Mapping[str, Any]) -> None:
@@ -331,6 +333,14 @@ class RunDirectory(RunFiles):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _take_back(self, version: int) -> None:
+        """What came of versions newer than this one does not count any more."""
+        self._digests = {known: digest for known, digest in self._digests.items() if known <= version}
+        self.history = tuple(without_newer(self.history, version))
+        self._metrics.close()
+        mend_metrics(self, self.history, disk=self.disk)
+        self._metrics = LineFile(self.metrics_path, disk=self.disk)
 
     def _versions_on_disk(self) -> set[int]:
         """The versions of which there is a file, also such as an earlier start has written."""

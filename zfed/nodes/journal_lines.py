@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from zfed.checkpoint import without_newer
 from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation, ResumePoint
 from zfed.facts import Evaluated, EvaluationSkipped, NodeJoined
 from zfed.rounds.evaluation import EvaluationDesk
@@ -112,11 +113,10 @@ class Past:
 
     @classmethod
     def read(cls, lines: Iterable[Line], version: int) -> Past:
-        """Read the lines, oldest first, but for commits of versions after this one: they cannot be used."""
+        """Read the lines, oldest first, but for what came of versions after this one: they cannot be used."""
         past = cls()
-        for line in lines:
-            if line["event"] != "committed" or line["version"] <= version:
-                past._take(line)
+        for line in without_newer(lines, version):
+            past._take(line)
         return past
 
     @property

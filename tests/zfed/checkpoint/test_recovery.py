@@ -83,6 +83,17 @@ def test_metrics_are_those_of_what_counts(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_taken_back_is_gone_from_history_and_metrics_at_once(tmp_path: Path) -> None:
+    path = begin(tmp_path, versions=4)
+    with RunDirectory.resume(path) as run:
+        before = run.metrics_path.read_text().splitlines()
+        run.next_incarnation(1)
+        assert events(run.history)[-1] == "committed 1"
+        assert run.metrics_path.read_text().splitlines() == before[:2]
+        commit(run, 2)
+        assert run.metrics_path.read_text().splitlines() == before[:3]
+
+
 def test_a_changed_configuration_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = begin(tmp_path, versions=1)
     (path / "run.toml").write_text("rounds = 90\n")

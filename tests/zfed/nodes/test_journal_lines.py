@@ -97,6 +97,9 @@ def test_commits_of_versions_that_cannot_be_used_are_as_if_they_had_not_been():
     lines = [FIRST, committed(1, "alice"), opened(1, "alice"), committed(2, "alice"), opened(2, "alice")]
     found = point(*lines, version=1)
     assert (found.version, found.committed, found.attempt) == (1, {"alice": ((1, 10), 1)}, None)
+    assert (
+        point(*lines[:-1], version=1).attempt is None
+    )  # its updates were counted, nobody holds them any more
 
 
 def test_an_attempt_that_was_open_is_read_as_it_was_opened():
