@@ -87,7 +87,7 @@ def test_a_story_has_a_heading_times_and_the_way_on(runs, capsys):
     assert heading == "run tuesday: interrupted, 1 of 3 rounds done"
     assert story[0].startswith("2025-01-0")
     assert story[0].endswith("  the run was created")
-    assert story[-1].endswith("round 2: asked alice, bob; bob answered")
+    assert story[-1].endswith("round 2: asked alice, bob; answered: bob")
     assert advice == "to go on: zfed coordinator --run runs/tuesday"
 
 

@@ -38,11 +38,8 @@ class Attempt:
     def unfinished(self) -> str:
         """Who was asked and who answered, of an attempt that committed nothing."""
         attempt = f", attempt {self.number}" if self.number > 1 else ""
-        words = [f"round {self.round}{attempt}: asked {names(list(self._asked))}"]
-        if self._answered:
-            words.append(f"{names(list(self._answered))} answered")
-        else:
-            words.append("nobody answered")
+        asked, answered = names(list(self._asked)), names(list(self._answered))
+        words = [f"round {self.round}{attempt}: asked {asked}", f"answered: {answered}"]
         return "; ".join([*words, *_refused_words(self._refused)])
 
     def committed(self, record: Mapping[str, Any]) -> str:

@@ -60,7 +60,8 @@ def _resolve_begun(begun: Document) -> ResolvedCoordinator:
         return resolve_coordinator(Inputs(document=begun))
     except ConfigError as error:
         raise ConfigError(
-            f"{error} (zfed wrote this file when the run began: resume it with the version that began it)"
+            f"{error} (zfed wrote this file when the run began: if nobody changed it since, resume with the"
+            " version of zfed that began it)"
         ) from error
 
 

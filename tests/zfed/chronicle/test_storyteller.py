@@ -38,7 +38,7 @@ def test_a_run_is_told_in_one_sentence_for_what_belongs_together():
         "first model from alice: version 0",
         "round 1: version 1 of alice, bob; 1.5 s, 2.0 MB down, 1.0 MB up, loss 0.2500",
         "round 1: federated model: accuracy 50.00 %",
-        "round 2: asked alice, bob; bob answered",
+        "round 2: asked alice, bob; answered: bob",
     ]
 
 
@@ -65,7 +65,7 @@ def test_who_was_asked_and_did_not_count_is_named_over_all_attempts():
         committed(1, "a", "b"),
     )
     assert told == [
-        "round 1: asked a, b, c; a answered; refused: b (not_finite); tried again",
+        "round 1: asked a, b, c; answered: a; refused: b (not_finite); tried again",
         "round 1: version 1 of a, b; without c; refused: b (not_finite)",
     ]
 
@@ -83,7 +83,7 @@ def test_another_start_says_from_where_and_after_how_long_it_goes_on():
         committed(2, "a", "b"),
     )
     assert told[2:] == [
-        "round 2: asked a, b; a answered",
+        "round 2: asked a, b; answered: a",
         "the coordinator started again (start 2), 1 min 05 s after the last line before,"
         " and goes on from version 1",
         "round 2: version 2 of a, b",
@@ -121,7 +121,7 @@ def test_a_start_without_a_version_begins_with_the_first_model():
 
 def test_the_end_comes_with_its_reason_and_what_was_under_way():
     told = story(opened(4, 1, "a"), {"event": "ended", "status": "failed", "reason": "too few", "version": 3})
-    assert told == ["round 4: asked a; nobody answered", "the run ended, failed: too few"]
+    assert told == ["round 4: asked a; answered: nobody", "the run ended, failed: too few"]
 
 
 def test_an_update_that_is_refused_between_rounds_is_told_at_once():

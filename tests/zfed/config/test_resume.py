@@ -87,7 +87,7 @@ def test_the_same_value_may_be_said_again():
 def test_a_file_of_the_run_that_another_version_wrote_is_refused_by_its_name():
     begun = parse_document("[run]\nwarp = 9\n", "runs/a/run.toml")
     with pytest.raises(
-        ConfigError, match=r'runs/a/run\.toml: \[run\] has no key "warp".*version that began it'
+        ConfigError, match=r'runs/a/run\.toml: \[run\] has no key "warp".*version of zfed that began it'
     ):
         resolve_resumed(inputs(), begun)
 
