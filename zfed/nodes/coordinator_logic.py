@@ -25,7 +25,6 @@ from zfed.engine import (
     EvaluationDone,
     Event,
     Fold,
-    Folded,
     LoadModel,
     ModelLoaded,
     ModelUnusable,
@@ -38,19 +37,16 @@ from zfed.engine import (
     Tell,
     TellCommitted,
     Tick,
-    UpdateStaged,
-    UpdateUnfit,
     VersionCommitted,
     WorkFailed,
 )
-from zfed.errors import ConfigError, LocalProtocolError, RemoteProtocolError
+from zfed.errors import ConfigError, RemoteProtocolError
 from zfed.facts import (
     EvaluationSkipped,
     Fact,
     ModelReady,
     NodeLeft,
     NodeRefused,
-    NoRoomToSpill,
     NotWritten,
     UploadsPlanned,
 )
@@ -60,18 +56,8 @@ from zfed.nodes.farewell import Farewell
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.orders import Orders
 from zfed.nodes.reception import Peer, Reception
-from zfed.nodes.staging import Staging
-from zfed.nodes.update_intake import (
-    SPILL_RETRY_S,
-    Arrived,
-    IntakeEvent,
-    NoRoom,
-    Unfit,
-    Unstored,
-    UpdateIntake,
-    Wanted,
-)
 from zfed.nodes.upload_plan import PlanUploads
+from zfed.nodes.uploads import Uploads
 from zfed.nodes.words import (
     BeginRound,
     CommitVersion,
@@ -84,10 +70,7 @@ from zfed.nodes.words import (
     EvaluationUnwritten,
     FirstModelFailed,
     FirstModelReady,
-    FoldUpdate,
     FramesArrived,
-    InspectUpdate,
-    InstallFirstModel,
     JobFailed,
     LineUnwritten,
     ModelEncoded,
@@ -175,12 +158,16 @@ class CoordinatorLogic:
         )
         self._models = ModelShelf()
         self._orders = Orders(self.config, self._models)
-        self._intake = UpdateIntake(lambda job: self._effects.append(job))
-        self._arrived: dict[AssignmentId, Staging] = {}
-        self._installing: Staging | None = None
+        self._uploads = Uploads(
+            self._rounds,
+            self._reception,
+            self._orders,
+            send=lambda peer, message: self._sessions.send(peer.session, message),
+            effect=lambda effect: self._effects.append(effect),
+            tell=self._tell,
+            tell_engine=self._tell_engine,
+        )
         self._planned_for: ParameterLayout | None = None
-        self._value_range = math.inf
-        self._hold = False
         self._bytes_down = 0
         self._bytes_up = 0
         self._recording: set[AssignmentId] = set()
@@ -204,7 +191,7 @@ class CoordinatorLogic:
     @property
     def backlog(self) -> tuple[int, int]:
         """How many updates have a slot, and how many wait for one."""
-        return self._intake.backlog
+        return self._uploads.backlog
 
     def start(self, now: float) -> list[CoordinatorEffect]:
         """Begin the run, or go on with it."""
@@ -241,21 +228,21 @@ class CoordinatorLogic:
             case FirstModelReady():
                 self._first_model_ready(event, now)
             case FirstModelFailed():
-                self._installed()
+                self._uploads.installed()
                 self._tell_engine(ModelUnusable(node=event.node, reason=event.reason), now)
             case ModelEncoded():
                 for ask in self._orders.ready(event):
                     self._order(ask)
             case UpdateInspected():
-                self._intake_events(self._intake.inspected(event), now)
+                self._uploads.inspected(event, now)
             case UpdateFolded():
                 self._update_folded(event, now)
             case SpillOpened() | SpillWritten() | SpillFailed():
-                self._intake_events(self._intake.spilled(event, now), now)
+                self._uploads.spilled(event, now)
             case VersionReady():
                 self._version_ready(event, now)
             case VersionUnwritten():
-                self._installed()
+                self._uploads.installed()
                 self._tell_engine(CommitFailed(reason=event.reason, again=True), now)
             case EvaluationRecorded():
                 self._evaluation_recorded(event.done, now)
@@ -302,8 +289,7 @@ class CoordinatorLogic:
         self._session_events(self._sessions.tick(now), now)
         for peer in self._reception.peers.values():
             peer.puller.tick(now)
-        self._intake.expire(now)
-        self._intake_events(self._intake.fill(now), now)
+        self._uploads.tick(now)
         self._tell_engine(Tick(), now)
 
     def _tell_engine(self, event: Event, now: float) -> None:
@@ -345,8 +331,8 @@ class CoordinatorLogic:
 
     def _room_for_uploads(self, now: float) -> bool:
         """Choose how many updates are received at the same time; False, and the end, if not one is."""
-        layout = self._run_layout
-        if layout is self._planned_for:
+        layout = self._reception.layout.layout
+        if layout is None or layout is self._planned_for:
             return True
         try:
             self._reception.compression.lay_out(layout)
@@ -355,8 +341,7 @@ class CoordinatorLogic:
             self._tell_engine(CannotRun(reason=str(error)), now)
             return False
         self._planned_for = layout
-        self._intake.slots, self._intake.disk_slots = plan.in_memory, plan.on_disk
-        self._intake.disk_spare = plan.disk_spare
+        self._uploads.plan(plan)
         budget = plan.budget
         planned = UploadsPlanned(
             budget=budget.bytes,
@@ -381,7 +366,7 @@ class CoordinatorLogic:
         peer = self._reception.leave(session)
         if peer is None:
             return
-        self._intake.gone(session.node, now if left else now + self.config.run.resume_window_s)
+        self._uploads.gone(session.node, now if left else now + self.config.run.resume_window_s)
         self._farewell.awaited.discard(session.node)
         if peer.admitted or self._farewell.begun:
             self._journal(journal_lines.left(session.node, session.hello.node_kind, left=left, reason=reason))
@@ -404,7 +389,7 @@ class CoordinatorLogic:
             case Chunk() if payload is not None:
                 self._chunk(peer, message, payload, now)
             case Refused(about="blob"):
-                self._blob_refused(peer, message, now)
+                self._uploads.unavailable(peer, message, now)
             case Pong():
                 if progress := peer.news(message, self._rounds.round):
                     self._tell(progress)
@@ -412,7 +397,7 @@ class CoordinatorLogic:
             case Pull() if peer.admitted:
                 peer.answers.ask(message, now)
             case Update() if peer.admitted:
-                self._offered(peer, message, now)
+                self._uploads.offered(peer, message, now)
             case Evaluated() if peer.admitted:
                 self._evaluated(peer, message, now)
             case Failed() if peer.admitted:
@@ -428,7 +413,7 @@ class CoordinatorLogic:
         """Ask again for what a node should be doing, and take back what nobody wants."""
         if peer.rests(pong, now):
             for action in self._rounds.awaited(peer.session.node):
-                if not (self._intake.has(action.assignment) or action.assignment in self._recording):
+                if not (self._uploads.has(action.assignment) or action.assignment in self._recording):
                     self._act([action], now)
         elif pong.work == "train" and pong.assignment and pong.assignment[0] == self.incarnation:
             version = self._rounds.version
@@ -472,48 +457,6 @@ class CoordinatorLogic:
         self._send(done.node, Accepted(assignment=done.assignment))
         self._tell_engine(done, now)
 
-    # ---- updates on their way in ----------------------------------------------------------------
-
-    def _offered(self, peer: Peer, update: Update, now: float) -> None:
-        node, assignment = peer.session.node, update.assignment
-        match self._rounds.standing(node, assignment, update.version):
-            case "committed":
-                version = self._rounds.committed_version(node)
-                self._sessions.send(peer.session, Committed(assignment=assignment, version=version))
-            case "accepted":
-                self._sessions.send(peer.session, Accepted(assignment=assignment))
-            case "stale":
-                refused = Refused(
-                    about="update",
-                    code="stale",
-                    reason=self._rounds.stale_reason(assignment),
-                    assignment=assignment,
-                )
-                self._sessions.send(peer.session, refused)
-            case "wanted":
-                puller = peer.puller
-                self._intake_events(self._intake.offer(node, update, self._wanted(peer), puller, now), now)
-
-    def _wanted(self, peer: Peer) -> Wanted:
-        layout = self._run_layout
-        if self._rounds.phase == "initializing":
-            parts = {"model": layout.moving, "frozen": layout.frozen}
-            return Wanted(layouts=parts, version=0, value_range=math.inf, max_examples=0)
-        return Wanted(
-            layouts={"delta": layout.moving},
-            version=self._rounds.version,
-            value_range=self._value_range,
-            max_examples=peer.session.hello.examples,
-            encoding=peer.encodings.updates,
-            trained_from=peer.encodings.model,
-        )
-
-    @property
-    def _run_layout(self) -> ParameterLayout:
-        if self._reception.layout.layout is None:
-            raise LocalProtocolError("the run has no layout yet")
-        return self._reception.layout.layout
-
     def _chunk(self, peer: Peer, chunk: Chunk, payload: Buffer, now: float) -> None:
         try:
             intake = peer.puller.receive(chunk, payload, now)
@@ -528,65 +471,7 @@ class CoordinatorLogic:
             return
         self._bytes_up += len(payload)
         if intake.complete:
-            self._intake_events(self._intake.received(peer.session.node, intake), now)
-
-    def _intake_events(self, events: list[IntakeEvent], now: float) -> None:
-        for event in events:
-            match event:
-                case Arrived(staging):
-                    self._arrived_whole(staging, now)
-                case InspectUpdate():
-                    self._effects.append(event)
-                case NoRoom(reason):
-                    self._tell(NoRoomToSpill(reason=reason, retry_s=SPILL_RETRY_S))
-                case Unstored(node, update):
-                    if node in self._reception.peers:
-                        self._offered(self._reception.peers[node], update, now)
-                case Unfit(node, assignment, code, reason):
-                    unfit = UpdateUnfit(node=node, assignment=assignment, code=code, reason=reason)
-                    self._tell_engine(unfit, now)
-        if events:
-            self._intake_events(self._intake.fill(now), now)
-
-    def _arrived_whole(self, staging: Staging, now: float) -> None:
-        update = staging.update
-        if self._rounds.phase == "initializing":
-            self._install(staging)
-            return
-        self._arrived[update.assignment] = staging
-        staged = UpdateStaged(
-            node=staging.node,
-            assignment=update.assignment,
-            examples=update.examples,
-            steps=update.steps,
-            seconds=update.seconds,
-            bytes=staging.nbytes,
-            largest=staging.largest,
-            metrics=update.metrics,
-        )
-        self._tell_engine(staged, now)
-        if self._arrived.pop(update.assignment, None) is not None:  # nobody wanted it any more
-            staging.discard()
-
-    def _install(self, staging: Staging) -> None:
-        """Make version 0 of a model that has arrived; of the first one, should a second be on its way."""
-        layout = self._reception.layout.layout
-        if layout is None or self._installing is not None:
-            staging.discard()
-            return
-        self._installing = staging
-        self._intake.folding(staging)
-        chunks = {name: staged.chunks for name, staged in staging.vectors.items()}
-        install = InstallFirstModel(layout, staging.node, chunks.get("model", []), chunks.get("frozen", []))
-        self._effects.append(install)
-
-    def _blob_refused(self, peer: Peer, message: Refused, now: float) -> None:
-        node = peer.session.node
-        assignment = self._intake.unavailable(node, message.blob)
-        if assignment is not None:
-            error = f"it cannot send its update any more: {message.reason}"
-            self._tell_engine(WorkFailed(node=node, assignment=assignment, error=error, traceback=""), now)
-            self._intake_events(self._intake.fill(now), now)
+            self._uploads.received(peer, intake, now)
 
     # ---- what the engine wants ------------------------------------------------------------------
 
@@ -609,14 +494,16 @@ class CoordinatorLogic:
                 case Accept():
                     self._send(action.node, Accepted(assignment=action.assignment))
                 case Fold():
-                    self._fold(action)
+                    line = {"event": "accepted", "round": action.round, "node": action.node}
+                    self._journal({**line, "assignment": action.assignment})
+                    self._uploads.fold(action)
                 case Refuse():
                     self._refuse_update(action, now)
                 case Cancel():
                     cancel = CancelMessage(assignment=action.assignment, reason=action.reason)
                     self._send(action.node, cancel)
                     self._orders.cancel(action.assignment)
-                    self._drop_update(action.assignment, now)
+                    self._uploads.drop(action.assignment, now)
                 case Commit():
                     facts = journal_lines.commit_facts(action, self._bytes_down, self._bytes_up)
                     self._effects.append(CommitVersion(action.version, facts))
@@ -628,8 +515,7 @@ class CoordinatorLogic:
                     self._end(action, now)
 
     def _open_round(self, action: OpenRound) -> None:
-        self._value_range = action.value_range
-        self._hold = len(action.cohort) <= self._intake.slots  # nobody waits for another's slot
+        self._uploads.open_round(action.value_range, len(action.cohort))
         self._journal(journal_lines.opened(action))
         self._effects.append(BeginRound(action))
 
@@ -645,28 +531,12 @@ class CoordinatorLogic:
                     peer.puller.credit.expect(order.cohort)
                 self._send(action.node, order)
 
-    def _fold(self, action: Fold) -> None:
-        line = {"event": "accepted", "round": action.round, "node": action.node}
-        self._journal({**line, "assignment": action.assignment})
-        staging = self._arrived.pop(action.assignment)
-        self._intake.folding(staging)
-        delta, base = staging.vectors["delta"], staging.trained_from
-        broadcast = None
-        if action.keep and base is not None:
-            broadcast = self._orders.broadcast(staging.update.version, base)
-        hold = self._hold and delta.encoding is None  # decoded, it would take more memory than its slot has
-        self._effects.append(FoldUpdate(action, delta.chunks, delta.encoding, broadcast, hold))
-
-    def _drop_update(self, assignment: AssignmentId, now: float) -> None:
-        self._intake.drop(assignment)
-        self._intake_events(self._intake.fill(now), now)
-
     def _refuse_update(self, action: Refuse, now: float) -> None:
         refused = Refused(
             about="update", code=action.code, reason=action.reason, assignment=action.assignment
         )
         self._send(action.node, refused)
-        self._drop_update(action.assignment, now)
+        self._uploads.drop(action.assignment, now)
         line = {"event": "refused", "node": action.node, "assignment": action.assignment}
         self._journal({**line, "code": action.code})
 
@@ -692,10 +562,9 @@ class CoordinatorLogic:
         layout = self._reception.layout.layout
         if layout is None:
             return
-        if self._installing is not None:
-            committed = Committed(assignment=self._installing.assignment, version=0)
-            self._send(self._installing.node, committed)
-            self._installed()
+        staging = self._uploads.installed()
+        if staging is not None:
+            self._send(staging.node, Committed(assignment=staging.assignment, version=0))
         self._bytes_up = 0
         self._models.describe(layout)
         self._models.serve_version(0, event.model)
@@ -711,22 +580,13 @@ class CoordinatorLogic:
         self._tell(ready)
         self._tell_engine(ModelLoaded(source=event.source), now)
 
-    def _installed(self) -> None:
-        """A first model has become version 0 or was no good: its slot is free."""
-        if self._installing is not None:
-            self._intake.folded(self._installing.assignment)
-            self._installing = None
-
     def _update_folded(self, event: UpdateFolded, now: float) -> None:
-        fold, own = event.fold, ""
+        fold = event.fold
         if event.own is not None:
             self._models.serve_own_model(fold.round, fold.node, event.own)
-            own = event.digest
         elif event.problem:
             self._unwritten(f"the model of {fold.node} of round {fold.round}", event.problem)
-        self._intake.folded(fold.assignment)
-        self._tell_engine(Folded(assignment=fold.assignment, own_model=own), now)
-        self._intake_events(self._intake.fill(now), now)
+        self._uploads.folded(event, now)
 
     def _version_ready(self, event: VersionReady, now: float) -> None:
         self._models.serve_version(event.version, event.model)
