@@ -31,9 +31,7 @@ def remedies(path: Path, findings: Iterable[Finding]) -> list[str]:
         else:
             sentences.append("no version is whole: put copies of these files back, or begin another run")
     if "updates" in damaged:
-        sentences.append(
-            "a worker's own model that is damaged is left out of its evaluation; the run goes on"
-        )
+        sentences.append("a worker's own model that is damaged is not evaluated: a start says so and goes on")
     if "model.safetensors" in damaged:
         sentences.append("model.safetensors is a copy of the last version: take that from models/, or resume")
     return sentences

@@ -36,7 +36,7 @@ def test_without_a_whole_version_there_is_nothing_to_go_on_from():
 def test_each_kind_of_file_has_its_remedy():
     paths = ("models/v00001.safetensors", "updates/r00001-a.safetensors", "model.safetensors")
     updates, final = told(*paths, damaged=paths[1:])
-    assert updates.startswith("a worker's own model that is damaged is left out of its evaluation")
+    assert updates.startswith("a worker's own model that is damaged is not evaluated")
     assert final.startswith("model.safetensors is a copy of the last version")
 
 
