@@ -8,7 +8,6 @@ else in it is left alone.
 from __future__ import annotations
 
 import contextlib
-import secrets
 from pathlib import Path
 
 from zfed.checkpoint.atomic import is_temporary, write_atomically
@@ -65,7 +64,7 @@ def refuse_what_is_there(files: RunFiles, *, disk: Disk) -> None:
             )
 
 
-def lay_out(files: RunFiles, config_toml: str, *, now: float, disk: Disk) -> Line:
+def lay_out(files: RunFiles, config_toml: str, *, key: str, now: float, disk: Disk) -> Line:
     """Write what a new run begins with, into a folder that is held; returns its journal's first line.
 
     Raises:
@@ -78,7 +77,7 @@ def lay_out(files: RunFiles, config_toml: str, *, now: float, disk: Disk) -> Lin
             make_folder(folder, disk)
     config = config_toml.encode()
     write_atomically(files.config_path, [config], len(config), disk=disk)
-    created = {"event": "created", "key": secrets.token_hex(16), "config": digest_of(config)}
+    created = {"event": "created", "key": key, "config": digest_of(config)}
     line = encode_line(created, now) + b"\n"
     write_atomically(files.journal_path, [line], len(line), disk=disk)
     return created

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
@@ -94,6 +95,7 @@ class RunDirectory(RunFiles):
         run_id: str,
         config_toml: str,
         *,
+        key: str = "",
         disk: Disk = OS_DISK,
         wall_clock: Callable[[], float] = time.time,
     ) -> RunDirectory:
@@ -103,6 +105,7 @@ class RunDirectory(RunFiles):
             root: Folder of all runs; made if it is not there.
             run_id: 1 to 128 of the characters A-Z a-z 0-9 . _ -, first a letter or digit.
             config_toml: The resolved configuration; kept as it is.
+            key: 32 hexadecimal digits that no other run of this name has; drawn at random if not given.
             disk: Where it is to be.
             wall_clock: Seconds since 1970; for people, nothing is decided by it.
 
@@ -121,7 +124,8 @@ class RunDirectory(RunFiles):
             held.callback(FolderLock(files.path, disk=disk).close)
             with translated(f"cannot read the run directory {files.path}"):
                 refuse_what_is_there(files, disk=disk)  # another process may have been faster
-            created = lay_out(files, config_toml, now=wall_clock(), disk=disk)
+            key = key or secrets.token_hex(16)
+            created = lay_out(files, config_toml, key=key, now=wall_clock(), disk=disk)
             past = History([created], where=files.journal_path)
             return cls(files, past, torn_bytes=0, held=held.pop_all(), disk=disk, wall_clock=wall_clock)
 

@@ -141,4 +141,5 @@ def _open_run(simulation: Simulation, disk: FakeDisk) -> RunDirectory:
     clock = simulation.wall_clock
     if RunDirectory.holds_run(RUN, disk=disk):
         return RunDirectory.resume(RUN, disk=disk, wall_clock=clock)
-    return RunDirectory.create(RUN.parent, RUN.name, "", disk=disk, wall_clock=clock)
+    key = f"{simulation.random.getrandbits(128):032x}"  # as members keep their files under it
+    return RunDirectory.create(RUN.parent, RUN.name, "", key=key, disk=disk, wall_clock=clock)
