@@ -233,6 +233,14 @@ class TaskFailed(Fact, frozen=True):
     traceback: str
 
 
+class WorkGivenUp(Fact, frozen=True):
+    """A node gives up its work: its round is over by now, and no coordinator says what of it."""
+
+    node: str
+    work: str
+    waited_s: float
+
+
 class RoundRetried(Fact, frozen=True):
     """Attempt `attempt` of `attempts` got too few updates and committed nothing; the next one follows."""
 
@@ -332,6 +340,7 @@ AnyFact: TypeAlias = (
     | UpdateAccepted
     | UpdateRefused
     | TaskFailed
+    | WorkGivenUp
     | RoundRetried
     | RoundCommitted
     | Evaluated

@@ -13,6 +13,8 @@ from zfed.wire.messages import AssignmentId, Evaluate, Initialize, Pong, Train
 
 Order: TypeAlias = Initialize | Train | Evaluate
 
+GRACE_S = 5.0
+
 
 @dataclass
 class Job:
@@ -25,6 +27,8 @@ class Job:
         number: Under which the task works on it, once it does.
         progress: What the task said last.
         until: When it is given up, and once the task is to stop when that is.
+        unsaved: Why what the work left is not durable yet, although it is done.
+        save_at: When that is tried again; never while it is being tried.
     """
 
     order: Order
@@ -34,6 +38,8 @@ class Job:
     number: AssignmentId | None = None
     progress: WorkProgress | None = None
     until: float = math.inf
+    unsaved: str = ""
+    save_at: float = math.inf
 
     @property
     def name(self) -> str:
@@ -44,10 +50,15 @@ class Job:
         kind = "training" if isinstance(order, Train) else f"evaluation of {order.subject}"
         return f"{kind} of round {order.round}"
 
+    @property
+    def time_s(self) -> float:
+        """How long it may take. Its coordinator ends it sooner, if it is still there."""
+        return self.order.timeout_s + GRACE_S if isinstance(self.order, Train) else math.inf
+
     def arm(self, now: float) -> None:
-        """Give it the time that a round waits for it, from now on: nobody may be there to say it is over."""
-        if isinstance(self.order, Train) and self.stage != "stopping":
-            self.until = now + self.order.timeout_s
+        """Give it all its time, from now on."""
+        if self.stage != "stopping":
+            self.until = now + self.time_s
 
     def works_on(self, order: Order) -> bool:
         """Whether what is being done is what an order asks for, maybe under another number."""

@@ -152,12 +152,17 @@ class Member:
             if self._pump is not None:
                 runner.start(effect.work, self._pump.post)
 
+        def save_again(effect: words.SaveAgain) -> None:
+            if self._pump is not None:
+                runner.save_again(effect.assignment, self._pump.post)
+
         return {
             words.TellFact: lambda effect: self._tell(effect.fact),
             words.Connect: lambda effect: connector.open(effect.address),
             words.Disconnect: lambda effect: connector.disconnect(),
             words.StartWork: start,
             words.StopWork: lambda effect: runner.stop(effect.assignment),
+            words.SaveAgain: save_again,
             words.EnterRun: lambda effect: runner.enter(effect.key),
             words.KeepState: lambda effect: runner.keep(effect.assignment),
             words.DropState: lambda effect: runner.drop(effect.assignment),

@@ -14,11 +14,22 @@ from typing import Literal
 
 from zfed.compression import Encodings
 from zfed.errors import ConfigError, LayoutError, RemoteProtocolError
-from zfed.facts import Connected, Connecting, Disconnected, Evaluated, Fact, Progress, StateNoted, TaskFailed
+from zfed.facts import (
+    Connected,
+    Connecting,
+    Disconnected,
+    Evaluated,
+    Fact,
+    Progress,
+    StateNoted,
+    TaskFailed,
+    WorkGivenUp,
+)
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
 from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.job import Job, Order, names_the_same, round_of, same_work, word
+from zfed.nodes.late_orders import LateOrders
 from zfed.nodes.patience import NOTICE_S, Awaited, Patience
 from zfed.nodes.words import (
     Connect,
@@ -33,6 +44,7 @@ from zfed.nodes.words import (
     Phase,
     RenameState,
     RouteGone,
+    SaveAgain,
     SendFrames,
     SettleState,
     StartWork,
@@ -45,6 +57,7 @@ from zfed.nodes.words import (
     WorkProgress,
     WorkRaised,
     WorkStopped,
+    WorkUnsaved,
 )
 from zfed.params import BufferPool, ParameterLayout
 from zfed.task import Array
@@ -80,6 +93,7 @@ CONNECTING_NOTICE_S = 5.0
 SHORT_TRACEBACK = 2000
 PULLER_TICK_S = 1.0
 LOOK_EVERY_S = 1.0
+SAVE_AGAIN_S = 2.0
 NEXT_RUN_S = 2.0
 
 
@@ -128,12 +142,12 @@ class MemberLogic:
         self._level = "none"
         self._pool = BufferPool()
         self._run = ("", "")  # name and key
-        self._counted: AssignmentId = (0, 0)  # the last that is known to be part of a version
         self._between_runs = False
         self._offline_since = 0.0
         self._retry_at: float | None = None
         self._next_notice = math.inf
         self._next_puller_tick = 0.0
+        self._late = LateOrders()
         self._patience = Patience()
         self._next_look = -math.inf
         self._bytes_sent = 0
@@ -152,7 +166,7 @@ class MemberLogic:
         elif self._job and self._job.stage == "download":
             wakes.append(self._next_puller_tick)
         if self._job:
-            wakes.append(self._job.until)
+            wakes += [self._job.until, self._job.save_at]
         wakes += [self._limits.next_wake, self._patience.next_wake]
         return min(wakes, default=None)
 
@@ -206,6 +220,8 @@ class MemberLogic:
             case WorkProgress():
                 if job := self._at_work(event.assignment):
                     job.progress = event
+            case WorkUnsaved():
+                self._work_unsaved(event, now)
             case WorkNote():
                 self._tell(StateNoted(node=self.hello.node, note=event.text))
         if not self._finished and now >= min(self._next_look, self._patience.next_wake):
@@ -263,23 +279,23 @@ class MemberLogic:
     def _check_job(self, now: float) -> None:
         """Give up what has taken too long; the coordinator, who says so too, may be gone."""
         job = self._job
+        if job is not None and job.number is not None and now >= job.save_at:
+            job.save_at = math.inf
+            self._effects.append(SaveAgain(job.number))
         if job is None or now < job.until:
             return
         if job.stage == "stopping":
             waited = f"it was asked to stop {self.stop_timeout_s:g} s ago and goes on; see --stop-timeout"
             self._leave("failed", f"the task is stuck in {job.name}: {waited}")
             return
-        assert isinstance(job.order, Train), "nothing else has a deadline"
-        error = f"not done within the {job.order.timeout_s:g} s that the round waits"
-        self._tell(
-            TaskFailed(node=self.hello.node, round=job.order.round, work="train", error=error, traceback="")
-        )
-        self._link.send(Failed(assignment=job.order.assignment, error=error))
+        self._tell(WorkGivenUp(node=self.hello.node, work=job.name, waited_s=job.time_s))
         self._give_up(job, now)
 
     def _awaited(self) -> Awaited | None:
         """What this node waits for, if it is not the coordinator itself."""
         job, where = self._job, self._link.address
+        if job is not None and job.stage == "work" and job.unsaved:
+            return Awaited(f"room for what the task keeps: {job.unsaved}", 0, job.until)
         if job is not None and job.stage == "stopping":
             notice_s = min(NOTICE_S, self.stop_timeout_s / 2)
             return Awaited(f"the task, which was asked to stop {job.name}", 0, job.until, notice_s)
@@ -324,6 +340,7 @@ class MemberLogic:
             self._run = run
             self._encodings = Encodings(self.layout, welcome.exact)
         self._level = welcome.compress
+        self._late = LateOrders()
         connected = Connected(
             run=welcome.run,
             address=self._link.address,
@@ -388,11 +405,13 @@ class MemberLogic:
             case Pull():
                 self._answers.ask(message, now)
             case Committed():
-                self._counted = max(self._counted, message.assignment)
+                self._late.settle(message.assignment)
                 self._settle(message.assignment, KeepState(message.assignment))
             case Cancel():
+                self._late.settle(message.assignment)
                 self._cancelled(message, now)
             case Refused(about="update") if message.assignment is not None:
+                self._late.settle(message.assignment)
                 self._update_refused(message, message.assignment)
             case Refused(about="blob"):
                 self._blob_refused(message, now)
@@ -400,20 +419,18 @@ class MemberLogic:
                 self._run_ended(message, now)
             case Accepted():
                 self._uploading.discard(message.assignment)  # the update stays until COMMITTED
-                self._results.pop(message.assignment, None)
+                if self._results.pop(message.assignment, None) is not None:
+                    self._late.settle(message.assignment)
 
     def _ordered(self, order: Order, now: float) -> None:
         at_hand = self._job is not None and self._job.stage != "stopping"
         known = [self._job.order, *self._orders] if self._job and at_hand else self._orders
-        if any(order.assignment == other.assignment for other in known):
+        if self._late.is_late(order) or any(order.assignment == other.assignment for other in known):
             return
         if isinstance(order, Train):
-            if order.assignment <= self._counted:
-                return  # an old message that was long under way: what it asks for is part of a version
             if self._renumbered(order, now):
                 return
             if order.counted is not None:
-                self._counted = max(self._counted, order.counted)
                 self._settle_before(order, order.counted)
         if not isinstance(order, Evaluate) and self._offer_held(order):
             return
@@ -424,18 +441,18 @@ class MemberLogic:
         self._advance(now)
 
     def _renumbered(self, order: Train, now: float) -> bool:
-        """Give training that is at hand or queued its newest number; False if this is another training.
+        """Give training that is at hand or queued the number of this order; False if it is another training.
 
         A coordinator that was restarted may have lost the number under which it had asked for it.
         """
         job = self._job
         if job is not None and job.works_on(order):
-            job.order = _newer(job.order, order)
+            job.order = order
             job.arm(now)
             return True
         for place, queued in enumerate(self._orders):
             if same_work(queued, order):
-                self._orders[place] = _newer(queued, order)
+                self._orders[place] = order
                 return True
         return False
 
@@ -508,6 +525,9 @@ class MemberLogic:
             for intake in job.download.intakes:
                 self._puller.stop(intake.blob.id)
             self._job_over(now)
+        elif job.save_at < math.inf and job.number is not None:  # the task is done with it
+            self._effects.append(DropState(job.number))
+            self._job_over(now)
         elif job.stage == "work":
             self._stop_work()
             job.stage = "stopping"
@@ -535,7 +555,6 @@ class MemberLogic:
 
     def _forget_run(self, now: float) -> None:
         """Nothing that the run before asked for is wanted any more."""
-        self._counted = (0, 0)
         self._orders.clear()
         self._results.clear()
         self._parked = None
@@ -568,6 +587,18 @@ class MemberLogic:
         else:
             self._offer(job.order, event)
         self._work_over(event.assignment, now)
+
+    def _work_unsaved(self, event: WorkUnsaved, now: float) -> None:
+        """Its update is offered once what the task keeps is durable: a full disk costs time, not the work."""
+        job = self._at_work(event.assignment)
+        if job is None:
+            self._effects.append(DropState(event.assignment))
+            self._work_over(event.assignment, now)
+            return
+        if not job.unsaved:
+            self._tell(StateNoted(node=self.hello.node, note=f"{event.reason}; trying again"))
+        job.unsaved = event.reason
+        job.save_at = now + SAVE_AGAIN_S
 
     def _at_work(self, number: AssignmentId) -> Job | None:
         """The job that the task works on under this number, and whose result is wanted."""
@@ -691,7 +722,3 @@ class MemberLogic:
         self._link.send(Chunk(blob=pull.blob, offset=pull.offset), data)
         self._bytes_sent += len(data)
         return len(data)
-
-
-def _newer(one: Order, other: Order) -> Order:
-    return one if one.assignment > other.assignment else other

@@ -34,6 +34,7 @@ from zfed.nodes.words import (
     WorkProgress,
     WorkRaised,
     WorkStopped,
+    WorkUnsaved,
 )
 from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
 from zfed.strategies import encode_delta
@@ -56,7 +57,7 @@ MAX_METRICS_BYTES = 128 << 10
 MAX_VECTORS = 15
 MAX_STEPS = 1 << 60
 
-WorkEvent: TypeAlias = WorkDone | WorkRaised | WorkStopped | WorkProgress | WorkNote
+WorkEvent: TypeAlias = WorkDone | WorkRaised | WorkStopped | WorkProgress | WorkUnsaved | WorkNote
 Post: TypeAlias = Callable[[WorkEvent], None]
 
 
@@ -67,6 +68,15 @@ class Prepared:
     summary: DataSummary
     layout: ParameterLayout
     exact: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A piece of work, what came of it, and what the task left, if it was training."""
+
+    work: Work
+    event: WorkEvent
+    state: TaskState | None
 
 
 class TaskHost:
@@ -93,6 +103,7 @@ class TaskHost:
         self._folder = folder
         self._examples = 0
         self._prepared: TaskStates | None = None
+        self._unsaved: _Finished | None = None
         self._deltas = BufferPool()
 
     def prepare(self) -> Prepared:
@@ -115,16 +126,15 @@ class TaskHost:
         except CheckpointError as error:
             post(_raised(work, str(error), ""))
             return
-        event, state = self._outcome(_Doing(work, self._clock, post, should_stop), before)
-        if state is not None:
-            try:
-                self._states.add(work.assignment, work.version, state)
-            except (CheckpointError, LayoutError) as error:
-                event = _raised(work, _sendable(str(error)), "")
-        notes, self._states.notes = self._states.notes, []
-        for note in notes:
-            post(WorkNote(_sendable(note)))
-        post(event)
+        self._finish(
+            _Finished(work, *self._outcome(_Doing(work, self._clock, post, should_stop), before)), post
+        )
+
+    def save_again(self, assignment: AssignmentId, post: Post) -> None:
+        """Answer an assignment that could not be saved, unless it was dropped meanwhile."""
+        finished, self._unsaved = self._unsaved, None
+        if finished is not None and finished.work.assignment == assignment:
+            self._finish(finished, post)
 
     def enter(self, run: str) -> None:
         """Work is of another run from now on, of this key; what the task kept of that run is there again."""
@@ -136,6 +146,8 @@ class TaskHost:
 
     def drop(self, assignment: AssignmentId) -> None:
         """The assignment does not count: forget what it left."""
+        if self._unsaved is not None and self._unsaved.work.assignment == assignment:
+            self._unsaved = None
         self._states.drop(assignment)
 
     def settle(self, counted: AssignmentId, version: int) -> None:
@@ -156,6 +168,22 @@ class TaskHost:
         if self._prepared is None:
             raise TaskError("the task was given work before it was prepared")
         return self._prepared
+
+    def _finish(self, finished: _Finished, post: Post) -> None:
+        """Tell what came of an assignment, once what it left is durable."""
+        work, event = finished.work, finished.event
+        if finished.state is not None:
+            try:
+                self._states.add(work.assignment, work.version, finished.state)
+            except CheckpointError as error:
+                self._unsaved = finished
+                event = WorkUnsaved(work.assignment, _sendable(str(error)))
+            except LayoutError as error:
+                event = _raised(work, _sendable(str(error)), "")
+        notes, self._states.notes = self._states.notes, []
+        for note in notes:
+            post(WorkNote(_sendable(note)))
+        post(event)
 
     def _prepare(self) -> Prepared:
         summary = self._task.prepare(self._setup)

@@ -64,6 +64,10 @@ class TaskRunner:
         """Ask the task to stop an assignment soon."""
         self._unwanted.add(assignment)
 
+    def save_again(self, assignment: AssignmentId, post: Post) -> None:
+        """Try again to make durable what an assignment left."""
+        self._calls.put(lambda: self._host.save_again(assignment, post))
+
     def enter(self, run: str) -> None:
         """Work is of another run from now on, of this key."""
         self._calls.put(lambda: self._host.enter(run))

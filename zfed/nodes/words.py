@@ -482,6 +482,13 @@ class StopWork:
 
 
 @dataclass(frozen=True)
+class SaveAgain:
+    """Try again to make durable what an assignment left; as `StartWork` it is answered."""
+
+    assignment: AssignmentId
+
+
+@dataclass(frozen=True)
 class EnterRun:
     """Orders are of another run from now on: the task goes on with what it kept of that one."""
 
@@ -563,6 +570,14 @@ class WorkStopped:
 
 
 @dataclass(frozen=True)
+class WorkUnsaved:
+    """The task has finished an assignment, but what it left cannot be made durable now."""
+
+    assignment: AssignmentId
+    reason: str
+
+
+@dataclass(frozen=True)
 class WorkNote:
     """Something about what the task keeps, that the node's owner must know."""
 
@@ -606,6 +621,7 @@ MemberInput: TypeAlias = (
     | WorkRaised
     | WorkStopped
     | WorkProgress
+    | WorkUnsaved
     | WorkNote
 )
 MemberEffect: TypeAlias = (
@@ -616,6 +632,7 @@ MemberEffect: TypeAlias = (
     | Disconnect
     | StartWork
     | StopWork
+    | SaveAgain
     | EnterRun
     | KeepState
     | DropState

@@ -32,6 +32,7 @@ from zfed.facts import (
     UpdateRefused,
     UploadsPlanned,
     Waiting,
+    WorkGivenUp,
 )
 from zfed.telemetry.groups import LabelGroup, group_shares
 from zfed.telemetry.label_table import label_table, label_words
@@ -105,6 +106,11 @@ def _disconnected(fact: Disconnected) -> list[str]:
 @describe.register
 def _state_noted(fact: StateNoted) -> list[str]:
     return [f"state of the task of {fact.node}: {fact.note}"]
+
+
+@describe.register
+def _work_given_up(fact: WorkGivenUp) -> list[str]:
+    return [f"{fact.work} is given up: {duration(fact.waited_s)} have passed, so its round is over"]
 
 
 @describe.register

@@ -31,6 +31,7 @@ from zfed.facts import (
     UpdateAccepted,
     UpdateRefused,
     Waiting,
+    WorkGivenUp,
 )
 from zfed.telemetry.board import Board
 from zfed.telemetry.evaluation_rounds import EvaluationRounds
@@ -52,6 +53,7 @@ _STYLES: dict[type[Fact], str] = {
     NodeLeft: "yellow",
     Disconnected: "yellow",
     StateNoted: "yellow",
+    WorkGivenUp: "yellow",
     EvaluationSkipped: "yellow",
 }
 _END_STYLES = {"completed": "bold green", "stopped": "bold yellow", "failed": "bold red"}

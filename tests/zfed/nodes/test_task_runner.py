@@ -2,6 +2,7 @@ import queue
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from zfed.errors import DataError, TaskError
 from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import MAX_METRICS_BYTES, TaskHost
 from zfed.nodes.task_runner import TaskRunner
-from zfed.nodes.words import Work, WorkDone, WorkProgress, WorkRaised, WorkStopped
+from zfed.nodes.words import Work, WorkDone, WorkProgress, WorkRaised, WorkStopped, WorkUnsaved
 from zfed.params import ParameterBuffer, TensorKind
 from zfed.partition import Partition
+from zfed.simulation.fake_disk import FakeDisk
 from zfed.task import DataSummary, EvaluateResult, Setup, StoppedError, Task, TrainResult
 
 SETUP = Setup(node="alice", kind="worker", partition=Partition())
@@ -167,6 +169,42 @@ def test_state_that_cannot_be_kept_is_the_tasks_failure_and_the_next_work_does_n
     host.do(work, events.append, lambda: False)
     assert events[-1].error == events[0].error
     host.close()
+
+
+def test_full_disk_holds_the_result_back_until_it_has_room():
+    disk = FakeDisk()
+    host = TaskHost(Counting(), SETUP, folder=StateFolder(Path("/state"), disk=disk))
+    layout = host.prepare().layout
+    host.enter("a" * 32)
+    disk.capacity = 0
+    events = []
+    work = Work(kind="train", assignment=(1, 1), parameters=ParameterBuffer.zeros(layout))
+    host.do(work, events.append, lambda: False)
+    host.save_again((1, 1), events.append)
+    assert [type(event) for event in events] == [WorkUnsaved, WorkUnsaved]
+    assert "No space left" in events[0].reason
+    disk.capacity = 1 << 20
+    host.save_again((1, 1), events.append)
+    assert isinstance(events[2], WorkDone)
+    host.save_again((1, 1), events.append)
+    assert len(events) == 3
+
+
+def test_result_that_was_dropped_is_not_saved_again():
+    disk = FakeDisk()
+    host = TaskHost(Counting(), SETUP, folder=StateFolder(Path("/state"), disk=disk))
+    layout = host.prepare().layout
+    host.enter("a" * 32)
+    disk.capacity = 0
+    events = []
+    host.do(
+        Work(kind="train", assignment=(1, 1), parameters=ParameterBuffer.zeros(layout)),
+        events.append,
+        lambda: False,
+    )
+    host.drop((1, 1))
+    host.save_again((1, 1), events.append)
+    assert len(events) == 1
 
 
 def test_folder_that_another_process_holds_fails_the_work_with_the_remedy(tmp_path):
