@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from tests.free_port import free_port
-from tests.integration.conftest import TASK
+from tests.processes import TASK
 
 pytestmark = pytest.mark.processes
 

@@ -17,7 +17,8 @@ class Tiny(Task):
         width: Numbers in the model.
         fault: "raise", "nan" or "deaf" (does not stop when asked).
         fault_round: The only round in which the fault happens; 0: in all.
-        remember: Count rounds in the task's state, and tell them as a metric.
+        remember: Count rounds in the task's state, tell them as a metric, and let them move the model.
+        log: File to which a line is added whenever training begins and ends, as `began 3`.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Tiny(Task):
         fault: str = "",
         fault_round: int = 0,
         remember: bool = False,
+        log: str = "",
     ):
         self.pause_s = pause_s
         self.width = width
         self.fault = fault
         self.fault_round = fault_round
         self.remember = remember
+        self.log = log
 
     def prepare(self, setup):
         self.labels = LABELS[setup.partition.select(LABELS)]
@@ -47,6 +50,7 @@ class Tiny(Task):
         faulty = self.fault_round in (0, context.round)
         if self.fault == "raise" and faulty:
             raise RuntimeError("out of paper")
+        self._log("began", context)
         self._pause(context, deaf=self.fault == "deaf")
         target = context.random().choice(self.labels, self.width).astype(np.float32)
         trained = {
@@ -59,6 +63,8 @@ class Tiny(Task):
         if self.remember:
             rounds = context.state["rounds"] = context.state.get("rounds", np.zeros(1)) + 1
             metrics["rounds"] = float(rounds[0])
+            trained["bias"] += rounds
+        self._log("ended", context)
         return TrainResult(parameters=trained, examples=len(self.labels), steps=1, metrics=metrics)
 
     def evaluate(self, parameters, context):
@@ -71,3 +77,8 @@ class Tiny(Task):
             if context.should_stop() and not deaf:
                 raise StoppedError
             time.sleep(0.01)
+
+    def _log(self, what, context):
+        if self.log:
+            with open(self.log, "a") as file:
+                file.write(f"{what} {context.round}\n")

@@ -1,0 +1,124 @@
+"""Real nodes: processes of the command line, read through the facts that they write as JSON."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zfed.facts import CoordinatorStarted, from_builtins
+
+TASK = f"{Path(__file__).with_name('integration') / 'tiny_task.py'}:Tiny"
+PATIENCE_S = 30.0
+
+
+class NodeProcess:
+    """One `zfed` command, its facts and how it ended."""
+
+    def __init__(self, arguments, folder, name, *, before=(), environment=()):
+        self.name = name
+        self._out, self._errors = folder / f"{name}.out", folder / f"{name}.err"
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **dict(environment)}
+        with self._out.open("w") as out, self._errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                [*before, sys.executable, "-m", "zfed_cli.main", *map(str, arguments), "--format", "json"],
+                stdout=out,
+                stderr=errors,
+                cwd=folder,
+                env=environment,
+            )
+
+    @property
+    def facts(self):
+        lines = self._out.read_text().split("\n")[:-1]  # what follows the last newline is not whole yet
+        return [from_builtins(json.loads(line)) for line in lines]
+
+    @property
+    def errors(self):
+        return self._errors.read_text()
+
+    def told(self, kind, where=lambda fact: True, **attributes):
+        return [
+            fact
+            for fact in self.facts
+            if type(fact) is kind
+            and all(getattr(fact, name) == value for name, value in attributes.items())
+            and where(fact)
+        ]
+
+    def awaited(self, kind, where=lambda fact: True, *, within_s=PATIENCE_S, **attributes):
+        """The first such fact, once it is told."""
+        until = time.monotonic() + within_s
+        while not (found := self.told(kind, where, **attributes)):
+            assert self.process.poll() is None or self.told(kind, where, **attributes), self.report(kind)
+            assert time.monotonic() < until, self.report(kind)
+            time.sleep(0.02)
+        return found[0]
+
+    def exit_code(self, within_s=PATIENCE_S):
+        try:
+            return self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"{self.name} still runs after {within_s} s: {self.report(None)}")
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+
+    def report(self, kind):
+        told = "\n".join(map(str, self.facts[-10:]))
+        return f"{self.name} told no {kind}; last facts:\n{told}\nerrors:\n{self.errors}"
+
+
+class Fleet:
+    """All processes of one test. None outlives it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.address = ""
+        self.started = []
+
+    def start(self, *arguments, name, before=(), environment=()):
+        name = f"{name}-{len(self.started)}"
+        node = NodeProcess(arguments, self.folder, name, before=before, environment=environment)
+        self.started.append(node)
+        return node
+
+    def coordinator(
+        self, *flags, bind="tcp://127.0.0.1:*", run="run", before=(), environment=(), started=True
+    ):
+        """A coordinator that evaluates nothing unless told to; it listens already if `started`."""
+        node = self.start(
+            *("coordinator", "--bind", bind, "--run", self.folder / run, "--no-plot"),
+            *("--no-evaluate-first", "--evaluate-every", 0, "--no-evaluate-last", *flags),
+            name="coordinator",
+            before=before,
+            environment=environment,
+        )
+        self.address = node.awaited(CoordinatorStarted).address if started else bind
+        return node
+
+    def member(self, kind, name, *flags, connect="", before=(), environment=(), **settings):
+        assignments = [word for item in settings.items() for word in ("--set", "{}={}".format(*item))]
+        return self.start(
+            *(kind, "--name", name, "--connect", connect or self.address),
+            *("--task", TASK, *assignments, *flags),
+            name=name,
+            before=before,
+            environment=environment,
+        )
+
+    def worker(self, name, *flags, **options):
+        return self.member("worker", name, *flags, **options)
+
+    def evaluator(self, *flags, **options):
+        return self.member("evaluator", "examiner", *flags, **options)
+
+    def close(self):
+        for node in self.started:
+            if node.process.poll() is None:
+                node.process.kill()
+            node.process.wait()
