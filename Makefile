@@ -11,9 +11,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.zfed-ready
 WHEELS := dist
 SECONDS ?= 60
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mnist demo test lint check fuzz bench crowd cover docs wheel clean
+.PHONY: help setup mnist demo test lint check fuzz chaos soak bench crowd cover docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,12 @@ check: lint test ## all that has to pass before a change is shared
 
 fuzz: $(READY) ## run simulated faults from fresh seeds for SECONDS, and say which seed breaks a promise
 	$(BIN)/python -m zfed.simulation.fuzz --seconds $(SECONDS) $(ARGS)
+
+chaos: $(READY) mnist ## kill real processes, cut real links, fill a real disk (15 minutes; some of it as root)
+	$(BIN)/pytest tests/chaos $(ARGS)
+
+soak: $(READY) ## kill at random for MINUTES, and say if memory or descriptors grow
+	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) $(ARGS)
 
 bench: $(READY) ## measure kernels against their references, rounds against raw sockets
 	$(BIN)/pytest tests/perf --benchmark-only $(ARGS)
