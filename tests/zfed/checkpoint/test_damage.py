@@ -19,7 +19,7 @@ FILES = [
     *(f"{folder}/v{version:05d}.safetensors" for folder in ("models", "state") for version in (2, 3)),
     "updates/r00002-alice.safetensors",
 ]
-many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

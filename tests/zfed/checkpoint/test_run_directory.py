@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.zfed.checkpoint.limits import largest_file
-from zfed.checkpoint import RunDirectory, content_digest, map_model, read_journal, read_model
+from tests.zfed.checkpoint.runs import commit
+from zfed.checkpoint import Journal, RunDirectory, content_digest, map_model, read_journal, read_model
 from zfed.checkpoint.lock import FolderLock
 from zfed.errors import CheckpointError, UsageError
 from zfed.params import ParameterBuffer
@@ -226,6 +227,37 @@ def test_a_closed_run_takes_no_more_records(tmp_path: Path) -> None:
     run.close()
     with pytest.raises(CheckpointError, match="is closed"):
         run.next_incarnation(-1)
+
+
+def append_many(journal: Journal) -> None:
+    for _ in range(100):
+        journal.append({"event": "accepted"}, sync=True)
+
+
+def test_a_full_disk_commits_nothing_and_once_there_is_room_the_run_goes_on(small_disk: Path) -> None:
+    with RunDirectory.create(small_disk, "run", "rounds = 9\n") as run:
+        run.next_incarnation(-1)
+        commit(run, 0)
+        ballast = small_disk / "ballast"
+        with pytest.raises(OSError, match="No space left"):
+            ballast.write_bytes(bytes(1 << 20))
+        before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+        with pytest.raises(
+            CheckpointError, match=r"cannot write .*v00001.*No space left on device; \d+ bytes"
+        ):
+            commit(run, 1)
+        with pytest.raises(CheckpointError, match=r"cannot write .*journal.jsonl: No space left on device"):
+            append_many(run.journal)  # its last page has room for some
+        after = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+        assert after.pop(run.journal_path).startswith(before.pop(run.journal_path))
+        assert after == before
+        assert read_journal(run.journal_path).torn_bytes == 0
+        ballast.unlink()
+        commit(run, 1)
+    with RunDirectory.resume(run.path) as run:
+        saved = run.newest_intact()
+        assert saved is not None
+        assert (saved.version, saved.damaged) == (1, ())
 
 
 def test_the_checkpoint_package_loads_no_torch() -> None:

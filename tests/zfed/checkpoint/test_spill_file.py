@@ -1,6 +1,5 @@
 import itertools
 import os
-import subprocess
 
 import pytest
 from hypothesis import given
@@ -70,18 +69,6 @@ def test_disk_that_is_full_is_found_before_a_byte_is_written(tmp_path):
     assert message.endswith(" MB are free there")
     assert descriptors() == before
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_disk_that_has_room_for_one_has_none_for_a_second_until_the_first_is_gone(small_disk):
