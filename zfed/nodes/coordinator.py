@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
@@ -84,17 +84,16 @@ class Coordinator:
         threading.Thread(target=self._warm_up, name="zfed-warm-up", daemon=True).start()
         raise_descriptor_limit(WaitFor.parse(config.run.wait_for).nodes)
         plan_uploads = planner_of(config, self._strategy, free_memory())
-        listener = SocketListener(config.run.bind)
-        try:
-            path = Path(config.run.run or _new_run_path())
-            with (
-                _opened(path, config) as directory,
-                open_trace(config.run.trace, "coordinator") or nullcontext() as trace,
-            ):
-                self._trace = CoordinatorTrace(trace) if trace is not None else None
-                return self._run(listener, directory, plan_uploads)
-        finally:
-            listener.close()
+        path = Path(config.run.run or _new_run_path())
+        with ExitStack() as opened:
+            # Who holds the run says more than who holds its address. Of a new run nothing shall be left
+            # behind if its address cannot be had.
+            held = opened.enter_context(_resume(path, config)) if RunDirectory.holds_run(path) else None
+            listener = opened.enter_context(closing(SocketListener(config.run.bind)))
+            directory = held or opened.enter_context(_begin(path, config))
+            trace = opened.enter_context(open_trace(config.run.trace, "coordinator") or nullcontext())
+            self._trace = CoordinatorTrace(trace) if trace is not None else None
+            return self._run(listener, directory, plan_uploads)
 
     def _run(self, listener: SocketListener, directory: RunDirectory, plan_uploads: PlanUploads) -> RunEnded:
         config = self._config
@@ -212,10 +211,12 @@ class Coordinator:
         )
 
 
-def _opened(path: Path, config: CoordinatorConfig) -> RunDirectory:
-    """Resume the run that a folder holds, if the configuration is that run's; else begin one there."""
-    if not RunDirectory.holds_run(path):
-        return RunDirectory.create(path.parent, path.name, coordinator_toml(config))
+def _begin(path: Path, config: CoordinatorConfig) -> RunDirectory:
+    return RunDirectory.create(path.parent, path.name, coordinator_toml(config))
+
+
+def _resume(path: Path, config: CoordinatorConfig) -> RunDirectory:
+    """Resume the run that a folder holds, if the configuration is that run's."""
     with ExitStack() as opened:
         directory = opened.enter_context(RunDirectory.resume(path))
         begun = directory.config_path
@@ -231,7 +232,7 @@ def _resumed(directory: RunDirectory, logic: CoordinatorLogic) -> RunResumed:
         start=logic.incarnation,
         version=restored.point.version if restored else -1,
         round=restored.point.round if restored else 0,
-        rounds=logic.config.run.rounds,
+        rounds=max(logic.config.run.rounds, restored.point.round if restored else 0),
         torn_bytes=directory.torn_bytes,
         damaged=list(restored.damaged) if restored else [],
         awaited=sorted(restored.here) if restored else [],

@@ -52,7 +52,7 @@ class Farewell:
             status=ended.status,
             reason=ended.reason[:16_000],
             rounds_done=ended.rounds_done,
-            rounds=self.rounds,
+            rounds=max(self.rounds, ended.rounds_done),  # it may be started again for fewer
             version=ended.version,
         )
 
@@ -66,7 +66,7 @@ class Farewell:
             status=ended.status,
             reason=ended.reason,
             rounds_done=ended.rounds_done,
-            rounds=self.rounds,
+            rounds=max(self.rounds, ended.rounds_done),
             version=ended.version,
             evaluated=ended.evaluated,
         )

@@ -297,8 +297,9 @@ class SyncRounds:
         self._tries = 1
         grace_until = now + self.config.restart_grace_s
         if point.attempt is None:
-            self._cohort = set(point.present)
-            return self._gather(open_at=grace_until, now=now)
+            self._cohort = set(point.present or self._wait_for.names)
+            needed = 0 if point.present else self._wait_for.count  # all had left: as before the first round
+            return self._gather(open_at=grace_until, now=now, needed=needed)
         self._tries = point.attempt.number
         return self._open_again(point.attempt, grace_until, now)
 
@@ -376,13 +377,13 @@ class SyncRounds:
             return self._open_round(now)
         return self._gather(open_at=now, now=now)
 
-    def _gather(self, *, open_at: float, now: float) -> list[Action]:
+    def _gather(self, *, open_at: float, now: float, needed: int = 0) -> list[Action]:
         self.phase = "gathering"
         self._attempt = None
         self._deadline = now + self.config.wait_timeout_s
         self._gathering = Gathering(
             expected=self._cohort,
-            needed=self._needed,
+            needed=max(self._needed, needed),
             grace_s=self.config.rejoin_grace_s,
             open_at=open_at,
             deadline=self._deadline,

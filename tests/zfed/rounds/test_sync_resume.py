@@ -350,3 +350,21 @@ def test_a_run_that_was_done_goes_on_if_it_is_given_more_rounds():
     ended(run.whole_round(orders))
     again = run.restarted(rounds=2)
     assert of(OpenRound, again.say(ready("alice")))[0].round == 2
+
+
+def test_a_run_that_all_had_left_waits_for_as_many_workers_as_before_its_first_round():
+    run, orders = collecting("alice", "bob", rounds=1)
+    ended(run.whole_round(orders))
+    run.say(left("alice"), left("bob"))
+    again = run.restarted(rounds=2, wait_for="2")
+    assert of(OpenRound, again.say(ready("alice"))) == []
+    assert of(OpenRound, again.say(ready("bob")))[0].cohort == ("alice", "bob")
+
+
+def test_a_run_that_all_had_left_waits_for_the_workers_it_was_told_to_wait_for():
+    run, orders = collecting("alice", "bob", rounds=1)
+    ended(run.whole_round(orders))
+    run.say(left("alice"), left("bob"))
+    again = run.restarted(rounds=2, wait_for="alice,bob")
+    assert of(OpenRound, again.say(ready("bob"))) == []
+    assert of(OpenRound, again.say(ready("alice")))[0].cohort == ("alice", "bob")
