@@ -136,9 +136,12 @@ class Staging:
         return sum(staged.vector.data.bytes for staged in self.vectors.values())
 
     def same_offer(self, update: Update) -> bool:
-        """True if another offer for this assignment is of the very same bytes."""
-        offered = {vector.name: vector.data.digest for vector in update.vectors}
-        return all(offered.get(name) == staged.vector.data.digest for name, staged in self.vectors.items())
+        """True if another offer for this assignment is of the very same blobs.
+
+        The same bytes may have another name: those of a worker that died, and did its work again.
+        """
+        offered = {vector.name: vector.data for vector in update.vectors}
+        return all(offered.get(name) == staged.vector.data for name, staged in self.vectors.items())
 
     def check(self) -> None:
         """Check a complete update as a whole, but for the numbers of an encoded vector.

@@ -103,6 +103,17 @@ def test_offer_of_other_bytes_replaces_the_one_before():
     assert arrived.staging.update is other.update
 
 
+def test_offer_of_the_same_bytes_under_another_name_is_pulled_by_that_name():
+    intake = memory_only(1)
+    worker = Worker("alice", intake, 1)
+    worker.offer()
+    again = Worker("alice", intake, 2, assignment=(1, 1))
+    again.offer()
+    assert {pull.blob for pull in again.pulls} == {"d2"}
+    [arrived] = again.finish()
+    assert isinstance(arrived, Arrived)
+
+
 def test_worker_that_is_back_pulls_only_what_is_missing():
     intake = memory_only(1)
     worker = Worker("alice", intake, 1)
