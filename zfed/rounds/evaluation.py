@@ -69,9 +69,16 @@ class EvaluationDesk:
         return assignment in self.owed and self._asked_of.get(assignment) == node
 
     def done(self, event: EvaluationDone) -> list[Action]:
-        """Take a result; one that is not owed (any more) changes nothing."""
-        if not self.is_asked(event.node, event.assignment):
+        """Take a result that is on disk; one that is not owed (any more) changes nothing.
+
+        While it was written its evaluator may have gone and another been asked, which may stop now.
+        """
+        if event.assignment not in self.owed:
             return []
+        actions: list[Action] = []
+        asked_of = self._asked_of.get(event.assignment, event.node)
+        if asked_of != event.node:
+            actions = [Cancel(node=asked_of, assignment=event.assignment, reason="it is done already")]
         owed = self._drop(event.assignment)
         self.any_done = True
         fact = Evaluated(
@@ -81,7 +88,7 @@ class EvaluationDesk:
             examples=event.examples,
             metrics=event.metrics,
         )
-        return [Tell(fact=fact), *self._release(owed)]
+        return [*actions, Tell(fact=fact), *self._release(owed)]
 
     def failed(self, node: str, assignment: AssignmentId, reason: str) -> list[Action]:
         """An evaluation raised at its evaluator; asking again would raise again."""

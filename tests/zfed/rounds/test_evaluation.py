@@ -85,13 +85,23 @@ def test_models_are_released_when_nothing_of_their_round_is_owed_any_more():
     assert owing.done(evaluated("eva", (1, 3)))[-1] == ReleaseModels(round=1)
 
 
-def test_a_result_of_a_node_that_was_not_asked_changes_nothing():
+def test_a_result_that_is_not_owed_changes_nothing():
     owing = desk(1)
     owing.ask([EVA])
-    assert owing.done(evaluated("zoe", (1, 2))) == []
     assert owing.done(evaluated("eva", (9, 9))) == []
     assert len(owing.owed) == 2
     assert not owing.any_done
+
+
+def test_a_result_whose_evaluator_went_while_it_was_written_counts():
+    owing = desk(1)
+    owing.ask([EVA])
+    owing.gone("eva")
+    assert [type(action) for action in owing.done(evaluated("eva", (1, 2)))] == [Tell]
+    assert owing.ask([ZOE]) != []
+    stopped, *_ = owing.done(evaluated("eva", (1, 3)))
+    assert stopped == Cancel(node="zoe", assignment=(1, 3), reason="it is done already")
+    assert not owing.owed
 
 
 def test_an_evaluation_that_raised_is_skipped_and_not_asked_again():
