@@ -76,6 +76,12 @@ LONG_S = 30.0
 COMMIT_AGAIN_S = 10.0
 """Between attempts to write a version that the disk had no room for."""
 
+RETRY_S = 1.0
+"""From the beginning of a round's first attempt to its second, at least; doubled each time, up to ..."""
+
+LONGEST_RETRY_S = 30.0
+"""... this."""
+
 Standing = Literal["wanted", "accepted", "committed", "stale", "unknown"]
 
 
@@ -125,7 +131,9 @@ class SyncRounds:
         """When a `Tick` has something to do."""
         if self.phase == "collecting" and self._attempt:
             wake = self._attempt.next_wake
-            return None if wake is None else min(wake, self._next_notice)
+            if wake is None:
+                return self._retry_at(self._attempt) if self._attempt.settled else None
+            return min(wake, self._next_notice)
         if self.phase == "gathering" and self._gathering:
             return min(self._gathering.next_wake, self._next_notice)
         if self.phase == "committing":
@@ -487,6 +495,8 @@ class SyncRounds:
             return [*actions, *self._make_version(self._attempt, counted, now)]
         if not counted and not self.roster.worker_count:  # the others' absence is no fault of the round
             return [*actions, *self._open_or_gather(now)]
+        if now < self._retry_at(self._attempt):
+            return actions
         answered = [part.node for part in counted]
         return [*actions, *self._retry(answered, self._attempt.missing(), now)]
 
@@ -537,6 +547,10 @@ class SyncRounds:
             return [Tell(fact=NotWritten(what=what, reason=event.reason, retry_s=COMMIT_AGAIN_S))]
         what = f"round {self.round} could not be committed" if self.round else "no first model"
         return self._end("failed", f"{what}: {event.reason}")
+
+    def _retry_at(self, attempt: Attempt) -> float:
+        """When a round may be tried again: who fails at once shall not use up all attempts at once."""
+        return attempt.opened_at + min(RETRY_S * 2.0 ** (self._tries - 1), LONGEST_RETRY_S)
 
     def _retry(self, answered: list[str], missing: list[str], now: float) -> list[Action]:
         if self._tries > self.config.round_retries:

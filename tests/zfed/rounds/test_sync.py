@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from tests.zfed.rounds.driver import (
@@ -275,6 +277,16 @@ def test_an_update_for_an_earlier_attempt_is_stale():
     assert run.standing("alice", old) == "stale"
     [refuse] = run.say(staged("alice", old))
     assert (refuse.code, refuse.assignment) == ("stale", old)
+
+
+def test_a_round_that_fails_at_once_is_tried_again_after_a_pause_that_grows():
+    run, orders = collecting("alice", round_retries=3)
+    began = []
+    for _ in range(3):
+        began.append(run.now)
+        assert of(OpenRound, run.say(failed("alice", orders["alice"].assignment))) == []
+        orders = asked(run.wake())
+    assert [later - sooner for sooner, later in pairwise([*began, run.now])] == [1.0, 2.0, 4.0]
 
 
 def test_a_retry_waits_until_enough_workers_are_present():
