@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from zfed.facts import RoundRetried, TaskFailed
+from zfed.facts import RoundRetried, StateNoted, TaskFailed
 from zfed.nodes.orders import work_seed
 from zfed.nodes.words import (
     DropState,
@@ -82,6 +82,8 @@ class Invariants:
     _counted: Counter[str] = field(default_factory=Counter)
     _trained: dict[Driven, dict[int, AssignmentId]] = field(default_factory=dict)
     _evaluated: set[tuple[int, str]] = field(default_factory=set)
+    _done: dict[tuple[str, int], int] = field(default_factory=dict)
+    _without_state: set[str] = field(default_factory=set)
     _assignments: set[tuple[int, int]] = field(default_factory=set)
 
     # ---- what a simulation tells ----------------------------------------------------------------
@@ -100,7 +102,7 @@ class Invariants:
         elif isinstance(event, WorkDone) and "done" in event.metrics and self.schedule.stateful:
             for version, assignment in self._trained[node].items():
                 if assignment == event.assignment:
-                    self._check_state(node, version, event.metrics["done"])
+                    self._check_state(node, version, int(str(event.metrics["done"])))
 
     def does(self, node: Driven, effect: Effect) -> None:
         """Nobody trains from what is not committed, or twice from one version."""
@@ -113,6 +115,8 @@ class Invariants:
             case RenameState(old, new):
                 renamed = {version: new for version, each in self._trained[node].items() if each == old}
                 self._trained[node].update(renamed)
+            case TellFact(StateNoted() as fact):
+                self._without_state.add(fact.node)
             case TellFact(RoundRetried() as fact):
                 for trained in self._trained.values():
                     trained.pop(fact.round - 1, None)
@@ -226,9 +230,14 @@ class Invariants:
         return _Version(found, workers, model, velocity)
 
     def _works_before(self, worker: str, version: int) -> int:
-        """How many works of a worker are part of versions before this one."""
+        """How many works of a worker are part of versions before this one, as far as its task may know.
+
+        A worker that has said that its machine did not keep what it should is believed.
+        """
         if not self.schedule.stateful:
             return 0
+        if worker in self._without_state and (worker, version - 1) in self._done:
+            return self._done[worker, version - 1]
         return sum(worker in self.versions[each].workers for each in range(1, version))
 
     def _evaluation(self, round: int, subject: str) -> None:
@@ -263,7 +272,8 @@ class Invariants:
         for version in [version for version, each in trained.items() if each == assignment]:
             del trained[version]
 
-    def _check_state(self, node: Driven, version: int, done: object) -> None:
+    def _check_state(self, node: Driven, version: int, done: int) -> None:
+        self._done[node.name, version] = done
         expected = self._works_before(node.name, version + 1)
         if done != expected:
             raise BrokenPromise(
