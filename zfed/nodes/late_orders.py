@@ -22,8 +22,8 @@ class LateOrders:
         self._newest: AssignmentId = (0, 0)
         self._over: deque[AssignmentId] = deque(maxlen=MOST_REMEMBERED)
 
-    def is_late(self, order: Order) -> bool:
-        """Whether an order is to be dropped; one that is not may come again later."""
+    def heard(self, order: Order) -> bool:
+        """An order has come; True if it comes too late."""
         if order.assignment in self._over:
             return True
         if isinstance(order, Train):

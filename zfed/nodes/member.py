@@ -8,6 +8,7 @@ import random
 import re
 import secrets
 import socket
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.introduction import introduction
 from zfed.nodes.link_compression import check_wishes
 from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.patience import Awaited, Patience
 from zfed.nodes.pump import Pump
 from zfed.nodes.state_folder import StateFolder, state_folder
 from zfed.nodes.task_host import Prepared
@@ -71,6 +73,7 @@ class Member:
         self._observer = observer or (lambda fact: None)
         self._task = task if task is not None else _loaded(config.task, settings or {})
         self._pump: Pump | None = None
+        self._patience = Patience()
         self._stop_reason: str | None = None
 
     def stop(self, reason: str) -> None:
@@ -97,7 +100,7 @@ class Member:
         folder = StateFolder(state_folder(config.state, self._name))
         runner = TaskRunner(self._task, setup, folder)
         try:
-            prepared = runner.prepare(lambda: self._stop_reason is not None)
+            prepared = runner.prepare(self._stopped_while_it_loads)
             if prepared is None:
                 return self._ended(words.Finish("stopped", self._stop_reason or ""))
             with open_trace(config.trace, self._name) or nullcontext() as trace:
@@ -105,6 +108,12 @@ class Member:
         finally:
             if not runner.close(TASK_STOP_S):
                 log.warning("the task of %s did not stop within %g s", self._name, TASK_STOP_S)
+
+    def _stopped_while_it_loads(self) -> bool:
+        awaited = Awaited(f"the task of {self._name} to load its data")
+        if waiting := self._patience.look(awaited, time.monotonic()):
+            self._tell(waiting)
+        return self._stop_reason is not None
 
     def _run(self, runner: TaskRunner, prepared: Prepared, trace: Trace | None) -> RunEnded:
         config, summary = self._config, prepared.summary

@@ -16,7 +16,6 @@ from zfed.compression import Encodings
 from zfed.errors import ConfigError, LayoutError, RemoteProtocolError
 from zfed.facts import (
     Connected,
-    Connecting,
     Disconnected,
     Evaluated,
     Fact,
@@ -31,6 +30,7 @@ from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.job import Job, Order, names_the_same, round_of, same_work, word
 from zfed.nodes.late_orders import LateOrders
 from zfed.nodes.patience import NOTICE_S, Awaited, Patience
+from zfed.nodes.search import Search
 from zfed.nodes.words import (
     Connect,
     Disconnect,
@@ -89,7 +89,6 @@ from zfed.wire.messages import Evaluated as EvaluatedMessage
 from zfed.wire.pacing import Limits
 from zfed.wire.transfer import Puller, Shelf
 
-CONNECTING_NOTICE_S = 5.0
 SHORT_TRACEBACK = 2000
 PULLER_TICK_S = 1.0
 LOOK_EVERY_S = 1.0
@@ -142,10 +141,8 @@ class MemberLogic:
         self._level = "none"
         self._pool = BufferPool()
         self._run = ("", "")  # name and key
-        self._between_runs = False
-        self._offline_since = 0.0
+        self._search = Search(self.addresses, self.connect_timeout_s, 0.0)
         self._retry_at: float | None = None
-        self._next_notice = math.inf
         self._next_puller_tick = 0.0
         self._late = LateOrders()
         self._patience = Patience()
@@ -161,13 +158,11 @@ class MemberLogic:
         if self._finished:
             return None
         wakes = [wake for wake in (self._link.next_wake, self._retry_at) if wake is not None]
-        if self._link.state != "open":
-            wakes += [self._next_notice, self._offline_since + self._patience_s]
-        elif self._job and self._job.stage == "download":
-            wakes.append(self._next_puller_tick)
+        wakes += [self._search.next_wake, self._limits.next_wake, self._patience.next_wake]
         if self._job:
             wakes += [self._job.until, self._job.save_at]
-        wakes += [self._limits.next_wake, self._patience.next_wake]
+            if self._job.stage == "download":
+                wakes.append(self._next_puller_tick)
         return min(wakes, default=None)
 
     @property
@@ -193,8 +188,7 @@ class MemberLogic:
 
     def start(self, now: float) -> list[MemberEffect]:
         """Connect for the first time."""
-        self._offline_since = now
-        self._next_notice = now + CONNECTING_NOTICE_S
+        self._search = Search(self.addresses, self.connect_timeout_s, now)
         self._connect(now)
         return self._drained()
 
@@ -257,24 +251,13 @@ class MemberLogic:
             self._limits.run(now)
             self._next_puller_tick = now + PULLER_TICK_S
             return
-        offline = now - self._offline_since
-        if offline >= self._patience_s:
-            where = " or ".join(self.addresses)
-            reason = f"no coordinator answered at {where} for {offline:.0f} s; see --connect-timeout"
-            self._leave("failed", reason)
+        if failure := self._search.failure(now):
+            self._leave("failed", failure)
             return
         if self._retry_at is not None and now >= self._retry_at:
             self._connect(now)
-        if now >= self._next_notice:
-            self._next_notice = now + CONNECTING_NOTICE_S
-            remaining = self._patience_s - offline
-            connecting = Connecting(
-                address=self._link.address,
-                others=[other for other in self.addresses if other != self._link.address],
-                elapsed_s=offline,
-                remaining_s=remaining if math.isfinite(remaining) else None,
-            )
-            self._tell(connecting)
+        if notice := self._search.notice(self._link.address, now):
+            self._tell(notice)
 
     def _check_job(self, now: float) -> None:
         """Give up what has taken too long; the coordinator, who says so too, may be gone."""
@@ -292,7 +275,7 @@ class MemberLogic:
         self._give_up(job, now)
 
     def _awaited(self) -> Awaited | None:
-        """What this node waits for, if it is not the coordinator itself."""
+        """What this node waits for, unless it looks for its coordinator."""
         job, where = self._job, self._link.address
         if job is not None and job.stage == "work" and job.unsaved:
             return Awaited(f"room for what the task keeps: {job.unsaved}", 0, job.until)
@@ -309,7 +292,7 @@ class MemberLogic:
             rounds = sorted({self._held.round_of(assignment) for assignment in self._uploading})
             updates = f"the update of round {', '.join(map(str, rounds))}"
             return Awaited(f"{where} to take {updates}", self._bytes_sent)
-        return None
+        return None  # the task works, or the coordinator waits for somebody else, and says so
 
     def _link_events(self, events: list[LinkEvent], now: float) -> None:
         for event in events:
@@ -325,14 +308,8 @@ class MemberLogic:
                 case Malformed(reason):
                     self._tell(Disconnected(reason=f"a message of the coordinator was dropped: {reason}"))
 
-    @property
-    def _patience_s(self) -> float:
-        """How long to go on trying: for ever, if this node stays and its run has ended."""
-        return math.inf if self._between_runs else self.connect_timeout_s
-
     def _welcomed(self, welcome: Welcome, now: float) -> None:
-        self._offline_since = math.inf
-        self._between_runs = False
+        self._search.found()
         run = (welcome.run, welcome.run_key)
         if run != self._run:  # its assignments have the same numbers, but are others
             self._forget_run(now)
@@ -358,7 +335,7 @@ class MemberLogic:
 
     def _turned_away(self, code: str, reason: str, now: float) -> None:
         if code == "ended" and self.stay:
-            self._between_runs = True
+            self._search.wait_for_next_run()
             self._down(reason, self._link.lose(reason, now).retry_at, now)
         else:
             self._finish("failed", f"refused by the coordinator: {reason}")
@@ -368,9 +345,7 @@ class MemberLogic:
         self._puller.close()
         self._answers.close()
         self._puller = Puller(self._link.send, pacer=self._limits.down)
-        if self._offline_since == math.inf:
-            self._offline_since = now
-            self._next_notice = now + CONNECTING_NOTICE_S
+        if self._search.begin(now):
             self._tell(Disconnected(reason=reason))
         self._retry_at = retry_at
         self._uploading.clear()
@@ -425,7 +400,7 @@ class MemberLogic:
     def _ordered(self, order: Order, now: float) -> None:
         at_hand = self._job is not None and self._job.stage != "stopping"
         known = [self._job.order, *self._orders] if self._job and at_hand else self._orders
-        if self._late.is_late(order) or any(order.assignment == other.assignment for other in known):
+        if self._late.heard(order) or any(order.assignment == other.assignment for other in known):
             return
         if isinstance(order, Train):
             if self._renumbered(order, now):
@@ -549,9 +524,9 @@ class MemberLogic:
             self._finish_run(ended, reason)
             return
         self._forget_run(now)
-        self._between_runs = True
         self._link.lose("the run has ended", now)
         self._down(f"the run has ended ({ended.status}); waiting for the next one", now + NEXT_RUN_S, now)
+        self._search.wait_for_next_run()
 
     def _forget_run(self, now: float) -> None:
         """Nothing that the run before asked for is wanted any more."""

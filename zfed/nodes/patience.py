@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zfed.facts import Waiting
 
 NOTICE_S = 30.0
+LONGEST_PAUSE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Awaited:
 
 
 class Patience:
-    """Watches one wait at a time."""
+    """Watches one wait at a time. It is told ever less often, as there is ever less news in it."""
 
     def __init__(self) -> None:
         self._awaited: Awaited | None = None
@@ -50,9 +51,10 @@ class Patience:
             self._since, self._next_notice = now, now + awaited.notice_s
         if now < self._next_notice:
             return None
-        self._next_notice = now + NOTICE_S
+        waited = now - self._since
+        self._next_notice = now + min(waited, LONGEST_PAUSE_S)
         remaining = awaited.until - now
         return Waiting(
-            missing=f"{awaited.what}: nothing for {now - self._since:.0f} s",
+            missing=f"{awaited.what}: nothing for {waited:.0f} s",
             remaining_s=remaining if math.isfinite(remaining) else None,
         )

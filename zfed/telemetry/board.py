@@ -65,6 +65,7 @@ class Board:
 
     def __init__(self) -> None:
         self.run = ""
+        self.own = ""
         self.address = ""
         self.protected = True
         self.round = 0
@@ -96,7 +97,7 @@ class Board:
                 self.run, self.address, self.rounds = fact.run, fact.address, fact.rounds
                 self.protected = fact.protected
             case NodeStarted():
-                self.address, self.protected = fact.coordinator, fact.protected
+                self.own, self.address, self.protected = fact.node, fact.coordinator, fact.protected
                 self._node(fact.node, fact.kind).examples = fact.examples
             case Connected():
                 self.run, self.address, self.status = fact.run, fact.address, ""
@@ -144,6 +145,8 @@ class Board:
                 if fact.stage == "train":
                     row.learn(fact.metrics)
                 self.round = max(self.round, fact.round)
+                if fact.node == self.own:
+                    self.status = ""  # whatever it waited for has come
             case UpdateAccepted():
                 row = self._node(fact.node)
                 row.enter("done")

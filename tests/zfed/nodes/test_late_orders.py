@@ -15,18 +15,18 @@ def evaluate(number):
 
 def test_training_of_an_older_number_is_late_and_of_the_same_number_is_not():
     late = LateOrders()
-    assert [late.is_late(train(number)) for number in (3, 5, 5, 3)] == [False, False, False, True]
+    assert [late.heard(train(number)) for number in (3, 5, 5, 3)] == [False, False, False, True]
 
 
 def test_evaluations_may_be_asked_for_in_any_order_until_they_are_settled():
     late = LateOrders()
-    assert not any(late.is_late(evaluate(number)) for number in (5, 3, 5))
+    assert not any(late.heard(evaluate(number)) for number in (5, 3, 5))
     late.settle((1, 5))
-    assert late.is_late(evaluate(5))
-    assert not late.is_late(evaluate(3))
+    assert late.heard(evaluate(5))
+    assert not late.heard(evaluate(3))
 
 
-def test_what_is_settled_before_it_is_asked_for_is_late():
+def test_what_is_settled_before_it_is_asked_for_heard():
     late = LateOrders()
     late.settle((1, 5))
-    assert late.is_late(train(5))
+    assert late.heard(train(5))

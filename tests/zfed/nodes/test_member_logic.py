@@ -930,17 +930,20 @@ def test_download_that_moves_is_no_wait():
     assert bench.told(Waiting) == []
 
 
-def test_update_that_nobody_takes_is_told_every_half_minute():
+def test_update_that_nobody_takes_is_told():
     bench = offered()
-    kept_alive(bench, 70)
-    assert ["here to take the update of round 1" in waiting.missing for waiting in bench.told(Waiting)] == [
-        True,
-        True,
-    ]
-    assert bench.told(Waiting)[0].remaining_s is None
+    kept_alive(bench, 34)
+    [waiting] = bench.told(Waiting)
+    assert waiting.missing.startswith("here to take the update of round 1: nothing for 3")
+    assert waiting.remaining_s is None
+
+
+def test_node_that_works_or_has_no_order_waits_for_nothing():
+    bench = working()
+    kept_alive(bench, 50)
+    bench.finished(1)
     bench.say(Accepted(assignment=(1, 1)))
-    bench.forget()
-    kept_alive(bench, 70)
+    kept_alive(bench, 50)
     assert bench.told(Waiting) == []
 
 
@@ -968,7 +971,7 @@ def test_what_cannot_be_kept_is_said_and_tried_again_until_it_can():
     assert len(bench.said(Update)) == 1
 
 
-def test_lasting_want_of_room_is_told_every_half_minute():
+def test_lasting_want_of_room_is_told():
     bench = unsaved()
     for _ in range(20):
         kept_alive(bench, 2)

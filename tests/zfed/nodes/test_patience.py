@@ -7,10 +7,16 @@ def looked(awaited, *times):
     return [patience.look(awaited, time) for time in times]
 
 
-def test_wait_is_told_after_half_a_minute_and_again_every_half_minute():
-    told = looked(Awaited("rain", until=100.0), 0, 29, 30, 40, 60)
-    assert [waiting is not None for waiting in told] == [False, False, True, False, True]
+def test_wait_is_told_after_half_a_minute_and_whenever_it_has_lasted_twice_as_long():
+    told = looked(Awaited("rain", until=100.0), 0, 29, 30, 59, 60, 119, 120)
+    assert [waiting is not None for waiting in told] == [False, False, True, False, True, False, True]
     assert (told[2].missing, told[2].remaining_s) == ("rain: nothing for 30 s", 70.0)
+
+
+def test_longest_wait_is_still_told_every_ten_minutes():
+    times = range(0, 36_000, 10)
+    told = [time for time, waiting in zip(times, looked(Awaited("rain"), *times), strict=True) if waiting]
+    assert told[-1] - told[-2] == 600
 
 
 def test_wait_without_an_end_says_so():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zfed.facts import Connected, Connecting, Fact
+from zfed.facts import Connected, Connecting, Fact, NodeStarted, Progress, Waiting
 from zfed.telemetry.board import Board
 
 from .conftest import WORKERS, accepted, committed, opened, progress
@@ -49,6 +49,26 @@ def test_remaining_time_comes_from_the_mean_of_the_rounds_so_far() -> None:
     assert board.elapsed_s(105.0) == pytest.approx(5.0)
     assert board.remaining_s(105.0) == pytest.approx(2.0 * 6 - 1.0)
     assert board.remaining_s(1000.0) == 0.0
+
+
+def test_a_nodes_wait_shows_until_its_own_work_goes_on() -> None:
+    alice = NodeStarted(
+        node="alice",
+        kind="worker",
+        coordinator="tcp://h:1",
+        examples=1,
+        partition="all",
+        label_counts=None,
+        leaving=[],
+        notes=[],
+        protected=True,
+    )
+    board = board_after(alice, Waiting(missing="the model", remaining_s=None))
+    assert board.status == "waiting for the model"
+    board.take(Progress(node="bob", round=1, stage="train", done=1, total=1, metrics={}), 1.0)
+    assert board.status
+    board.take(Progress(node="alice", round=1, stage="train", done=1, total=1, metrics={}), 1.0)
+    assert board.status == ""
 
 
 def test_a_search_shows_until_the_coordinator_answers() -> None:
