@@ -26,9 +26,9 @@ from zfed.facts import (
 )
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
-from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.job import Job, Order, names_the_same, round_of, same_work, word
 from zfed.nodes.late_orders import LateOrders
+from zfed.nodes.offers import Offers
 from zfed.nodes.patience import NOTICE_S, Awaited, Patience
 from zfed.nodes.search import Search
 from zfed.nodes.words import (
@@ -82,12 +82,10 @@ from zfed.wire.messages import (
     Pull,
     Refused,
     Train,
-    Update,
     Welcome,
 )
-from zfed.wire.messages import Evaluated as EvaluatedMessage
 from zfed.wire.pacing import Limits
-from zfed.wire.transfer import Puller, Shelf
+from zfed.wire.transfer import Puller
 
 SHORT_TRACEBACK = 2000
 PULLER_TICK_S = 1.0
@@ -126,16 +124,13 @@ class MemberLogic:
         self._effects: list[MemberEffect] = []
         self._link = Link(self._send_frames, self.jitter, self.addresses)
         self._limits = Limits(self.limit_up, self.limit_down)
-        self._answers = Answers(self._limits.up, self._pulled)
+        self._offers = Offers(self._link.send)
+        self._offers.put(self.hello.layout, self.layout.shared.to_bytes())
+        self._answers = Answers(self._limits.up, self._offers.answer)
         self._puller = Puller(self._link.send, pacer=self._limits.down)
-        self._shelf = Shelf()
-        self._shelf.put(self.hello.layout.id, self.layout.shared.to_bytes())
         self._orders: deque[Order] = deque()
         self._job: Job | None = None
         self._parked: Job | None = None
-        self._held = HeldUpdates(self._shelf)
-        self._uploading: set[AssignmentId] = set()
-        self._results: dict[AssignmentId, EvaluatedMessage] = {}  # not accepted yet
         self._cached: dict[str, Array] = {}
         self._encodings = Encodings(self.layout)
         self._level = "none"
@@ -147,7 +142,6 @@ class MemberLogic:
         self._late = LateOrders()
         self._patience = Patience()
         self._next_look = -math.inf
-        self._bytes_sent = 0
         self._finished = False
 
     # ---- driving --------------------------------------------------------------------------------
@@ -168,23 +162,12 @@ class MemberLogic:
     @property
     def phases(self) -> list[Phase]:
         """What this node is in the middle of: at most one order, and updates that are not accepted yet."""
-        phases = [
-            Phase(
-                "upload",
-                assignment,
-                self._held.round_of(assignment),
-                bytes=self._held.nbytes_of(assignment),
-            )
-            for assignment in self._uploading
-        ]
-        if self._job is not None:
-            phases.append(self._job.phase)
-        return phases
+        return [*self._offers.uploads, *([self._job.phase] if self._job else [])]
 
     @property
     def backlog(self) -> tuple[int, int]:
         """How many orders wait, and how many updates are not settled."""
-        return len(self._orders), len(self._held)
+        return len(self._orders), len(self._offers)
 
     def start(self, now: float) -> list[MemberEffect]:
         """Connect for the first time."""
@@ -288,10 +271,9 @@ class MemberLogic:
             seen = job.download.nreceived
             part = f"{seen / 1e6:,.1f} of {job.download.nbytes / 1e6:,.1f} MB are here"
             return Awaited(f"the model for {job.name} from {where} ({part})", seen, job.until)
-        if job is None and self._uploading:
-            rounds = sorted({self._held.round_of(assignment) for assignment in self._uploading})
-            updates = f"the update of round {', '.join(map(str, rounds))}"
-            return Awaited(f"{where} to take {updates}", self._bytes_sent)
+        if job is None and (uploads := self._offers.uploads):
+            rounds = ", ".join(str(round) for round in sorted({upload.round for upload in uploads}))
+            return Awaited(f"{where} to take the update of round {rounds}", self._offers.sent_bytes)
         return None  # the task works, or the coordinator waits for somebody else, and says so
 
     def _link_events(self, events: list[LinkEvent], now: float) -> None:
@@ -328,10 +310,7 @@ class MemberLogic:
         self._tell(connected)
         if self._job is not None:
             self._job.arm(now)  # a coordinator that came back waits as long again
-        for update in self._held:
-            self._send_update(update)  # what is not settled: the coordinator may not know of it
-        for result in self._results.values():
-            self._link.send(result)
+        self._offers.offer_all()
 
     def _turned_away(self, code: str, reason: str, now: float) -> None:
         if code == "ended" and self.stay:
@@ -348,7 +327,7 @@ class MemberLogic:
         if self._search.begin(now):
             self._tell(Disconnected(reason=reason))
         self._retry_at = retry_at
-        self._uploading.clear()
+        self._offers.disconnected()
         self._orders.clear()  # the coordinator asks again for what it still wants
         if self._job is not None and self._job.stage == "download":
             self._parked, self._job = self._job, None
@@ -380,21 +359,17 @@ class MemberLogic:
             case Pull():
                 self._answers.ask(message, now)
             case Committed():
-                self._late.settle(message.assignment)
                 self._settle(message.assignment, KeepState(message.assignment))
             case Cancel():
-                self._late.settle(message.assignment)
                 self._cancelled(message, now)
             case Refused(about="update") if message.assignment is not None:
-                self._late.settle(message.assignment)
                 self._update_refused(message, message.assignment)
             case Refused(about="blob"):
                 self._blob_refused(message, now)
             case Ended():
                 self._run_ended(message, now)
             case Accepted():
-                self._uploading.discard(message.assignment)  # the update stays until COMMITTED
-                if self._results.pop(message.assignment, None) is not None:
+                if self._offers.accepted(message.assignment):
                     self._late.settle(message.assignment)
 
     def _ordered(self, order: Order, now: float) -> None:
@@ -405,15 +380,21 @@ class MemberLogic:
         if isinstance(order, Train):
             if self._renumbered(order, now):
                 return
-            if order.counted is not None:
-                self._settle_before(order, order.counted)
-        if not isinstance(order, Evaluate) and self._offer_held(order):
-            return
-        if order.assignment in self._results:
-            self._link.send(self._results[order.assignment])
-            return
-        self._orders.append(order)
-        self._advance(now)
+            if order.counted is not None:  # what COMMITTED and REFUSED may have said in vain
+                self._offers.settle_before(order.version, order.counted)
+                self._effects.append(SettleState(order.counted, order.version))
+        if not self._answered(order):
+            self._orders.append(order)
+            self._advance(now)
+
+    def _answered(self, order: Order) -> bool:
+        """Answer an order with what is here already; False if the work is still to be done."""
+        if isinstance(order, Evaluate):
+            return self._offers.report_again(order.assignment)
+        before = self._offers.offer_again(order)
+        if before is not None and before != order.assignment:
+            self._effects.append(RenameState(before, order.assignment))
+        return before is not None
 
     def _renumbered(self, order: Train, now: float) -> bool:
         """Give training that is at hand or queued the number of this order; False if it is another training.
@@ -489,7 +470,6 @@ class MemberLogic:
 
     def _cancelled(self, cancel: Cancel, now: float) -> None:
         self._settle(cancel.assignment, DropState(cancel.assignment))
-        self._results.pop(cancel.assignment, None)
         self._orders = deque(order for order in self._orders if order.assignment != cancel.assignment)
         if self._job is not None and self._job.order.assignment == cancel.assignment:
             self._give_up(self._job, now)
@@ -531,10 +511,8 @@ class MemberLogic:
     def _forget_run(self, now: float) -> None:
         """Nothing that the run before asked for is wanted any more."""
         self._orders.clear()
-        self._results.clear()
         self._parked = None
-        for update in self._held:
-            self._settle(update.assignment, DropState(update.assignment))
+        self._effects += [DropState(assignment) for assignment in self._offers.forget()]
         if self._job:
             self._cancelled(Cancel(assignment=self._job.order.assignment, reason="its run is over"), now)
 
@@ -581,14 +559,7 @@ class MemberLogic:
         return job if job is not None and job.stage == "work" and job.number == number else None
 
     def _report_evaluation(self, order: Evaluate, event: WorkDone) -> None:
-        message = EvaluatedMessage(
-            assignment=order.assignment,
-            examples=event.examples,
-            seconds=event.seconds,
-            metrics=event.metrics,
-        )
-        self._results[order.assignment] = message
-        self._link.send(message)
+        self._offers.report(order, event)
         fact = Evaluated(
             round=order.round,
             subject=order.subject,
@@ -601,7 +572,7 @@ class MemberLogic:
     def _offer(self, order: Initialize | Train, event: WorkDone) -> None:
         if order.assignment != event.assignment:
             self._effects.append(RenameState(event.assignment, order.assignment))
-        self._send_update(self._held.hold(order, event))
+        self._offers.offer(order, event)
         self._tell(self._trained(order, event))
 
     def _trained(self, order: Initialize | Train, event: WorkDone) -> Fact:
@@ -614,34 +585,13 @@ class MemberLogic:
             metrics={**event.metrics, "seconds": event.seconds},
         )
 
-    def _offer_held(self, order: Initialize | Train) -> bool:
-        """Answer an order with an update that is here already; False if there is none."""
-        update = self._held.find(order)
-        if update is None:
-            return False
-        if update.assignment != order.assignment:
-            self._effects.append(RenameState(update.assignment, order.assignment))
-            self._uploading.discard(update.assignment)
-            update = self._held.rename(update.assignment, order.assignment)
-        self._send_update(update)
-        return True
-
-    def _send_update(self, update: Update) -> None:
-        self._link.send(update)
-        self._uploading.add(update.assignment)
-
     def _settle(self, assignment: AssignmentId, effect: KeepState | DropState) -> None:
-        self._uploading.discard(assignment)
-        if self._held.settle(assignment):
+        self._late.settle(assignment)
+        if self._offers.settle(assignment):
             self._effects.append(effect)
 
-    def _settle_before(self, order: Train, counted: AssignmentId) -> None:
-        """COMMITTED and REFUSED may have been lost, and with this node's memory what they were about."""
-        self._uploading.difference_update(self._held.settle_before(order.version, counted))
-        self._effects.append(SettleState(counted, order.version))
-
     def _update_refused(self, message: Refused, assignment: AssignmentId) -> None:
-        round_number = self._held.round_of(assignment)
+        round_number = self._offers.round_of(assignment)
         self._settle(assignment, DropState(assignment))
         fact = UpdateRefusedFact(
             node=self.hello.node,
@@ -682,18 +632,3 @@ class MemberLogic:
     def _job_over(self, now: float) -> None:
         self._job = None
         self._advance(now)
-
-    def _pulled(self, pull: Pull) -> int:
-        """Answer a PULL; returns the bytes that are sent."""
-        try:
-            data = self._shelf.take(pull)
-        except RemoteProtocolError as error:
-            data, reason = None, str(error)
-        else:
-            reason = f"{pull.blob} is not held here any more"
-        if data is None:
-            self._link.send(Refused(about="blob", code="gone", reason=reason, blob=pull.blob))
-            return 0
-        self._link.send(Chunk(blob=pull.blob, offset=pull.offset), data)
-        self._bytes_sent += len(data)
-        return len(data)
