@@ -97,7 +97,6 @@ from zfed.wire.codec import Buffer
 from zfed.wire.messages import (
     Accepted,
     AnyMessage,
-    AssignmentId,
     Bye,
     Chunk,
     Committed,
@@ -170,7 +169,6 @@ class CoordinatorLogic:
         self._planned_for: ParameterLayout | None = None
         self._bytes_down = 0
         self._bytes_up = 0
-        self._recording: set[AssignmentId] = set()
         self._lines_lost = False
         self._farewell = Farewell(run.rounds)
         self._finished = False
@@ -247,7 +245,7 @@ class CoordinatorLogic:
             case EvaluationRecorded():
                 self._evaluation_recorded(event.done, now)
             case EvaluationUnwritten():
-                self._recording.discard(event.done.assignment)
+                self._rounds.desk.recording.discard(event.done.assignment)
                 self._unwritten("an evaluation", event.reason)
             case LineUnwritten():
                 if not self._lines_lost:
@@ -413,7 +411,9 @@ class CoordinatorLogic:
         """Ask again for what a node should be doing, and take back what nobody wants."""
         if peer.rests(pong, now):
             for action in self._rounds.awaited(peer.session.node):
-                if not (self._uploads.has(action.assignment) or action.assignment in self._recording):
+                if not (
+                    self._uploads.has(action.assignment) or action.assignment in self._rounds.desk.recording
+                ):
                     self._act([action], now)
         elif pong.work == "train" and pong.assignment and pong.assignment[0] == self.incarnation:
             version = self._rounds.version
@@ -444,8 +444,8 @@ class CoordinatorLogic:
         node, assignment = peer.session.node, message.assignment
         if not self._rounds.desk.is_asked(node, assignment):
             self._sessions.send(peer.session, Accepted(assignment=assignment))  # done, or not wanted any more
-        elif assignment not in self._recording:
-            self._recording.add(assignment)
+        elif assignment not in self._rounds.desk.recording:
+            self._rounds.desk.recording.add(assignment)
             done = EvaluationDone(
                 node=node, assignment=assignment, examples=message.examples, metrics=message.metrics
             )
@@ -453,7 +453,7 @@ class CoordinatorLogic:
             self._effects.append(RecordEvaluation(done, line))
 
     def _evaluation_recorded(self, done: EvaluationDone, now: float) -> None:
-        self._recording.discard(done.assignment)
+        self._rounds.desk.recording.discard(done.assignment)
         self._send(done.node, Accepted(assignment=done.assignment))
         self._tell_engine(done, now)
 

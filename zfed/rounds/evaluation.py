@@ -29,10 +29,17 @@ MAX_OWED_ROUNDS = 4
 
 @dataclass
 class EvaluationDesk:
-    """The evaluations that were wanted and are not done yet, oldest first."""
+    """The evaluations that were wanted and are not done yet, oldest first.
+
+    Attributes:
+        owed: What is wanted.
+        any_done: Whether any result came.
+        recording: Those of `owed` whose result is being written: they are not given up any more.
+    """
 
     owed: dict[AssignmentId, OwedEvaluation] = field(default_factory=dict)
     any_done: bool = False
+    recording: set[AssignmentId] = field(default_factory=set)
     _asked_of: dict[AssignmentId, str] = field(default_factory=dict)
 
     def owe(self, evaluations: Iterable[OwedEvaluation]) -> list[Action]:
@@ -101,7 +108,7 @@ class EvaluationDesk:
         """Give up what is owed for a round (None: for all)."""
         actions: list[Action] = []
         for assignment, owed in list(self.owed.items()):
-            if round is None or owed.round == round:
+            if (round is None or owed.round == round) and assignment not in self.recording:
                 if asked_of := self._asked_of.get(assignment):
                     actions.append(Cancel(node=asked_of, assignment=assignment, reason=reason))
                 self._drop(assignment)

@@ -93,6 +93,14 @@ def test_a_result_that_is_not_owed_changes_nothing():
     assert not owing.any_done
 
 
+def test_a_result_that_is_being_written_is_not_given_up():
+    owing = desk(1)
+    owing.ask([EVA])
+    owing.recording.add((1, 2))
+    owing.skip(1, "too late")
+    assert list(owing.owed) == [(1, 2)]
+
+
 def test_a_result_whose_evaluator_went_while_it_was_written_counts():
     owing = desk(1)
     owing.ask([EVA])
