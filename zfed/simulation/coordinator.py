@@ -71,7 +71,7 @@ class SimulatedCoordinator(Driven):
         return len(self._numbers.jobs) + len(self._spilling.jobs)
 
     def _add(self, thread: _Thread) -> Callable[[Job | SpillJob], None]:
-        return lambda job: thread.add(self._world.job_s(job), lambda: self._do_job(job))
+        return lambda job: thread.add(self.world.job_s(job), lambda: self._do_job(job))
 
     def _do_job(self, job: Job | SpillJob) -> None:
         """Do a job; the logic hears what came of it."""
@@ -81,8 +81,8 @@ class SimulatedCoordinator(Driven):
                 result = self._spills.perform(job)
             case _:
                 result = self.aggregation.perform(job)
-        if self._world.watch is not None:
-            self._world.watch.has_done(self, job, result)
+        if self.world.watch is not None:
+            self.world.watch.has_done(self, job, result)
         if result is not None:
             self.post(result)
 

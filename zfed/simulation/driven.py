@@ -108,7 +108,7 @@ class Driven:
         self.logic = logic
         self.finish: Finish | None = None
         self.dies_in = 0
-        self._world = world
+        self.world = world
         self._clock = world.clock
         self._alive = True
         self._frozen = False
@@ -134,7 +134,7 @@ class Driven:
             return
         if not self._alive or self.finish is not None:
             return
-        watch = self._world.watch
+        watch = self.world.watch
         if watch is None:
             self._do(self.logic.handle(event, self._clock.now))
             return
@@ -166,7 +166,7 @@ class Driven:
             self._alive = self._frozen = False
             self._backlog.clear()
             self._disconnect()
-            self._world.died(self)
+            self.world.died(self)
 
     def freeze(self) -> None:
         """Stand still, as with SIGSTOP: what comes waits."""
@@ -180,7 +180,7 @@ class Driven:
             self.run(step)
 
     def _do(self, effects: list[Effect]) -> None:
-        watch = self._world.watch
+        watch = self.world.watch
         for effect in effects:
             if self.dies_in:
                 self.dies_in -= 1
@@ -200,7 +200,7 @@ class Driven:
         self._set_alarm()
 
     def _tell(self, fact: Fact) -> None:
-        self._world.trace.append(Told(self._clock.now, self.name, fact))
+        self.world.trace.append(Told(self._clock.now, self.name, fact))
 
     def _finish(self, finish: Finish) -> None:
         self.finish = finish

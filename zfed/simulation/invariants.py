@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,7 +15,10 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from zfed.facts import RoundRetried, StateNoted, TaskFailed
+from zfed.checkpoint import map_model
+from zfed.checkpoint.disk import Disk
+from zfed.checkpoint.run_files import RunFiles
+from zfed.facts import RoundCommitted, RoundRetried, StateNoted, TaskFailed
 from zfed.nodes.orders import work_seed
 from zfed.nodes.words import (
     DropState,
@@ -37,7 +39,7 @@ from zfed.nodes.words import (
     WorkRaised,
 )
 from zfed.params.dtypes import Array
-from zfed.rounds.evaluation import MAX_OWED_ROUNDS
+from zfed.rounds.evaluation import FEDERATED, MAX_OWED_ROUNDS
 from zfed.simulation.coordinator import SimulatedCoordinator
 from zfed.simulation.driven import Driven
 from zfed.simulation.member import SimulatedMember
@@ -79,9 +81,9 @@ class Invariants:
     versions: dict[int, _Version] = field(default_factory=dict)
     told: int = -1
     _read: int = 0
-    _counted: Counter[str] = field(default_factory=Counter)
     _trained: dict[Driven, dict[int, AssignmentId]] = field(default_factory=dict)
-    _evaluated: set[tuple[int, str]] = field(default_factory=set)
+    _settled: set[tuple[int, str]] = field(default_factory=set)
+    _metrics: set[tuple[str, int, str]] = field(default_factory=set)
     _done: dict[tuple[str, int], int] = field(default_factory=dict)
     _without_state: set[str] = field(default_factory=set)
     _assignments: set[tuple[int, int]] = field(default_factory=set)
@@ -91,7 +93,7 @@ class Invariants:
     def starts(self, node: Driven) -> None:
         """A coordinator that comes back has all that anybody was told of, and the same bytes."""
         if isinstance(node, SimulatedCoordinator):
-            self._reread(node)
+            self._reread(node.directory.disk, node.directory)
         else:
             self._trained[node] = {}
 
@@ -115,6 +117,8 @@ class Invariants:
             case RenameState(old, new):
                 renamed = {version: new for version, each in self._trained[node].items() if each == old}
                 self._trained[node].update(renamed)
+            case TellFact(RoundCommitted() as fact):
+                self.told = max(self.told, fact.version)
             case TellFact(StateNoted() as fact):
                 self._without_state.add(fact.node)
             case TellFact(RoundRetried() as fact):
@@ -128,13 +132,14 @@ class Invariants:
     def has_done(self, node: Driven, job: Job | SpillJob, result: JobResult | SpillResult | None) -> None:
         """A version that is committed is the mean of what the journal says."""
         if isinstance(node, SimulatedCoordinator) and isinstance(result, FirstModelReady | VersionReady):
-            self._read_on(node)
+            self._read_on(node.directory.disk, node.directory)
             version = result.version if isinstance(result, VersionReady) else 0
             if version not in self.versions:
                 raise BrokenPromise(f"version {version} is ready, but not in the journal")
 
     def has_taken(self, node: Driven) -> None:
-        """What waits in memory is bounded."""
+        """What waits in memory is bounded, and what is under way in the network."""
+        _bounded("messages under way", node.world.network.under_way, 60 * (1 + len(self.schedule.nodes)))
         if isinstance(node, SimulatedMember):
             owed = MAX_OWED_ROUNDS * (len(self.schedule.examples) + 1)
             orders, updates = node.member.backlog
@@ -146,37 +151,55 @@ class Invariants:
             _bounded("updates that wait for a slot", offered, len(self.schedule.examples))
             _bounded("jobs that wait", node.jobs, 400)
 
+    def ended(self, disk: Disk, files: RunFiles) -> None:
+        """A run that is over has measured all its rounds, and settled every evaluation."""
+        self._reread(disk, files)
+        lines = disk.read(files.metrics_path).splitlines()
+        measured = [_key(orjson.loads(line)) for line in lines]
+        if sorted(measured) != sorted(self._metrics):
+            differing = sorted(self._metrics ^ set(measured)) or "a line is there twice"
+            raise BrokenPromise(f"metrics.jsonl is not what the journal says: {differing}")
+        config = self.schedule.config
+        for version in range(1, max(self.versions, default=0) + 1):
+            if (
+                config.evaluate.wanted(version, config.run.rounds)
+                and (version, FEDERATED) not in self._settled
+            ):
+                raise BrokenPromise(f"the evaluation of round {version} was forgotten")
+
     # ---- versions -------------------------------------------------------------------------------
 
-    def _reread(self, node: SimulatedCoordinator) -> None:
+    def _reread(self, disk: Disk, files: RunFiles) -> None:
         self._read = 0
-        self._counted.clear()
-        self._evaluated.clear()
+        self._settled.clear()
+        self._metrics.clear()
         self._assignments.clear()
-        self._read_on(node)
+        self._read_on(disk, files)
         newest = max(self.versions, default=-1)
         if self.told > newest:
             raise BrokenPromise(f"version {self.told} was told of; after a start the newest is {newest}")
 
-    def _read_on(self, node: SimulatedCoordinator) -> None:
+    def _read_on(self, disk: Disk, files: RunFiles) -> None:
         """Take in what the journal says now and has not said before."""
-        disk, path = node.directory.disk, node.directory.path / "journal.jsonl"
-        text = disk.read(path)[self._read :]
+        text = disk.read(files.journal_path)[self._read :]
         whole = text[: text.rfind(b"\n") + 1]
         self._read += len(whole)
         for line in whole.splitlines():
             record = orjson.loads(line)
+            if metrics := record.get("metrics"):
+                self._metrics.add(_key(metrics))
             match record["event"]:
                 case "committed":
-                    self._committed(node, record)
+                    self._committed(record, self._bytes_of(disk, files, record["version"]))
                 case "evaluated":
                     self._evaluation(record["round"], record["subject"])
+                case "skipped":
+                    self._settled.add((record["round"], record["subject"]))
 
-    def _committed(self, node: SimulatedCoordinator, record: Mapping[str, Any]) -> None:
+    def _committed(self, record: Mapping[str, Any], found: bytes | None) -> None:
         version, workers = record["version"], tuple(record.get("workers", ()))
         self._count(version, workers, record.get("assignments", ()))
         known = self.versions.get(version)
-        found = self._bytes_of(node, version)
         if known is not None:
             if found is not None and found != known.bytes:
                 raise BrokenPromise(f"version {version} has other bytes than when it was committed")
@@ -189,12 +212,10 @@ class Invariants:
             raise BrokenPromise(f"version {version} was committed, and its model cannot be read")
         self.versions[version] = self._checked(version, workers, found)
 
-    def _bytes_of(self, node: SimulatedCoordinator, version: int) -> bytes | None:
+    def _bytes_of(self, disk: Disk, files: RunFiles, version: int) -> bytes | None:
         """The moving bytes of a version; None if it is not kept any more."""
-        directory = node.directory
-        if not directory.disk.exists(directory.model_path(version)):
-            return None
-        return directory.map_version(version).data.tobytes()
+        path = files.model_path(version)
+        return map_model(path, moving_only=True, disk=disk).data.tobytes() if disk.exists(path) else None
 
     def _count(self, version: int, workers: tuple[str, ...], assignments: list[list[int]]) -> None:
         if len(set(workers)) != len(workers):
@@ -241,9 +262,9 @@ class Invariants:
         return sum(worker in self.versions[each].workers for each in range(1, version))
 
     def _evaluation(self, round: int, subject: str) -> None:
-        if (round, subject) in self._evaluated:
+        if (round, subject) in self._settled:
             raise BrokenPromise(f"the model of {subject} of round {round} is journaled as evaluated twice")
-        self._evaluated.add((round, subject))
+        self._settled.add((round, subject))
 
     # ---- workers --------------------------------------------------------------------------------
 
@@ -280,6 +301,10 @@ class Invariants:
                 f"the state of {node.name}'s task, training from version {version}, is that after {done} "
                 f"works that count; there are {expected}"
             )
+
+
+def _key(record: Mapping[str, Any]) -> tuple[str, int, str]:
+    return record["event"], record["round"], record.get("subject", "")
 
 
 def _bounded(what: str, seen: int, most: int) -> None:

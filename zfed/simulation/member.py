@@ -104,7 +104,7 @@ class SimulatedMember(Driven):
         for event in events:
             if isinstance(event, (WorkProgress, WorkNote)):
                 self.post(event)
-        took_s, result = self._world.work_s(self.name, work), events[-1]
+        took_s, result = self.world.work_s(self.name, work), events[-1]
         if isinstance(result, WorkDone):
             result = replace(result, seconds=took_s)
         done_at = self._clock.now + took_s

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from zfed.checkpoint import RunDirectory
+from zfed.checkpoint.run_files import RunFiles
 from zfed.errors import RunFailedError
-from zfed.facts import RoundCommitted
+from zfed.facts import RoundCommitted, StateNoted
 from zfed.nodes.words import Job, SpillJob
+from zfed.simulation.coordinator import COORDINATOR
 from zfed.simulation.driven import Told
 from zfed.simulation.fake_disk import FakeDisk
 from zfed.simulation.faults import Faults
@@ -88,6 +90,8 @@ def perform(schedule: Schedule, write: Callable[[str], None] | None = None) -> O
         raise BrokenPromise(f"the run has {ended.finish.status}: {ended.finish.reason}")
     if newest != schedule.config.run.rounds and not never_began:
         raise BrokenPromise(f"the run has completed {newest} of {schedule.config.run.rounds} rounds")
+    if not faults.befell["full disk"]:  # hints are not written then
+        invariants.ended(simulation.disk_of(COORDINATOR), RunFiles(RUN))
     committed = [told.at for told in simulation.trace if isinstance(told.fact, RoundCommitted)]
     first = next((at for at in committed if at >= schedule.peace_at), simulation.clock.now)
     return Outcome(
@@ -121,8 +125,8 @@ def perform_undisturbed(schedule: Schedule, outcome: Outcome) -> None:
     """
     run = schedule.config.run
     everybody = tuple(sorted(schedule.examples))
-    exact = run.accumulator == "exact" and run.compress == run.compress_model == "none"
-    if not exact or any(cohort != everybody for cohort in outcome.cohorts):
+    noted = any(isinstance(told.fact, StateNoted) for told in outcome.trace)
+    if run.accumulator != "exact" or noted or any(cohort != everybody for cohort in outcome.cohorts):
         return
     everybody_first = replace(run, wait_for=str(len(everybody)), min_workers=len(everybody))
     undisturbed = replace(

@@ -81,10 +81,14 @@ class MemoryNetwork:
         clock: Says when what arrives.
         seed: Of all that is random here.
         faults: May be changed at any time; counts for what is sent from then on.
+
+    Attributes:
+        under_way: How many messages have been sent and neither arrived nor been lost.
     """
 
     def __init__(self, clock: VirtualClock, *, seed: int = 0, faults: LinkFaults | None = None) -> None:
         self.faults = faults or LinkFaults()
+        self.under_way = 0
         self._clock = clock
         self._random = random.Random(f"network:{seed}")
         self._routes = itertools.count(1)
@@ -132,6 +136,7 @@ class MemoryNetwork:
             return False
 
         def arrive() -> None:
+            self.under_way -= 1
             if self._listener is not None and self._reaches(connection):
                 self._listener(route, list(frames))
 
@@ -145,6 +150,7 @@ class MemoryNetwork:
             return False
 
         def arrive() -> None:
+            self.under_way -= 1
             if self._reaches(connection):
                 connection.receive(b"", list(frames))
 
@@ -166,13 +172,17 @@ class MemoryNetwork:
             return last
         due = self._clock.now + self._random.uniform(*faults.delay_s)
         if faults.duplication and draw() < faults.duplication:
-            self._clock.at(due + draw() * faults.held_back_s, arrive)
+            self._put(due + draw() * faults.held_back_s, arrive)
         if faults.reordering and draw() < faults.reordering:
-            self._clock.at(due + draw() * faults.held_back_s, arrive)
+            self._put(due + draw() * faults.held_back_s, arrive)
             return last
         due = max(due, last)
-        self._clock.at(due, arrive)
+        self._put(due, arrive)
         return due
+
+    def _put(self, due: float, arrive: Callable[[], None]) -> None:
+        self.under_way += 1
+        self._clock.at(due, arrive)
 
 
 @dataclass(frozen=True)
