@@ -1,13 +1,17 @@
 """Workers and evaluators that die, stop for a while, and come back."""
 
+import random
 import signal
 import time
+
+from safetensors.numpy import load_file
 
 from tests.chaos.runs import Run
 from zfed.facts import (
     Evaluated,
     NodeJoined,
     NodeLeft,
+    Progress,
     RoundCommitted,
     RunEnded,
     UpdateRefused,
@@ -16,6 +20,8 @@ from zfed.facts import (
 
 STOPPED_S = 60.0
 GONE_S = 60.0
+KILLS = 6
+SEED = 1
 
 
 def test_worker_killed_in_the_middle_of_training_rejoins_under_its_name_and_trains_that_round_anew(fleet):
@@ -27,6 +33,28 @@ def test_worker_killed_in_the_middle_of_training_rejoins_under_its_name_and_trai
     assert [fact.workers for fact in run.coordinator.told(RoundCommitted)] == [["alice", "bob"]] * 3
     assert run.coordinator.told(NodeJoined, node="alice")[-1].rejoined
     assert set(run.trainings().values()) == {1}  # the one that was killed never ended
+
+
+def test_workers_killed_again_and_again_end_with_the_same_bytes_with_what_compression_owes(fleet):
+    """What top-k left out of an update is state of the worker: lost, or counted twice, it would show."""
+    models = []
+    for name, kills in (("plain", 0), ("killed", KILLS)):
+        flags = ("--rounds", 25, "--min-workers", 2, "--rejoin-grace", 30, "--compress", "topk:0.1")
+        run = Run(fleet, *flags, name=name, pause_s=0.1, remember=True)
+        draw = random.Random(SEED)
+        for _ in range(kills):
+            time.sleep(draw.uniform(0.2, 2.0))  # any moment will do
+            doomed = draw.choice(sorted(run.workers))
+            run.workers[doomed].process.kill()
+            run.start_worker(doomed)
+        run.finish()
+        counted = [
+            worker.told(Progress, stage="train")[-1].metrics["rounds"] for worker in run.workers.values()
+        ]
+        assert counted == [25.0, 25.0]
+        model = load_file(run.path / "model.safetensors")  # its header names the run
+        models.append({name: array.tobytes() for name, array in model.items()})
+    assert models[0] == models[1]
 
 
 def test_worker_killed_and_not_back_is_left_out_when_its_grace_is_over_and_rejoins_later(fleet):
