@@ -76,7 +76,7 @@ def run_block(side: Side, plan: Plan, folder: Path) -> Block:
     folder.mkdir()
     heard = _Heard(plan.rounds_run)
     with Fleet(folder / "logs", heard) as fleet, MemoryWatch() as watch:
-        coordinator = fleet.start("coordinator", side.coordinator(folder), _environment())
+        coordinator = fleet.start("coordinator", side.coordinator(folder), _environment(folder))
         heard.children.append(coordinator)
         fleet.listen_until(lambda: bool(heard.address) or coordinator.exit_code is not None, _START_S)
         if not heard.address:
@@ -85,7 +85,7 @@ def run_block(side: Side, plan: Plan, folder: Path) -> Block:
         heard.idle[coordinator] = private_bytes(coordinator.process.pid)
         for number in range(1, plan.workers + 1):
             name = f"worker-{number}"
-            heard.children.append(fleet.start(name, side.worker(heard.address, name), _environment()))
+            heard.children.append(fleet.start(name, side.worker(heard.address, name), _environment(folder)))
         for child in heard.children:
             watch.add(child.process.pid)
         _wait_for_end(side, fleet, coordinator)
@@ -131,8 +131,9 @@ class _Heard:
         )
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONUNBUFFERED": "1"}
+def _environment(folder: Path) -> dict[str, str]:
+    """What compressed workers keep goes with the block, like all its files."""
+    return {"ZFED_STATE": str(folder / "state"), **os.environ, "PYTHONUNBUFFERED": "1"}
 
 
 def _settle(fleet: Fleet, pid: int) -> None:
