@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from zfed.checkpoint import without_newer
-from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation, ResumePoint
+from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation, ResumePoint, Tell
 from zfed.facts import Evaluated, EvaluationSkipped, NodeJoined
 from zfed.rounds.evaluation import EvaluationDesk
 from zfed.telemetry import metrics_record
@@ -100,10 +100,13 @@ class Past:
     Attributes:
         kinds: Every node that ever took part: its name, and "worker" or "evaluator".
         here: Those who were here last, or lost, but did not say goodbye.
+        given_up: Evaluations, by round and subject, for which a commit left no room in the queue, and whose
+            own lines were not written any more.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     here: set[str] = field(default_factory=set)
+    given_up: dict[tuple[int, str], EvaluationSkipped] = field(default_factory=dict)
     _version: int = -1
     _round: int = 0
     _value_range: float | None = None
@@ -148,8 +151,10 @@ class Past:
             case "evaluated":
                 self._desk.any_done = True
                 self._desk.owed.pop(_number(line["assignment"]), None)
+                self.given_up.pop((line["round"], line["subject"]), None)
             case "skipped":
                 key = (line["round"], line["subject"])
+                self.given_up.pop(key, None)
                 for owed in [each for each in self._desk.owed.values() if (each.round, each.subject) == key]:
                     del self._desk.owed[owed.assignment]
 
@@ -160,7 +165,7 @@ class Past:
         self._round, self._value_range = line["round"], line["value_range"]
         for node, assignment in zip(line["workers"], line["assignments"], strict=True):
             self._committed[node] = (_number(assignment), self._version)
-        self._desk.owe(
+        actions = self._desk.owe(
             OwedEvaluation(
                 assignment=_number(owed["assignment"]),
                 round=self._round,
@@ -169,6 +174,10 @@ class Past:
                 own_model=owed["model"],
             )
             for owed in line["evaluations"]
+        )
+        facts = [action.fact for action in actions if isinstance(action, Tell)]
+        self.given_up.update(
+            ((fact.round, fact.subject), fact) for fact in facts if isinstance(fact, EvaluationSkipped)
         )
 
     def _attempt(self) -> OpenAttempt | None:

@@ -31,7 +31,7 @@ def restored_run(directory: RunDirectory, saved: SavedVersion, served: Served) -
     versions: dict[int, Served] = {}
     own_models: dict[tuple[int, str], Served] = {}
     owed: list[OwedEvaluation] = []
-    skipped: list[EvaluationSkipped] = []
+    skipped = list(past.given_up.values())
     for each in point.owed:
         try:
             if each.subject != FEDERATED:

@@ -135,6 +135,15 @@ def test_who_did_not_say_goodbye_was_here():
     assert past.point.evaluator_seen
 
 
+def test_an_evaluation_that_was_given_up_and_not_written_down_so_is_told_by_the_next_start():
+    lines = [committed(version, evaluations=(owed(version),)) for version in range(1, 6)]
+    past = Past.read([FIRST, *map(through_json, lines)], 5)
+    assert list(past.given_up) == [(1, "federated")]
+    assert [each.round for each in past.point.owed] == [2, 3, 4, 5]
+    written = through_json(journal_lines.skipped(past.given_up[1, "federated"]))
+    assert not Past.read([FIRST, *map(through_json, lines), written], 5).given_up
+
+
 @pytest.mark.parametrize("line", [committed(1, "alice"), evaluated(owed(1))])
 def test_a_line_has_what_belongs_into_the_metrics(line):
     metrics = through_json(line)["metrics"]
