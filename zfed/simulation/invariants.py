@@ -139,7 +139,7 @@ class Invariants:
 
     def has_taken(self, node: Driven) -> None:
         """What waits in memory is bounded, and what is under way in the network."""
-        _bounded("messages under way", node.world.network.under_way, 60 * (1 + len(self.schedule.nodes)))
+        _bounded("messages under way", node.world.network.under_way, 120 * (1 + len(self.schedule.nodes)))
         if isinstance(node, SimulatedMember):
             owed = MAX_OWED_ROUNDS * (len(self.schedule.examples) + 1)
             orders, updates = node.member.backlog

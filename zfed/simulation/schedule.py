@@ -20,6 +20,9 @@ FaultKind: TypeAlias = Literal[
 
 KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
 
+SCARCE: Final = "432"
+"""Bytes of memory that do for any of these runs, but for one update at a time; others wait on disk."""
+
 DAY_S: Final = 86_400.0
 
 
@@ -92,7 +95,7 @@ class Schedule:
         """
         run, evaluate = self.config.run, self.config.evaluate
         every_round_s = self.work_s[1] + 20 * self.job_s + 5.0
-        recovery_s = 2 * run.round_timeout_s + run.rejoin_grace_s + 60.0
+        recovery_s = 2 * run.round_timeout_s + run.rejoin_grace_s + run.restart_grace_s + 60.0
         return self.peace_at + recovery_s + run.rounds * every_round_s + evaluate.timeout_s
 
     def without(self, needless: Collection[int]) -> Schedule:
@@ -138,6 +141,8 @@ def _drawn_run(draw: random.Random, workers: int, slow: float) -> RunConfig:
         round_timeout_s=draw.choice((10.0, 30.0, 60.0)) + slow,
         round_retries=100_000,
         rejoin_grace_s=draw.choice((0.0, 3.0, 10.0)),
+        restart_grace_s=draw.choice((0.0, 10.0, 60.0)),
+        memory_budget=draw.choice(("", SCARCE)),
         seed=draw.getrandbits(31),
         weighting=draw.choice(("examples", "equal")),
         strategy=draw.choice(("fedavg", "fedavgm")),

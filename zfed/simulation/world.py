@@ -222,7 +222,7 @@ class Simulation:
 
     def _gone(self, name: str, finish: Finish | None) -> None:
         disk = self.disk_of(name)
-        without_power = name in self._without_power
+        without_power = finish is None and name in self._without_power
         self._without_power.discard(name)
         self._disks[name] = disk.after_power_cut(self.random) if without_power else disk.after_kill()
         self.when_gone(name, finish)
