@@ -22,7 +22,13 @@ class NodeProcess:
     def __init__(self, arguments, folder, name, *, before=(), environment=()):
         self.name = name
         self._out, self._errors = folder / f"{name}.out", folder / f"{name}.err"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **dict(environment)}
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "ZFED_STATE": str(folder / "state"),
+            **dict(environment),
+        }
         with self._out.open("w") as out, self._errors.open("w") as errors:
             self.process = subprocess.Popen(
                 [*before, sys.executable, "-m", "zfed_cli.main", *map(str, arguments), "--format", "json"],
