@@ -25,6 +25,7 @@ class Run:
         workers: Their names; all are waited for.
         evaluator: There is one.
         environment: Of the coordinator's first start.
+        workers_environment: Of every worker.
         settings: Of the task.
 
     Attributes:
@@ -35,15 +36,27 @@ class Run:
         recoveries_s: From each kill until all workers were back.
     """
 
-    def __init__(self, fleet, *flags, name="run", workers=NAMES, evaluator=False, environment=(), **settings):
+    def __init__(
+        self,
+        fleet,
+        *flags,
+        name="run",
+        workers=NAMES,
+        evaluator=False,
+        environment=(),
+        workers_environment=(),
+        **settings,
+    ):
         self.fleet = fleet
         self.path = fleet.folder / name
         self.bind = f"tcp://127.0.0.1:{free_port()}"
         self.other_bind = f"tcp://127.0.0.1:{free_port()}"
         self.recoveries_s = []
         self._name = name
+        self._names = workers
         self._flags = ("--wait-for", ",".join(workers), "--seed", 7, *flags)
         self._settings = settings
+        self._workers_environment = workers_environment
         self._killed_at = 0.0
         self.coordinator = self._start(environment)
         self.workers = {}
@@ -58,8 +71,9 @@ class Run:
         self.workers[name] = self.fleet.worker(
             name,
             "--partition",
-            f"iid:{sorted([*self.workers, name]).index(name) + 1}/{10}",
+            f"iid:{1 + self._names.index(name)}/10",
             connect=f"{self.bind},{self.other_bind}",
+            environment=self._workers_environment,
             **{**self._settings, "log": self._log(name), **settings},
         )
         return self.workers[name]

@@ -23,7 +23,7 @@ from zfed.facts import NodeJoined
 
 WITNESS = "witness"
 WORKERS = ("alice", "bob", WITNESS)
-MEAN_PAUSE_S = 4.0
+MEAN_PAUSE_S = 2.0
 SETTLE_S = 15.0
 """Until the first measurement: libraries are loaded, the first rounds done."""
 STOPPED_S = 3.0

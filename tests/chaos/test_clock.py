@@ -10,11 +10,17 @@ DAY_S = 86_400
 
 @pytest.mark.parametrize("days", [1, -1])
 def test_wall_clock_moved_by_a_day_fires_no_deadline(fleet, preloaded, days):
-    """The coordinator's and a worker's clock are moved in the middle of a round."""
+    """Everybody's clock is moved in the middle of a round."""
     shift = fleet.folder / "shift"
     shift.write_text("0")
     environment = preloaded("shifted_clock", SHIFTED_CLOCK=shift)
-    run = Run(fleet, "--rounds", 4, "--round-timeout", 20, environment=environment, pause_s=0.5)
+    run = Run(
+        fleet,
+        *("--rounds", 4, "--round-timeout", 20),
+        environment=environment,
+        workers_environment=environment,
+        pause_s=0.5,
+    )
     run.await_event("opened", round=2)
     before = run.journal[-1]["at"]
     shift.write_text(str(days * DAY_S))
