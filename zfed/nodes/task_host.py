@@ -126,9 +126,9 @@ class TaskHost:
         except CheckpointError as error:
             post(_raised(work, str(error), ""))
             return
-        self._finish(
-            _Finished(work, *self._outcome(_Doing(work, self._clock, post, should_stop), before)), post
-        )
+        self._tell_notes(post)  # now, for the task may take long
+        event, state = self._outcome(_Doing(work, self._clock, post, should_stop), before)
+        self._finish(_Finished(work, event, state), post)
 
     def save_again(self, assignment: AssignmentId, post: Post) -> None:
         """Answer an assignment that could not be saved, unless it was dropped meanwhile."""
@@ -180,10 +180,13 @@ class TaskHost:
                 event = WorkUnsaved(work.assignment, _sendable(str(error)))
             except LayoutError as error:
                 event = _raised(work, _sendable(str(error)), "")
+        self._tell_notes(post)
+        post(event)
+
+    def _tell_notes(self, post: Post) -> None:
         notes, self._states.notes = self._states.notes, []
         for note in notes:
             post(WorkNote(_sendable(note)))
-        post(event)
 
     def _prepare(self) -> Prepared:
         summary = self._task.prepare(self._setup)

@@ -26,17 +26,20 @@ class TaskStates:
     def __init__(self, fresh: TaskState, folder: StateFolder | None = None) -> None:
         self._fresh = fresh
         self._folder = folder
+        self._run = ""
         self._book = StateBook()
         self._memory: dict[AssignmentId, TaskState] = {}
         self._durable = False
         self._obstacle: StateInUseError | None = None
         self._missing: AssignmentId | None = None
+        self._decided: tuple[AssignmentId, int] | None = None
         self.notes: list[str] = []
 
     def enter(self, run: str) -> None:
         """Go to another run; `run` is its key, empty if it has none: then nothing of it is put on disk."""
+        self._run = run
         self._book, self._memory = StateBook(), {}
-        self._obstacle = self._missing = None
+        self._obstacle = self._missing = self._decided = None
         self._durable = bool(run) and self._folder is not None
         if self._folder is None or not self._durable:
             return
@@ -53,6 +56,8 @@ class TaskStates:
         Raises:
             StateInUseError: If another process works with this run's states.
         """
+        if self._obstacle is not None:
+            self._enter_again()
         if self._obstacle is not None:
             raise self._obstacle
         while (entry := self._book.current) is not None:
@@ -112,9 +117,17 @@ class TaskStates:
 
     def settle(self, counted: AssignmentId, version: int) -> None:
         """The next assignment starts from `version`, and `counted` is the last that counts."""
+        self._decided = (counted, version)
         self._change(self._book.settled(counted, version))
         current = self._book.current
         self._missing = counted if current is None or current.number != counted else None
+
+    def _enter_again(self) -> None:
+        """The process that held the run's states may have ended, and left what was decided since."""
+        decided = self._decided
+        self.enter(self._run)
+        if decided is not None:
+            self.settle(*decided)
 
     def close(self) -> None:
         """Let the folder go."""

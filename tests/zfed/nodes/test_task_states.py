@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zfed.errors import CheckpointError
+from zfed.errors import CheckpointError, StateInUseError
 from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_state import TaskState
 from zfed.nodes.task_states import TaskStates
@@ -172,6 +172,18 @@ def test_disk_that_is_full_when_the_update_counts_changes_nothing_but_is_said():
     after = started(disk.after_kill())
     after.settle((1, 1), 2)
     assert value_of(after.current()) == 2
+
+
+def test_states_of_another_process_are_taken_over_once_it_has_ended():
+    disk = FakeDisk()
+    other = counting(2, disk)
+    other.add((1, 2), 2, state(3))
+    states = started(disk)
+    states.settle((1, 2), 3)
+    with pytest.raises(StateInUseError):
+        states.current()
+    other.close()
+    assert value_of(states.current()) == 3
 
 
 class Coordinator:
