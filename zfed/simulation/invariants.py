@@ -18,6 +18,7 @@ import orjson
 from zfed.checkpoint import map_model
 from zfed.checkpoint.disk import Disk
 from zfed.checkpoint.run_files import RunFiles
+from zfed.errors import CheckpointError
 from zfed.facts import RoundCommitted, RoundRetried, StateNoted, TaskFailed
 from zfed.nodes.orders import work_seed
 from zfed.nodes.words import (
@@ -215,7 +216,12 @@ class Invariants:
     def _bytes_of(self, disk: Disk, files: RunFiles, version: int) -> bytes | None:
         """The moving bytes of a version; None if it is not kept any more."""
         path = files.model_path(version)
-        return map_model(path, moving_only=True, disk=disk).data.tobytes() if disk.exists(path) else None
+        if not disk.exists(path):
+            return None
+        try:
+            return map_model(path, moving_only=True, disk=disk).data.tobytes()
+        except CheckpointError as error:
+            raise BrokenPromise(f"version {version} cannot be read any more: {error}") from error
 
     def _count(self, version: int, workers: tuple[str, ...], assignments: list[list[int]]) -> None:
         if len(set(workers)) != len(workers):

@@ -4,6 +4,7 @@ import pytest
 
 from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.task_host import TaskHost
+from zfed.simulation.fake_disk import FakeDisk
 from zfed.simulation.invariants import BrokenPromise
 from zfed.simulation.schedule import Fault, draw_schedule
 from zfed.simulation.tally import Tally
@@ -104,6 +105,25 @@ def test_state_that_is_not_kept_is_noticed(monkeypatch):
     monkeypatch.setattr(TaskHost, "keep", lambda self, assignment: None)
     monkeypatch.setattr(TaskHost, "settle", lambda self, counted, version: None)
     assert "works that count; there are 1" in broken(befallen())
+
+
+POWER_CUTS = [
+    Fault(kind="power cut", at=at, lasting_s=1.0, nodes=("coordinator",)) for at in (6.0, 9.0, 12.0)
+]
+
+
+def test_a_run_goes_on_after_power_cuts_with_the_bytes_of_an_undisturbed_one():
+    schedule = befallen(*POWER_CUTS)
+    outcome = perform(schedule)
+    assert outcome.faults == {"power cut": 3}
+    perform_undisturbed(schedule, outcome)
+
+
+def test_a_disk_that_does_not_do_what_it_says_is_noticed(monkeypatch):
+    monkeypatch.setattr(FakeDisk, "_sync", lambda self, full, content: None)
+    said = [broken(replace(befallen(*POWER_CUTS), seed=seed)) for seed in range(5)]
+    for each in said:
+        assert any(words in each for words in ("could not go on", "was told of", "cannot be read"))
 
 
 def test_updates_that_are_never_let_go_are_noticed(monkeypatch):
