@@ -146,14 +146,16 @@ class SyncRounds:
         """What an update offered from a version is to this run now; only a wanted one is worth receiving.
 
         An unknown one was asked for by an earlier start of this coordinator, which had no time to write that
-        down. It will be offered again under the number of the next order.
+        down, or by an attempt that lost all its workers. It will be offered again under the number of the
+        next order.
         """
         if node in self._committed and self._committed[node][0] == assignment:
             return "committed"
         if self._first.is_asked(node, assignment):
             return "wanted"
         part = self._part(node, assignment)
-        if part is None and assignment[0] < self.incarnation and version == self.version:
+        between = assignment[0] < self.incarnation or self.phase == "gathering"
+        if part is None and between and version == self.version:
             return "unknown"
         if part is None or part.state == "out":
             return "stale"

@@ -423,6 +423,14 @@ def test_a_round_whose_workers_are_all_gone_waits_for_them_and_uses_up_no_retry(
     assert set(asked(orders)) == {"alice", "bob"}
 
 
+def test_what_workers_hold_when_all_were_gone_is_kept_for_the_next_order():
+    run, orders = all_gone("alice", "bob")
+    run.say(ready("bob"), at=50.0)
+    assert run.engine.phase == "gathering"
+    assert run.standing("bob", orders["bob"].assignment, 0) == "unknown"
+    assert run.standing("bob", orders["bob"].assignment, 1) == "stale"
+
+
 def test_whoever_comes_back_first_gives_the_others_their_grace():
     run, _ = all_gone("alice", "bob")
     run.say(ready("bob"), at=50.0)

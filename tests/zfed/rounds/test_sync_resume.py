@@ -258,8 +258,9 @@ def test_an_unknown_order_is_stale_once_the_run_has_gone_on():
     assert run.standing("alice", orders["alice"].assignment, 0) == "stale"
 
 
-def test_only_an_earlier_start_can_have_given_an_unknown_order():
+def test_while_a_round_is_open_only_an_earlier_start_can_have_given_an_unknown_order():
     run, _ = not_written_down("alice")
+    run.say(ready("alice"))
     assert run.standing("alice", (1, 99), 0) == "unknown"
     assert run.standing("alice", (2, 99), 0) == "stale"
     assert run.standing("alice", (3, 99), 0) == "stale"
