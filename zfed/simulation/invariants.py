@@ -19,7 +19,7 @@ from zfed.checkpoint import map_model
 from zfed.checkpoint.disk import Disk
 from zfed.checkpoint.run_files import RunFiles
 from zfed.errors import CheckpointError
-from zfed.facts import RoundCommitted, RoundRetried, StateNoted, TaskFailed
+from zfed.facts import RoundCommitted, RoundRetried, StateNoted, TaskFailed, UpdateRefused
 from zfed.nodes.orders import work_seed
 from zfed.nodes.words import (
     DropState,
@@ -83,6 +83,7 @@ class Invariants:
     told: int = -1
     _read: int = 0
     _trained: dict[Driven, dict[int, AssignmentId]] = field(default_factory=dict)
+    _dropped: dict[Driven, dict[int, AssignmentId]] = field(default_factory=dict)
     _settled: set[tuple[int, str]] = field(default_factory=set)
     _metrics: set[tuple[str, int, str]] = field(default_factory=set)
     _done: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -115,6 +116,8 @@ class Invariants:
                 self._check_new(node, work)
             case DropState(assignment) | StopWork(assignment):
                 self._forget(node, assignment)
+            case TellFact(UpdateRefused() as fact) if fact.code == "stale" and node.name == fact.node:
+                self._trained[node].update(self._dropped.pop(node, {}))
             case RenameState(old, new):
                 renamed = {version: new for version, each in self._trained[node].items() if each == old}
                 self._trained[node].update(renamed)
@@ -123,7 +126,7 @@ class Invariants:
             case TellFact(StateNoted() as fact):
                 self._without_state.add(fact.node)
             case TellFact(RoundRetried() as fact):
-                for trained in self._trained.values():
+                for trained in (*self._trained.values(), *self._dropped.values()):
                     trained.pop(fact.round - 1, None)
             case TellFact(TaskFailed() as fact) if not any(
                 known in fact.error for known in NO_FAULT_OF_TASKS
@@ -296,7 +299,8 @@ class Invariants:
 
     def _forget(self, node: Driven, assignment: AssignmentId) -> None:
         trained = self._trained[node]
-        for version in [version for version, each in trained.items() if each == assignment]:
+        self._dropped[node] = {version: each for version, each in trained.items() if each == assignment}
+        for version in self._dropped[node]:
             del trained[version]
 
     def _check_state(self, node: Driven, version: int, done: int) -> None:
