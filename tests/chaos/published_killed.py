@@ -42,7 +42,12 @@ def final_bytes(folder, kill_after):
     bind = f"tcp://127.0.0.1:{free_port()}"
     run = folder / "run"
     with (folder / "log").open("w") as log:
-        environment = {**os.environ, **ONE_THREAD, "ZFED_DATA": str(DATA)}
+        environment = {
+            **os.environ,
+            **ONE_THREAD,
+            "ZFED_DATA": str(DATA),
+            "ZFED_STATE": str(folder / "state"),
+        }
 
         def start(*words):
             command = [*ZFED, *map(str, words), "--format", "json"]
