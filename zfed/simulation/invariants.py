@@ -116,7 +116,7 @@ class Invariants:
                 self._check_new(node, work)
             case DropState(assignment) | StopWork(assignment):
                 self._forget(node, assignment)
-            case TellFact(UpdateRefused() as fact) if fact.code == "stale" and node.name == fact.node:
+            case TellFact(UpdateRefused() as fact) if self._no_drop(node, fact):
                 self._trained[node].update(self._dropped.pop(node, {}))
             case RenameState(old, new):
                 renamed = {version: new for version, each in self._trained[node].items() if each == old}
@@ -296,6 +296,15 @@ class Invariants:
                 f"and as {work.assignment}, and neither died nor was its work dropped"
             )
         trained[work.version] = work.assignment
+
+    def _no_drop(self, node: Driven, refused: UpdateRefused) -> bool:
+        """True if a worker is told that its update is stale, and nothing excuses that it trains again.
+
+        Where messages are lost or overtake each other, an order may be heard later than an offer that it
+        makes needless.
+        """
+        bad_weather = any(fault.kind == "weather" for fault in self.schedule.faults)
+        return node.name == refused.node and refused.code == "stale" and not bad_weather
 
     def _forget(self, node: Driven, assignment: AssignmentId) -> None:
         trained = self._trained[node]
