@@ -58,9 +58,12 @@ def configured(*, rounds=5, evaluate=None, **run):
 
 @contextmanager
 def run_directory(name="run"):
-    """A run directory in memory, gone afterwards."""
+    """A run directory in memory, gone afterwards; its key is always the same, and so is all that is told."""
     root = IN_MEMORY if IN_MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=root) as folder, RunDirectory.create(Path(folder), name, "") as made:
+    with (
+        tempfile.TemporaryDirectory(dir=root) as folder,
+        RunDirectory.create(Path(folder), name, "", key="0" * 32) as made,
+    ):
         yield made
 
 
