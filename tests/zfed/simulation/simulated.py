@@ -56,6 +56,10 @@ def configured(*, rounds=5, evaluate=None, **run):
     )
 
 
+KEY = f"{1:032x}"
+"""Of every run: it stands in paths, and so in what nodes tell."""
+
+
 @contextmanager
 def run_directory(name="run"):
     """A run directory in memory, gone afterwards; its key is always the same, and so is all that is told."""
