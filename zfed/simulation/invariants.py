@@ -301,10 +301,10 @@ class Invariants:
         """True if a worker is told that its update is stale, and nothing excuses that it trains again.
 
         Where messages are lost or overtake each other, an order may be heard later than an offer that it
-        makes needless.
+        makes needless; after a power cut or with a full disk, the journal may lack the attempt that was open.
         """
-        bad_weather = any(fault.kind == "weather" for fault in self.schedule.faults)
-        return node.name == refused.node and refused.code == "stale" and not bad_weather
+        excused = any(fault.kind in ("weather", "power cut", "full disk") for fault in self.schedule.faults)
+        return node.name == refused.node and refused.code == "stale" and not excused
 
     def _forget(self, node: Driven, assignment: AssignmentId) -> None:
         trained = self._trained[node]
