@@ -15,6 +15,8 @@ from zfed.errors import TaskError, ZfedError
 
 FAILED = 1
 INTERRUPTED = 130
+UNREAD = 141
+"""128 + SIGPIPE, as a shell has it: who read the output, `head` perhaps, has had enough."""
 
 
 def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
@@ -25,7 +27,12 @@ def guarded(command: Callable[[], int], *, debug: bool = False) -> int:
         debug: Let an unexpected error's traceback go to stderr instead of a file.
     """
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()  # here, where it can still be told that nobody reads it
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        return UNREAD
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED

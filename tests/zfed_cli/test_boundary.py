@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,12 @@ def test_what_a_users_task_raised_is_shown_with_its_traceback(capsys):
     assert "Traceback" in told
     assert "ZeroDivisionError: in my task" in told
     assert told.endswith("zfed: the task could not be prepared\n")
+
+
+def test_output_that_nobody_reads_any_more_ends_the_command_without_a_word():
+    script = "from zfed_cli.boundary import guarded, leave; leave(guarded(lambda: print('x' * 10**6) or 0))"
+    writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    writer.stdout.close()
+    errors = writer.stderr.read()
+    writer.stderr.close()
+    assert (writer.wait(30), errors) == (128 + signal.SIGPIPE, b"")
