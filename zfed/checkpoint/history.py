@@ -109,8 +109,8 @@ class History:
     """
 
     def __init__(self, records: Sequence[Line], *, where: object) -> None:
-        for number, record in enumerate(records, start=1):
-            _check(record, number, where)
+        for record in records:
+            _check(record, where)
         if not records or records[0]["event"] != "created":
             found = f"begins with {records[0]['event']!r}" if records else "is empty"
             raise CheckpointError(
@@ -147,15 +147,15 @@ class History:
         return tuple(owed.values())
 
 
-def _check(record: Line, number: int, where: object) -> None:
+def _check(record: Line, where: object) -> None:
     try:
         event = msgspec.convert(record.get("event"), str)
         if event in _SHAPES:
             msgspec.convert(record, _SHAPES[event])
     except msgspec.ValidationError as error:
         raise CheckpointError(
-            f"line {number} of {where} is not as this version of zfed writes it: {error}; go on with the"
-            " version that wrote it, or begin a new run with --run DIR"
+            f"a line of {where}, event {record.get('event')!r}, is not as this version of zfed writes it:"
+            f" {error}; go on with the version that wrote it, or begin a new run with --run DIR"
         ) from error
 
 

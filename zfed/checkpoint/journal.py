@@ -13,7 +13,7 @@ import re
 import shlex
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,9 @@ SECTOR_BYTES: Final = 512
 
 SYNCED: Final = frozenset({"created", "started", "committed", "evaluated", "ended"})
 """The events on which somebody relies, whose lines are synced before; the others are hints."""
+
+UNNEEDED: Final = frozenset({"accepted", "refused"})
+"""The events that only people read."""
 
 
 class Journal:
@@ -122,13 +125,14 @@ def settle_journal(path: Path, *, disk: Disk = OS_DISK) -> JournalContents:
     """Read and check a journal as `read_journal`, and leave it without a torn line, durably.
 
     It is written anew, whole: after a crash that followed a failed fsync, what is read back may be in the
-    memory of this machine alone, and then no fsync would bring it to the disk any more.
+    memory of this machine alone, and then no fsync would bring it to the disk any more. The records of
+    `UNNEEDED` are left out of what is returned: in a long run most are, and take more memory than its model.
 
     Raises:
         CheckpointError: As `read_journal`, or if it cannot be written; then the journal is as it was.
     """
     content = _read(path, disk)
-    contents = _undamaged(_checked(path, content))
+    contents = _undamaged(_checked(path, content, without=UNNEEDED))
     whole = memoryview(content)[: len(content) - contents.torn_bytes]
     write_atomically(path, [whole], len(whole), disk=disk)
     return contents
@@ -139,7 +143,7 @@ def _read(path: Path, disk: Disk) -> bytes:
         return disk.read(path)
 
 
-def _checked(path: Path, content: bytes) -> JournalContents:
+def _checked(path: Path, content: bytes, *, without: Collection[str] = ()) -> JournalContents:
     records: list[dict[str, Any]] = []
     whole = 0
     *lines, _ = content.split(b"\n")
@@ -149,7 +153,8 @@ def _checked(path: Path, content: bytes) -> JournalContents:
             if _never_written(content, whole):
                 break
             return JournalContents(records, 0, _damage(path, number))
-        records.append(record)
+        if record.get("event") not in without:
+            records.append(record)
         whole += len(line) + 1
     return JournalContents(records, len(content) - whole)
 

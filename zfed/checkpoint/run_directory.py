@@ -78,10 +78,11 @@ class RunDirectory(RunFiles):
         self.history = past.lines[1:]
         self.torn_bytes = torn_bytes
         self._committed = past.committed
-        self._digests = {version: str(line["model"]) for version, line in past.committed.items()}
         self._incarnation = past.incarnation
         with held:
             self._saved = self._versions_on_disk()
+            kept = self._saved & past.committed.keys()
+            self._digests = {version: str(past.committed[version]["model"]) for version in kept}
             self.journal = Journal(self.journal_path, disk=disk, wall_clock=wall_clock)
             held.callback(self.journal.close)
             self._metrics = LineFile(self.metrics_path, disk=disk)
@@ -268,6 +269,7 @@ class RunDirectory(RunFiles):
         """
         for version in [saved for saved in self._saved if saved < before and saved not in keep]:
             self._saved.remove(version)
+            self._digests.pop(version, None)
             for path in (self.model_path(version), self.state_path(version)):
                 with contextlib.suppress(OSError):
                     self.disk.remove(path)
@@ -314,9 +316,14 @@ class RunDirectory(RunFiles):
         self._incarnation += 1
         record = {**facts, "event": "started", "incarnation": self._incarnation, "version": version}
         self.journal.append(record, sync=True)
-        if any(known > version for known in self._digests):
+        if any(known > version for known in (*self._committed, *self._digests)):
             self._take_back(version)
         return self._incarnation
+
+    def forget_history(self) -> None:
+        """Let go of what earlier starts wrote, once it was read: of a long run it takes more than a model."""
+        self.history = ()
+        self._committed = {}
 
     def record_metrics(self, record: Mapping[str, Any]) -> None:
         """Append one line to `metrics.jsonl`.

@@ -167,6 +167,7 @@ class Coordinator:
         self._tell(started)
         if directory.history:
             self._tell(_resumed(directory, logic))
+            directory.forget_history()
         if self._stop_reason is not None:
             pump.post(StopRequested(self._stop_reason))
         try:

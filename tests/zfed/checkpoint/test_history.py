@@ -122,7 +122,7 @@ def test_a_run_that_was_started_again_has_not_ended() -> None:
     ],
 )
 def test_a_line_of_another_shape_is_named(record: dict[str, Any], what: str) -> None:
-    with pytest.raises(CheckpointError, match=f"^line 2 of journal.jsonl is not as .*{what}"):
+    with pytest.raises(CheckpointError, match=f"^a line of journal.jsonl, event .*, is not as .*{what}"):
         history(record)
 
 
