@@ -145,18 +145,19 @@ def sentences(soaked):
         )
 
 
-def soaked_run(folder, seconds, seed):
-    """Do all of it in this folder; returns the sentences."""
+def soaked_run(folder, seconds, seed, say):
+    """Do all of it in this folder; says what was measured, and then checks it."""
     fleet = Fleet(folder)
     try:
         run = Run(fleet, *FLAGS, workers=WORKERS, evaluator=True, pause_s=0.1, remember=True)
         soaked = soak(run, seconds, random.Random(seed))
         run.coordinator.interrupt()
         assert run.coordinator.exit_code() == 130, run.coordinator.report("end")
+        for sentence in sentences(soaked):
+            say(sentence)
         check(run, soaked)
         verify = [sys.executable, "-m", "zfed_cli.main", "runs", "verify", run.path]
         subprocess.run(verify, check=True, stdout=subprocess.DEVNULL)
-        return list(sentences(soaked))
     finally:
         fleet.close()
 
@@ -171,8 +172,7 @@ def main():
     sys.stdout.write(f"seed {seed}\n")
     sys.stdout.flush()
     with tempfile.TemporaryDirectory(prefix="zfed-soak-") as folder:
-        for sentence in soaked_run(Path(folder), args.minutes * 60, seed):
-            sys.stdout.write(sentence + "\n")
+        soaked_run(Path(folder), args.minutes * 60, seed, lambda said: sys.stdout.write(said + "\n"))
 
 
 if __name__ == "__main__":
