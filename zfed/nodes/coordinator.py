@@ -21,6 +21,7 @@ from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.background import Background
 from zfed.nodes.collector import spare_what_stays
 from zfed.nodes.coordinator_logic import CoordinatorLogic
+from zfed.nodes.coordinator_start import started_logic
 from zfed.nodes.free_memory import free_memory
 from zfed.nodes.link_compression import RunCompression
 from zfed.nodes.pump import Pump
@@ -100,18 +101,7 @@ class Coordinator:
         protected = is_loopback(config.run.bind)
         initial = Path(config.run.initial) if config.run.initial else None
         aggregation = Aggregation(directory, self._strategy, initial=initial)
-        restored = aggregation.restore()
-        logic = CoordinatorLogic(
-            config=config,
-            run=directory.run_id,
-            plan_uploads=plan_uploads,
-            incarnation=directory.next_incarnation(
-                restored.point.version if restored else -1, {"rounds": config.run.rounds}
-            ),
-            run_key=directory.key,
-            restored=restored,
-            protected=protected,
-        )
+        logic = started_logic(config, aggregation, plan_uploads, protected=protected)
         perform_job = aggregation.perform if self._trace is None else self._trace.timed(aggregation.perform)
         broken = JobFailed("an internal error")
         background = Background("zfed-numbers", lambda: pump.post(broken))

@@ -13,7 +13,7 @@ from zfed.errors import CheckpointError
 from zfed.facts import Fact
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator import configured_strategy
-from zfed.nodes.coordinator_logic import CoordinatorLogic
+from zfed.nodes.coordinator_start import started_logic
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import (
@@ -45,15 +45,7 @@ class SimulatedCoordinator(Driven):
         self.directory = directory
         self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
         plan_uploads = planner_of(config, self.aggregation.strategy, FREE_MEMORY)
-        restored = self.aggregation.restore()
-        self.coordinator = CoordinatorLogic(
-            config=config,
-            run=directory.run_id,
-            plan_uploads=plan_uploads,
-            incarnation=directory.next_incarnation(restored.point.version if restored else -1),
-            run_key=directory.key,
-            restored=restored,
-        )
+        self.coordinator = started_logic(config, self.aggregation, plan_uploads)
         super().__init__(COORDINATOR, self.coordinator, world)
         listener = world.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close

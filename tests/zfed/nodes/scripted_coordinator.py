@@ -8,7 +8,7 @@ import numpy as np
 from zfed.nodes.admission import claim_of
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator import configured_strategy
-from zfed.nodes.coordinator_logic import CoordinatorLogic
+from zfed.nodes.coordinator_start import started_logic
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, SpillJob, TellFact, TimePassed
@@ -98,15 +98,7 @@ class Table:
         strategy = configured_strategy(config)
         plan_uploads = planner_of(config, strategy, FREE_MEMORY)
         self.aggregation = Aggregation(directory, strategy)
-        restored = self.aggregation.restore()
-        self.logic = CoordinatorLogic(
-            config=config,
-            run=directory.run_id,
-            plan_uploads=plan_uploads,
-            incarnation=directory.next_incarnation(restored.point.version if restored else -1),
-            run_key=directory.key,
-            restored=restored,
-        )
+        self.logic = started_logic(config, self.aggregation, plan_uploads)
         self.spills = SpillJobs(directory.path)
         self.nodes = {}
         self.later = []
