@@ -85,6 +85,7 @@ class StateFolder:
         if base is None:
             return StateBook()
         self._hold(base)
+        self._sync_names()
         with translated(f"cannot read {self._folder}"):
             self._clear_away()
             if not self._disk.exists(self._book_path):
@@ -200,12 +201,19 @@ class StateFolder:
                     with suppress(FileExistsError):  # another node of this machine was quicker
                         self._disk.make_folder(folder)
                     self._disk.sync_folder(folder.parent)
+        self._sync_names()
         bases = self._bases()
         last = max((int(base[:6]) for base in bases.values()), default=0)
         self._hold(bases.pop(self._run, f"{last + 1:06d}-{self._run}"))
         for base in list(bases.values())[: -(MOST_RUNS - 1)]:
             with suppress(OSError):
                 self._remove_run(base)
+
+    def _sync_names(self) -> None:
+        """Make the folder's own name durable: who made it may have been killed before it got to that."""
+        for folder in self._folder.parents:
+            with suppress(OSError):  # somebody else's, most likely as old as the disk
+                self._disk.sync_folder(folder)
 
     def _remove_run(self, base: str) -> None:
         """Remove what is kept of a run, the book first; unless a process still takes part in it."""

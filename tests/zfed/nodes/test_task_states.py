@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zfed.errors import CheckpointError, StateInUseError
@@ -208,6 +208,7 @@ steps = st.lists(
 
 
 @settings(deadline=None, max_examples=200)
+@example(steps=[("committed", 2, False), ("committed", 0, False), ("committed", 1, True)], seed=0)
 @given(steps=steps, seed=st.integers(0, 1000))
 def test_state_is_that_of_the_last_assignment_that_counts_wherever_the_node_dies(steps, seed):
     """At any point of any disk call, by a kill or a power cut, and whether it hears what counts or not."""
