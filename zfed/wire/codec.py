@@ -33,7 +33,7 @@ class OtherProtocolError(RemoteProtocolError):
     """A HELLO of another protocol version; `seen` is its name for it."""
 
     def __init__(self, seen: object) -> None:
-        super().__init__(f"protocol {str(seen)[:40]!r} is not spoken here, only {PROTOCOL!r}")
+        super().__init__(f"protocol {_shown(seen)!r} is not spoken here, only {PROTOCOL!r}")
         self.seen = seen
 
 
@@ -82,12 +82,12 @@ def decode(frames: Sequence[Buffer], *, sender: str) -> Envelope:
     kind = fields.get("kind")
     record = KINDS[sender].get(kind) if isinstance(kind, str) else None
     if record is None:
-        raise RemoteProtocolError(f"a {sender} sends no message of kind {str(kind)[:40]!r}")
+        raise RemoteProtocolError(f"a {sender} sends no message of kind {_shown(kind)!r}")
     if kind == "HELLO" and fields.get("protocol") != PROTOCOL:
         raise OtherProtocolError(fields.get("protocol"))
     epoch = fields.get("epoch")
     if type(epoch) is not int or not 0 <= epoch < MAX_EPOCH:
-        raise RemoteProtocolError(f"{kind}: epoch is {str(epoch)[:40]}, expected an integer from 0")
+        raise RemoteProtocolError(f"{kind}: epoch is {_shown(epoch)}, expected an integer from 0")
     try:
         message: AnyMessage = msgspec.convert(fields, record)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -103,6 +103,11 @@ def _parsed(header: Buffer) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise RemoteProtocolError(f"header is a JSON {type(fields).__name__}, expected an object")
     return fields
+
+
+def _shown(value: object) -> str:
+    """A JSON value for a person, in at most 40 characters; of a deep one not even `str` comes back."""
+    return f"(a JSON {type(value).__name__})" if isinstance(value, (dict, list)) else str(value)[:40]
 
 
 def _payload(message: AnyMessage, frames: Sequence[Buffer]) -> Buffer | None:
