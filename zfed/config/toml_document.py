@@ -32,8 +32,8 @@ def parse_document(text: str, name: str) -> Document:
     """
     try:
         return Document(name, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: of 5000 digits or brackets
+        raise ConfigError(f"{name}: not valid TOML: {str(error)[:200]}") from None
 
 
 def toml_value(text: str) -> Any:
@@ -42,7 +42,10 @@ def toml_value(text: str) -> Any:
     Raises:
         ValueError: If it is none.
     """
-    document = tomllib.loads(f"value = {text}")
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if list(document) != ["value"]:
         raise ValueError("more than one value")
     return document["value"]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zfed.config.toml_document import parse_document, toml_key, toml_text, toml_value
+from zfed.errors import ConfigError
 
 # TOML text holds any Unicode scalar value; lone surrogates are none.
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -28,5 +29,13 @@ def test_a_key_written_as_toml_reads_back_as_itself(key, value):
 
 @pytest.mark.parametrize("text", ["", "plain", "1\nother = 2", "'open"])
 def test_what_is_no_value_is_refused(text):
+    with pytest.raises(ValueError, match=r"."):
+        toml_value(text)
+
+
+@pytest.mark.parametrize("text", ["[" * 3000 + "]" * 3000, "9" * 5000], ids=["brackets", "digits"])
+def test_what_is_too_long_for_the_parser_is_refused_as_any_other_text(text):
+    with pytest.raises(ConfigError, match=r"x: not valid TOML: .{5,200}$"):
+        parse_document(f"value = {text}", "x")
     with pytest.raises(ValueError, match=r"."):
         toml_value(text)
