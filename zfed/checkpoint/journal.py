@@ -191,7 +191,10 @@ def checked_record(line: bytes) -> dict[str, Any] | None:
     body = b"{" + match[2]
     if zlib.crc32(body) != int(match[1], 16):
         return None
-    record: dict[str, Any] = orjson.loads(body)
+    try:
+        record: dict[str, Any] = orjson.loads(body)
+    except orjson.JSONDecodeError:  # a checksum that fits by chance, or by intent
+        return None
     return record
 
 

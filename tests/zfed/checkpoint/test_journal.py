@@ -1,5 +1,6 @@
 import json
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,13 @@ def test_a_hole_before_a_line_that_was_synced_is_damage(path: Path, event: str) 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"crc":"00000000"}', b'{"event":"x"}', b'{"crc":"0","a":1}'])
 def test_a_line_without_a_checksum_is_damage(tmp_path: Path, line: bytes) -> None:
     (tmp_path / "j").write_bytes(line + b"\n")
+    with pytest.raises(CheckpointError, match="line 1 of"):
+        read_journal(tmp_path / "j")
+
+
+def test_a_line_whose_checksum_fits_and_that_is_no_json_is_damage(tmp_path: Path) -> None:
+    body = b'{"event":nonsense}'
+    (tmp_path / "j").write_bytes(b'{"crc":"%08x",%b\n' % (zlib.crc32(body), body[1:]))
     with pytest.raises(CheckpointError, match="line 1 of"):
         read_journal(tmp_path / "j")
 
