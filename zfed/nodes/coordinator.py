@@ -29,6 +29,7 @@ from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
 from zfed.nodes.words import (
+    DropRoute,
     Finish,
     Job,
     JobFailed,
@@ -136,6 +137,7 @@ class Coordinator:
                 pump.post(result)
 
         perform: dict[type, Callable[[Any], None]] = {
+            DropRoute: lambda effect: listener.drop(effect.route),
             **{kind: queue for kind in get_args(Job)},
             **{kind: lambda job: spilling.add(lambda: do_spill(job)) for kind in get_args(SpillJob)},
         }

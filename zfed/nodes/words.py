@@ -77,6 +77,13 @@ class SendFrames(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class DropRoute:
+    """End the connection behind this route, whatever is queued on it."""
+
+    route: bytes
+
+
+@dataclass(frozen=True)
 class TellFact:
     """Tell whoever watches."""
 
@@ -430,7 +437,7 @@ JobResult: TypeAlias = (
 )
 
 CoordinatorInput: TypeAlias = FramesArrived | RouteGone | StopRequested | TimePassed | JobResult | SpillResult
-CoordinatorEffect: TypeAlias = SendFrames | TellFact | Finish | Job | SpillJob
+CoordinatorEffect: TypeAlias = SendFrames | DropRoute | TellFact | Finish | Job | SpillJob
 
 # ---- a worker's or evaluator's work, done by its task beside the pump -------------------------------
 

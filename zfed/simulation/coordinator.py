@@ -17,6 +17,7 @@ from zfed.nodes.coordinator_start import started_logic
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import (
+    DropRoute,
     Finish,
     Job,
     JobResult,
@@ -53,6 +54,7 @@ class SimulatedCoordinator(Driven):
         self._numbers = _Thread(self.run, world.clock)
         self._spilling = _Thread(self.run, world.clock)
         self._perform = {
+            DropRoute: lambda effect: listener.drop(effect.route),
             **{kind: self._add(self._numbers) for kind in get_args(Job)},
             **{kind: self._add(self._spilling) for kind in get_args(SpillJob)},
         }

@@ -195,6 +195,10 @@ class MemoryListener:
         """Queue a message; False if nothing is connected behind this route (any more)."""
         return self.network.send_down(route, frames)
 
+    def drop(self, route: bytes) -> None:
+        """End the connection behind this route, with what is under way on it."""
+        self.network.close(route)
+
     def close(self) -> None:
         """Stop listening."""
         self.network.silence()

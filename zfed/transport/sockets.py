@@ -16,6 +16,7 @@ import zmq
 
 from zfed.errors import ConnectError, UsageError
 from zfed.transport.base import MAX_FRAMES, Buffer
+from zfed.transport.connections import Connections
 from zfed.transport.descriptors import Doorkeeper, waiting_allowed
 
 MAX_PORT = 65_535
@@ -60,6 +61,7 @@ class SocketListener:
         port = self.address.rpartition(":")[2]
         self._door = Doorkeeper(int(port) if port.isdecimal() else 0)
         self._shared = _Shared()
+        self._connections = Connections()
 
     @property
     def pollable(self) -> zmq.Socket[bytes]:
@@ -73,7 +75,7 @@ class SocketListener:
 
     def receive(self) -> tuple[bytes, list[Buffer]] | None:
         """The next message as (route, frames), or None if there is none now."""
-        frames = _receive(self._socket)
+        frames = _receive(self._socket, self._connections)
         if frames is None:
             self._door.look()
             self._shared.clear()
@@ -82,7 +84,14 @@ class SocketListener:
 
     def send(self, route: bytes, frames: Sequence[Buffer]) -> bool:
         """Queue a message; False if nothing is connected behind this route (any more)."""
-        return _send(self._socket, [route, *frames], self._shared.of)
+        if _send(self._socket, [route, *frames], self._shared.of):
+            return True
+        self._connections.forget(route)
+        return False
+
+    def drop(self, route: bytes) -> None:
+        """End the connection behind this route, with what is queued on it."""
+        self._connections.drop(route)
 
     def close(self) -> None:
         """Stop listening; what is queued is still sent for a short while."""
@@ -238,14 +247,19 @@ def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[bytes]:
     return socket
 
 
-def _receive(socket: zmq.Socket[bytes]) -> list[Buffer] | None:
-    """One message. Small frames are copied: a kept zero-copy frame pins the buffer it was read into."""
+def _receive(socket: zmq.Socket[bytes], connections: Connections | None = None) -> list[Buffer] | None:
+    """One message. Small frames are copied: a kept zero-copy frame pins the buffer it was read into.
+
+    A listener's first frame is the route, and `connections` is where it learns what is behind it.
+    """
     frames: list[Buffer] = []
     try:
         more = True
         while more:
             frame = socket.recv(zmq.DONTWAIT, copy=False)
             more = bool(frame.more)
+            if connections is not None and not frames and (route := frame.bytes) not in connections:
+                connections.learn(route, frame)
             if len(frames) <= MAX_FRAMES:
                 frames.append(frame.bytes if len(frame) < SMALL_FRAME_BYTES else frame.buffer)
     except zmq.Again:
