@@ -30,7 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {"node": FROM_NODE, "coordinator": FROM_COORD
 
 
 class OtherProtocolError(RemoteProtocolError):
-    """A HELLO of another protocol version; `seen` is its name for it."""
+    """A HELLO or ENROLL of another protocol version; `seen` is its name for it."""
 
     def __init__(self, seen: object) -> None:
         super().__init__(f"protocol {_shown(seen)!r} is not spoken here, only {PROTOCOL!r}")
@@ -71,7 +71,7 @@ def decode(frames: Sequence[Buffer], *, sender: str) -> Envelope:
         sender: "node" or "coordinator": kinds that only the other may send are refused.
 
     Raises:
-        OtherProtocolError: If it is a HELLO of another protocol version.
+        OtherProtocolError: If it is a HELLO or ENROLL of another protocol version.
         RemoteProtocolError: If it is anything else that zfed/1 does not allow; the text says what and where.
     """
     if not 1 <= len(frames) <= 2:
@@ -83,7 +83,7 @@ def decode(frames: Sequence[Buffer], *, sender: str) -> Envelope:
     record = KINDS[sender].get(kind) if isinstance(kind, str) else None
     if record is None:
         raise RemoteProtocolError(f"a {sender} sends no message of kind {_shown(kind)!r}")
-    if kind == "HELLO" and fields.get("protocol") != PROTOCOL:
+    if kind in ("HELLO", "ENROLL") and fields.get("protocol") != PROTOCOL:
         raise OtherProtocolError(fields.get("protocol"))
     epoch = fields.get("epoch")
     if type(epoch) is not int or not 0 <= epoch < MAX_EPOCH:

@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 
 from zfed.errors import RemoteProtocolError
 from zfed.wire.codec import Buffer, decode, encode
-from zfed.wire.messages import AnyMessage, Hello, Refused, Welcome
+from zfed.wire.messages import AnyMessage, Enroll, Enrolled, Hello, Refused, Welcome
 
 BACK_OFF_CAP_S = 5.0
 """The longest pause before jitter, and the longest that one turn of the list waits for answers."""
@@ -36,6 +36,13 @@ class Welcomed:
     """The session is open."""
 
     welcome: Welcome
+
+
+@dataclass(frozen=True)
+class EnrolledHere:
+    """ENROLL, sent instead of HELLO, is done. There is no session, and there will be none."""
+
+    enrolled: Enrolled
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Malformed:
     reason: str
 
 
-LinkEvent: TypeAlias = Welcomed | Turned | Heard | Down | Malformed
+LinkEvent: TypeAlias = Welcomed | EnrolledHere | Turned | Heard | Down | Malformed
 
 
 @dataclass
@@ -103,14 +110,14 @@ class Link:
         """When `tick` has something to do, if nothing comes before."""
         return None if self.state == "down" else self._deadline
 
-    def greet(self, hello: Hello, now: float) -> None:
-        """A new connection to `address` was opened: send HELLO on it and wait for WELCOME."""
+    def greet(self, first: Hello | Enroll, now: float) -> None:
+        """A new connection to `address` was opened: send this on it and wait for WELCOME, or ENROLLED."""
         self.state = "greeting"
         self.epoch = 0
         patience = _backed_off(FIRST_GREETING_S, self.attempts // len(self.addresses))
         self._deadline = now + min(patience, max(BACK_OFF_CAP_S / len(self.addresses), LEAST_CAP_S))
         self.attempts += 1
-        self.send_frames(encode(hello, epoch=0))
+        self.send_frames(encode(first, epoch=0))
 
     def send(self, message: AnyMessage, payload: Buffer | None = None) -> None:
         """Send within the open session; without one the message is dropped, as the network might do."""
@@ -127,6 +134,8 @@ class Link:
         if isinstance(message, Refused) and message.about == "hello" and self.state != "down":
             return [Turned(message.code, message.reason)]
         if self.state == "greeting":
+            if isinstance(message, Enrolled):
+                return [EnrolledHere(message)]
             return self._welcome(message, envelope.epoch, now) if isinstance(message, Welcome) else []
         if self.state == "down" or envelope.epoch != self.epoch or isinstance(message, Welcome):
             return []

@@ -92,6 +92,17 @@ class Hello(Message, frozen=True):
     exact: Patterns = []
 
 
+class Enroll(Message, frozen=True):
+    """With the key of an invitation, and instead of HELLO: let `key` be that of the node `node`.
+
+    `key` is a public key as `zfed keys show` prints it.
+    """
+
+    protocol: Text
+    node: NodeName
+    key: Text
+
+
 class Pong(Message, frozen=True):
     """Answer to PING, with how far the work at hand is (`work` empty: idle)."""
 
@@ -161,6 +172,13 @@ class Welcome(Message, frozen=True):
     compress_model: Level = "none"
     exact: Patterns = []
     run_key: RunKey = ""
+
+
+class Enrolled(Message, frozen=True):
+    """ENROLL is done, durably; `coordinator` is the coordinator's own public key, to be remembered."""
+
+    node: NodeName
+    coordinator: Text
 
 
 class Ping(Message, frozen=True):
@@ -277,9 +295,12 @@ class Refused(Message, frozen=True):
     blob: Text = ""
 
 
-FromNode: TypeAlias = Hello | Pong | Update | Evaluated | Failed | Bye | Pull | Chunk | Done | Refused
+FromNode: TypeAlias = (
+    Hello | Enroll | Pong | Update | Evaluated | Failed | Bye | Pull | Chunk | Done | Refused
+)
 FromCoordinator: TypeAlias = (
     Welcome
+    | Enrolled
     | Ping
     | Initialize
     | Train

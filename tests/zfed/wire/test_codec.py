@@ -16,6 +16,7 @@ from zfed.wire.messages import (
     Bye,
     Chunk,
     Ended,
+    Enroll,
     Hello,
     Ping,
     Pong,
@@ -42,7 +43,7 @@ def header(**fields):
 @given(data=st.data(), epoch=st.integers(0, MAX_EPOCH - 1))
 def test_every_message_comes_back_as_it_was_sent(sender, record, data, epoch):
     message = data.draw(messages(record))
-    if isinstance(message, Hello):
+    if isinstance(message, Hello | Enroll):
         message = msgspec.structs.replace(message, protocol="zfed/1")
     payload = data.draw(st.binary(min_size=1, max_size=50)) if record is Chunk else None
     envelope = decode(encode(message, epoch=epoch, payload=payload), sender=sender)
@@ -139,9 +140,10 @@ def test_the_path_of_a_wrong_field_is_named():
 
 
 @pytest.mark.parametrize("seen", ["zfed/2", "", None, 1, ["zfed/1"], "y" * 10_000])
-def test_a_hello_of_another_protocol_is_told_apart_whatever_else_it_holds(seen):
+@pytest.mark.parametrize("kind", ["HELLO", "ENROLL"])
+def test_a_first_message_of_another_protocol_is_told_apart_whatever_else_it_holds(kind, seen):
     with pytest.raises(OtherProtocolError, match="only 'zfed/1'") as caught:
-        decode([header(kind="HELLO", protocol=seen, surprise=1)], sender="node")
+        decode([header(kind=kind, protocol=seen, surprise=1)], sender="node")
     assert caught.value.seen == seen
     assert len(str(caught.value)) < 200
 

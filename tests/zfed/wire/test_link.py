@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from tests.zfed.wire.strategies import hello
 from zfed.wire.codec import decode, encode
-from zfed.wire.link import BACK_OFF_CAP_S, Down, Heard, Link, Malformed, Turned, Welcomed
-from zfed.wire.messages import Bye, Chunk, Ping, Pong, Refused, Welcome
+from zfed.wire.link import BACK_OFF_CAP_S, Down, EnrolledHere, Heard, Link, Malformed, Turned, Welcomed
+from zfed.wire.messages import Bye, Chunk, Enroll, Enrolled, Ping, Pong, Refused, Welcome
 
 WELCOME = Welcome(run="r", ping_s=2.0, lost_s=10.0, protected=False)
 
@@ -65,6 +65,15 @@ def test_nothing_is_heard_before_welcome():
     wire = greeted()
     assert wire.hear(Ping(number=1), epoch=7) == []
     assert wire.link.state == "greeting"
+
+
+def test_enrolled_answers_enroll_and_opens_no_session():
+    wire = Wire()
+    enroll = Enroll(protocol="zfed/1", node="alice", key="zfed-key-x")
+    wire.link.greet(enroll, 0.0)
+    enrolled = Enrolled(node="alice", coordinator="zfed-key-y")
+    assert wire.hear(enrolled, epoch=0) == [EnrolledHere(enrolled)]
+    assert (wire.sent, wire.link.state) == ([(enroll, 0)], "greeting")
 
 
 def test_a_message_of_the_session_is_heard_with_its_payload():
