@@ -2,7 +2,7 @@
 
 from zfed.checkpoint.atomic import is_temporary, write_atomically
 from zfed.checkpoint.digest import Digests, content_digest
-from zfed.checkpoint.disk import OS_DISK, Closeable, Disk
+from zfed.checkpoint.disk import OS_DISK, Closeable, Disk, OsDisk
 from zfed.checkpoint.history import Evaluation, History, OwedEvaluation, without_newer
 from zfed.checkpoint.journal import (
     Journal,
@@ -29,6 +29,7 @@ __all__ = [
     "History",
     "Journal",
     "JournalContents",
+    "OsDisk",
     "OwedEvaluation",
     "RunDirectory",
     "SavedModel",

@@ -114,7 +114,14 @@ class Disk(Protocol):
 
 
 class OsDisk:
-    """The disk of this machine."""
+    """The disk of this machine.
+
+    Args:
+        file_mode: Permissions of files that it creates, whatever the umask; None leaves them to the umask.
+    """
+
+    def __init__(self, *, file_mode: int | None = None) -> None:
+        self._file_mode = file_mode
 
     def make_folder(self, path: Path) -> None:
         """As `Disk.make_folder`."""
@@ -142,11 +149,14 @@ class OsDisk:
 
     def create(self, path: Path) -> DiskFile:
         """As `Disk.create`."""
-        return _OsFile(path, os.O_EXCL)
+        file = _OsFile(path, os.O_EXCL, 0o666 if self._file_mode is None else self._file_mode)
+        if self._file_mode is not None:
+            file.set_mode(self._file_mode)  # the umask can only have taken some of it away
+        return file
 
     def append(self, path: Path) -> DiskFile:
         """As `Disk.append`."""
-        return _OsFile(path, 0)
+        return _OsFile(path, 0, 0o666)
 
     def replace(self, source: Path, path: Path) -> None:
         """As `Disk.replace`."""
@@ -192,8 +202,8 @@ class OsDisk:
 class _OsFile:
     """A file open for appending, without a buffer of Python's: that would be lost with the process."""
 
-    def __init__(self, path: Path, flags: int) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | flags, 0o666)
+    def __init__(self, path: Path, flags: int, mode: int) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | flags, mode)
 
     @property
     def size(self) -> int:
@@ -209,6 +219,9 @@ class _OsFile:
 
     def truncate(self, size: int) -> None:
         os.ftruncate(self._descriptor, size)
+
+    def set_mode(self, mode: int) -> None:
+        os.fchmod(self._descriptor, mode)
 
     def close(self) -> None:
         if self._descriptor >= 0:

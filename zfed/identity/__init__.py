@@ -1,0 +1,29 @@
+"""Who a node is, and whom it trusts: keys and the files of a keys folder."""
+
+from zfed.identity.authorized_key import AuthorizedKey
+from zfed.identity.authorized_nodes import AuthorizedNodes
+from zfed.identity.authorized_table import AuthorizedTable
+from zfed.identity.key_files import edited, make_folder, read_file, write_file
+from zfed.identity.keys import NodeKey, PublicKey
+from zfed.identity.keys_folder import KeysFolder
+from zfed.identity.known_coordinators import KnownCoordinators
+from zfed.identity.names import COORDINATOR, checked_name
+from zfed.identity.utc import parse_utc, utc_text
+
+__all__ = [
+    "COORDINATOR",
+    "AuthorizedKey",
+    "AuthorizedNodes",
+    "AuthorizedTable",
+    "KeysFolder",
+    "KnownCoordinators",
+    "NodeKey",
+    "PublicKey",
+    "checked_name",
+    "edited",
+    "make_folder",
+    "parse_utc",
+    "read_file",
+    "utc_text",
+    "write_file",
+]
