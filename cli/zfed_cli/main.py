@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from zfed.config import suggestion
 from zfed.errors import UsageError
-from zfed_cli import bench, coordinator, data, demo, evaluator, launch, runs, version, worker
+from zfed_cli import bench, coordinator, data, demo, enroll, evaluator, keys, launch, runs, version, worker
 from zfed_cli.boundary import guarded, leave
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ COMMANDS: dict[str, Command] = {
     "demo": demo,
     "launch": launch,
     "runs": runs,
+    "keys": keys,
+    "enroll": enroll,
     "data": data,
     "bench": bench,
     "version": version,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zfed.config import suggestion
 from zfed.config.records import FORMATS
 from zfed.errors import UsageError
+from zfed_cli.columns import print_columns
 from zfed_cli.options import new_command
 
 if TYPE_CHECKING:
@@ -87,14 +88,8 @@ def _list(runs: Sequence[Overview], root: Path, format: str) -> int:
     if format == "table" or (format == "auto" and sys.stdout.isatty()):
         _print_table(columns)
     else:
-        _print_lines(columns)
+        print_columns(columns)
     return 0
-
-
-def _print_lines(columns: Mapping[str, Sequence[str]]) -> None:
-    widths = [max(map(len, (title, *cells))) for title, cells in columns.items()]
-    for row in (tuple(columns), *zip(*columns.values(), strict=True)):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _print_table(columns: Mapping[str, Sequence[str]]) -> None:

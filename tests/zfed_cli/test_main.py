@@ -32,7 +32,7 @@ def outcome(capsys, *words: str) -> tuple[int, str, str]:
     "words", ["import zfed", "from zfed_cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"]
 )
 def test_help_and_import_load_neither_numpy_nor_zmq(words):
-    heavy = "{'numpy', 'zmq', 'numba', 'torch', 'rich', 'orjson'}"
+    heavy = "{'numpy', 'zmq', 'numba', 'torch', 'rich', 'orjson', 'cryptography'}"
     script = f"{words}\nimport sys\nprint(sorted({heavy} & set(sys.modules)), file=sys.stderr)"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stderr.strip() == "[]"

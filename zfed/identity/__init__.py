@@ -1,6 +1,6 @@
 """Who a node is, and whom it trusts: keys and the files of a keys folder."""
 
-from zfed.identity.authorized_key import AuthorizedKey
+from zfed.identity.authorized_key import AuthorizedKey, checked_max_examples, checked_tags
 from zfed.identity.authorized_nodes import AuthorizedNodes
 from zfed.identity.authorized_table import AuthorizedTable
 from zfed.identity.key_files import edited, make_folder, read_file, write_file
@@ -19,7 +19,9 @@ __all__ = [
     "KnownCoordinators",
     "NodeKey",
     "PublicKey",
+    "checked_max_examples",
     "checked_name",
+    "checked_tags",
     "edited",
     "make_folder",
     "parse_utc",

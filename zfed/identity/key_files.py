@@ -112,7 +112,7 @@ def edited(path: Path) -> Iterator[None]:
     check_folder(path.parent)
     lock = path.with_name(f"{path.name}.lock")
     with translated(f"cannot lock {path}"):
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         with translated(f"cannot lock {path}"):
             _wait_for_lock(descriptor, path)
