@@ -131,21 +131,23 @@ def run(address, names, length):
     messages = collections.Counter()
     answers = Answers(length)
     with zmq.Context() as context:
+        context.set(zmq.MAX_SOCKETS, 4 * len(names))
         members = [CrowdMember(name, answers, address, context, messages) for name in names]
         for member in members:
             member.start()
         look_at = 0.0
         while members:
-            by_socket = {member.connector.pollable: member for member in members}
+            # Its watch on the handshake, which is closed when that is over, waits for the look at the clock.
+            by_socket = {socket: member for member in members for socket in member.connector.pollables[:1]}
             poller = zmq.Poller()
             for socket in by_socket:
-                if socket is not None:
-                    poller.register(socket, zmq.POLLIN)
+                poller.register(socket, zmq.POLLIN)
             while time.monotonic() < look_at:
                 for socket, _ in poller.poll(LOOK_AT_CLOCK_S * 1000):
                     by_socket[socket].take_messages()
             look_at = time.monotonic() + LOOK_AT_CLOCK_S
             for member in members:
+                member.connector.attend()
                 member.take_messages()
                 if member.finish is None and (member.logic.next_wake or look_at) < look_at:
                     member.handle(TimePassed())

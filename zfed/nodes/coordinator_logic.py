@@ -77,6 +77,7 @@ from zfed.nodes.words import (
     ReadFirstModel,
     RecordEvaluation,
     Restored,
+    RosterChanged,
     RouteGone,
     SendFrames,
     SpillFailed,
@@ -111,6 +112,7 @@ from zfed.wire.messages import (
     Update,
 )
 from zfed.wire.messages import Cancel as CancelMessage
+from zfed.wire.roster import Roster
 from zfed.wire.session import Heard, Lost, Malformed, Opened, Session, SessionEvent, Sessions, Timing, Turned
 from zfed.wire.transfer import Intake
 
@@ -127,6 +129,7 @@ class CoordinatorLogic:
         run_key: Tells this run from another of the same name.
         restored: What the run goes on with, if it is not new.
         protected: False if traffic is neither encrypted nor authenticated.
+        roster: Whose keys are known; None: keys are not asked for.
         timing: Seconds of the session rules; by default as configured.
     """
 
@@ -137,13 +140,15 @@ class CoordinatorLogic:
     run_key: str = ""
     restored: Restored | None = None
     protected: bool = False
+    roster: Roster | None = None
     timing: Timing | None = None
 
     def __post_init__(self) -> None:
         run = self.config.run
         timing = self.timing or Timing(ping_s=run.heartbeat_s, lost_s=run.heartbeat_timeout_s)
         self._effects: list[CoordinatorEffect] = []
-        self._sessions = Sessions(self._send_frames, timing, next_epoch=(self.incarnation << 32) + 1)
+        first_epoch = (self.incarnation << 32) + 1
+        self._sessions = Sessions(self._send_frames, timing, first_epoch, self.roster)
         self._rounds = SyncRounds(self.config.run, self.config.evaluate, self.incarnation)
         self._reception = Reception(
             self.config,
@@ -216,9 +221,12 @@ class CoordinatorLogic:
         """Take an input; return what is to be done, in this order."""
         match event:
             case FramesArrived():
-                self._session_events(self._sessions.receive(event.route, event.frames, now), now)
+                heard = self._sessions.receive(event.route, event.frames, now, event.key)
+                self._session_events(heard, now)
             case RouteGone():
                 self._session_events(self._sessions.unreachable(event.route, now), now)
+            case RosterChanged():
+                self._session_events(self._sessions.enrol(event.roster, now), now)
             case TimePassed():
                 self._time_passed(now)
             case StopRequested():

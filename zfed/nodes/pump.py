@@ -33,6 +33,7 @@ class Pump:
         transport: Its end of the network.
         perform: What to do with every effect but `SendFrames` and `Finish`, by its type.
         turn_done: Called when everything that was there has been handled, before the pump waits.
+        look: Called before messages are taken; what it returns is told to the logic before they are.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class Pump:
         transport: Transport,
         perform: Mapping[type, Callable[[Any], None]],
         turn_done: Callable[[], None] = lambda: None,
+        look: Callable[[], Input | None] = lambda: None,
     ) -> None:
         self._logic = logic
         self._transport = transport
         self._perform = perform
         self._turn_done = turn_done
+        self._look = look
         self._inbox: queue.SimpleQueue[Input] = queue.SimpleQueue()
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
@@ -55,7 +58,7 @@ class Pump:
         self._finish: Finish | None = None
         self._poller = zmq.Poller()
         self._poller.register(self._wake_in, zmq.POLLIN)
-        self._polled: Any = None
+        self._polled: tuple[Any, ...] = ()
 
     def post(self, event: Input) -> None:
         """Give the logic an input, from any thread or signal handler."""
@@ -88,7 +91,7 @@ class Pump:
             os.close(self._wake_out)
 
     def _poll(self) -> None:
-        self._look_at(self._transport.pollable)
+        self._look_at(self._transport.pollables)
         wake = self._logic.next_wake
         wait = LONGEST_POLL_S if wake is None else min(max(wake - time.monotonic(), 0.0), LONGEST_POLL_S)
         for ready, _ in self._poller.poll(math.ceil(wait * 1000)):
@@ -96,17 +99,20 @@ class Pump:
                 os.read(self._wake_in, 4096)
                 self._woken = False  # from here on whoever posts wakes again
 
-    def _look_at(self, pollable: Any) -> None:
-        """Poll this from now on: a node that connects again has another socket."""
-        if pollable is self._polled:
+    def _look_at(self, pollables: tuple[Any, ...]) -> None:
+        """Poll these from now on: a node that connects again has another socket."""
+        if pollables == self._polled:
             return
-        if self._polled is not None:
-            self._poller.unregister(self._polled)
-        if pollable is not None:
-            self._poller.register(pollable, zmq.POLLIN)
-        self._polled = pollable
+        for gone in set(self._polled).difference(pollables):
+            self._poller.unregister(gone)
+        for new in set(pollables).difference(self._polled):
+            self._poller.register(new, zmq.POLLIN)
+        self._polled = pollables
 
     def _take_messages(self) -> None:
+        self._transport.attend()
+        if (news := self._look()) is not None:
+            self._handle(news)
         until = time.monotonic() + BUSY_S
         while self._finish is None and time.monotonic() < until:
             arrived = self._transport.receive()
@@ -114,7 +120,7 @@ class Pump:
                 break
             self._handle(FramesArrived(*arrived))
         if self._finish is None and self._transport.broken:
-            self._handle(RouteGone(b""))
+            self._handle(RouteGone(b"", self._transport.refusal))
 
     def _handle(self, event: Input) -> None:
         self._do(self._logic.handle(event, time.monotonic()))

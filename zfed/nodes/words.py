@@ -18,8 +18,10 @@ from zfed.engine import EvaluationDone, Fold, OpenRound, ResumePoint, Status
 from zfed.facts import EvaluationSkipped, Fact
 from zfed.metrics import Metrics
 from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.transport import Refusal
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import AssignmentId, Blob
+from zfed.wire.roster import KeyId, Roster
 
 Chunks: TypeAlias = "list[tuple[int, Buffer]] | SpilledPart"
 """(byte offset, bytes) slices that cover one vector, each byte once; may be gone through more than once."""
@@ -41,17 +43,26 @@ class EncodedVector:
 
 
 class FramesArrived(msgspec.Struct, frozen=True):
-    """A message came; at a worker or evaluator `route` is empty."""
+    """A message came, as `zfed.transport.base.Arrival`; at a worker or evaluator `route` is empty."""
 
     route: bytes
     frames: list[Buffer]
+    key: KeyId = ""
 
 
 @dataclass(frozen=True)
 class RouteGone:
-    """A message could not be sent: there is no connection behind this route."""
+    """There is no connection behind this route (any more): it broke, or was `refusal`."""
 
     route: bytes
+    refusal: Refusal = ""
+
+
+@dataclass(frozen=True)
+class RosterChanged:
+    """Other keys are known from now on."""
+
+    roster: Roster
 
 
 @dataclass(frozen=True)
@@ -436,7 +447,9 @@ JobResult: TypeAlias = (
     | JobFailed
 )
 
-CoordinatorInput: TypeAlias = FramesArrived | RouteGone | StopRequested | TimePassed | JobResult | SpillResult
+CoordinatorInput: TypeAlias = (
+    FramesArrived | RouteGone | RosterChanged | StopRequested | TimePassed | JobResult | SpillResult
+)
 CoordinatorEffect: TypeAlias = SendFrames | DropRoute | TellFact | Finish | Job | SpillJob
 
 # ---- a worker's or evaluator's work, done by its task beside the pump -------------------------------

@@ -1,13 +1,19 @@
 """Carrying frames between nodes; what they mean is not known here."""
 
-from zfed.transport.base import Transport
+from zfed.transport.base import Arrival, Refusal, Transport
 from zfed.transport.descriptors import raise_descriptor_limit
 from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
+from zfed.transport.security import ClientSecurity, CurveKeys, ServerSecurity
 from zfed.transport.sockets import SocketConnector, SocketListener, addresses_in, is_loopback
 
 __all__ = [
+    "Arrival",
+    "ClientSecurity",
+    "CurveKeys",
     "LinkFaults",
     "MemoryNetwork",
+    "Refusal",
+    "ServerSecurity",
     "SocketConnector",
     "SocketListener",
     "Transport",

@@ -15,9 +15,17 @@ from typing import Any, TypeAlias
 import zmq
 
 from zfed.errors import ConnectError, UsageError
-from zfed.transport.base import MAX_FRAMES, Buffer
+from zfed.transport.base import MAX_FRAMES, Arrival, Buffer, Refusal
 from zfed.transport.connections import Connections
 from zfed.transport.descriptors import Doorkeeper, waiting_allowed
+from zfed.transport.security import (
+    ClientSecurity,
+    Doorman,
+    HandshakeWatch,
+    ServerSecurity,
+    guard,
+    identify,
+)
 
 MAX_PORT = 65_535
 MAX_FRAME_BYTES = (2 << 20) + (64 << 10)
@@ -40,15 +48,22 @@ _MORE = int(zmq.DONTWAIT | zmq.SNDMORE)
 class SocketListener:
     """A ROUTER socket bound to one address.
 
+    Args:
+        address: Where to listen.
+        security: Who may connect; None: everybody, and nothing is encrypted.
+
     Raises:
         ConnectError: If the address is taken or is not this machine's.
         UsageError: If it is no address.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, security: ServerSecurity | None = None) -> None:
         _check_port(address)
         self._context = zmq.Context()
+        self._doorman = Doorman(self._context, security.admits) if security else None
         self._socket = _socket(self._context, zmq.ROUTER)
+        if security:
+            guard(self._socket, security)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 0)
         self._socket.setsockopt(zmq.BACKLOG, waiting_allowed())
@@ -64,23 +79,44 @@ class SocketListener:
         self._connections = Connections()
 
     @property
-    def pollable(self) -> zmq.Socket[bytes]:
-        """The socket."""
-        return self._socket
+    def pollables(self) -> tuple[zmq.Socket[bytes], ...]:
+        """The socket, and the one that is asked who may connect."""
+        if self._doorman is None or not self._doorman.here:
+            return (self._socket,)
+        return (self._socket, self._doorman.socket)
 
     @property
     def broken(self) -> bool:
         """Never: it has many connections, and lost ones are found when something is sent."""
         return False
 
-    def receive(self) -> tuple[bytes, list[Buffer]] | None:
-        """The next message as (route, frames), or None if there is none now."""
-        frames = _receive(self._socket, self._connections)
-        if frames is None:
-            self._door.look()
+    @property
+    def refusal(self) -> Refusal:
+        """None: it connects to nobody."""
+        return ""
+
+    @property
+    def troubles(self) -> list[str]:
+        """Why nobody new is let in, if that is so; sentences."""
+        if self._doorman is not None and not self._doorman.here:
+            return ["the socket that answers for keys (ZAP) is closed: nobody new is let in"]
+        return []
+
+    def attend(self) -> None:
+        """Decide who may connect, and whether there is room."""
+        if self._doorman is not None:
+            self._doorman.answer()
+        self._door.look()
+
+    def receive(self) -> Arrival | None:
+        """The next message, or None if there is none now."""
+        received = _receive(self._socket, self._connections)
+        if received is None:
             self._shared.clear()
             return None
-        return bytes(frames[0]), frames[1:]  # ROUTER puts the route first
+        frames, last = received
+        key = "" if self._doorman is None else _key_of(last)
+        return Arrival(bytes(frames[0]), frames[1:], key)  # ROUTER puts the route first
 
     def send(self, route: bytes, frames: Sequence[Buffer]) -> bool:
         """Queue a message; False if nothing is connected behind this route (any more)."""
@@ -101,6 +137,8 @@ class SocketListener:
 
     def _drop(self) -> None:
         self._socket.close()
+        if self._doorman is not None:
+            self._doorman.close()
         self._context.term()
 
 
@@ -131,26 +169,44 @@ class SocketConnector:
 
     Args:
         context: What many nodes in one process share; by default each has its own, which it ends.
+        security: Who this node is and whom it trusts; None: nothing is encrypted.
     """
 
-    def __init__(self, context: zmq.Context[Any] | None = None) -> None:
+    def __init__(
+        self, context: zmq.Context[Any] | None = None, security: ClientSecurity | None = None
+    ) -> None:
+        self._security = security
+        self._watch: HandshakeWatch | None = None
         self._owns_context = context is None
         self._context = context or zmq.Context()
         self._socket: zmq.Socket[bytes] | None = None
         self._answered = False
 
     @property
-    def pollable(self) -> zmq.Socket[bytes] | None:
-        """The socket, or None while not connected."""
-        return self._socket
+    def pollables(self) -> tuple[zmq.Socket[bytes], ...]:
+        """The socket, and while it connects the one that tells what becomes of that."""
+        watch = self._watch.pollable if self._watch else None
+        return tuple(socket for socket in (self._socket, watch) if socket is not None)
 
     @property
     def broken(self) -> bool:
-        """True once the peer has closed or reset the connection.
+        """True once the peer has closed, reset or refused the connection.
 
         A DEALER that neither reconnects nor has a high-water mark can always be written to, until then.
         """
-        return self._socket is not None and not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT
+        if self._socket is None:
+            return False
+        return bool(self.refusal) or not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT
+
+    @property
+    def refusal(self) -> Refusal:
+        """Why the connection was not made, if it was refused."""
+        return self._watch.refusal if self._watch else ""
+
+    def attend(self) -> None:
+        """See what has become of the handshake."""
+        if self._watch is not None:
+            self._watch.look()
 
     def open(self, address: str) -> None:
         """Drop the connection, if there is one, and begin another.
@@ -163,19 +219,22 @@ class SocketConnector:
         self._answered = False
         self._socket = _socket(self._context, zmq.DEALER)
         self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        if self._security is not None:
+            identify(self._socket, self._security, address)
+        self._watch = HandshakeWatch(self._socket)
         try:
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self._drop()
             raise UsageError(f"cannot connect to {address!r}: {error}; expected tcp://HOST:PORT") from error
 
-    def receive(self) -> tuple[bytes, list[Buffer]] | None:
-        """The next message as (empty route, frames), or None if there is none now."""
-        frames = None if self._socket is None else _receive(self._socket)
-        if frames is None:
+    def receive(self) -> Arrival | None:
+        """The next message, or None if there is none now."""
+        received = None if self._socket is None else _receive(self._socket)
+        if received is None:
             return None
         self._answered = True
-        return b"", frames
+        return Arrival(b"", received[0])
 
     def send(self, route: bytes, frames: Sequence[Buffer]) -> bool:
         """Queue a message; False if there is no connection to queue it on."""
@@ -196,6 +255,9 @@ class SocketConnector:
             self._context.term()
 
     def _drop(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         if self._socket is not None:
             self._socket.close(linger=LINGER_MS if self._answered else 0)
             self._socket = None
@@ -247,10 +309,13 @@ def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[bytes]:
     return socket
 
 
-def _receive(socket: zmq.Socket[bytes], connections: Connections | None = None) -> list[Buffer] | None:
-    """One message. Small frames are copied: a kept zero-copy frame pins the buffer it was read into.
+def _receive(
+    socket: zmq.Socket[bytes], connections: Connections | None = None
+) -> tuple[list[Buffer], zmq.Frame] | None:
+    """One message and its last frame as it came, which knows whom it is from.
 
-    A listener's first frame is the route, and `connections` is where it learns what is behind it.
+    Small frames are copied: a kept zero-copy frame pins the buffer it was read into. A listener's first frame
+    is the route, and `connections` is where it learns what is behind it.
     """
     frames: list[Buffer] = []
     try:
@@ -264,7 +329,15 @@ def _receive(socket: zmq.Socket[bytes], connections: Connections | None = None) 
                 frames.append(frame.bytes if len(frame) < SMALL_FRAME_BYTES else frame.buffer)
     except zmq.Again:
         return None
-    return frames
+    return frames, frame
+
+
+def _key_of(frame: zmq.Frame) -> str:
+    """The key that the sender proved. ZAP gave it to libzmq, which adds it to all that comes from there."""
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:  # it has none: nobody was asked
+        return ""
 
 
 def _send(socket: zmq.Socket[bytes], frames: Sequence[Buffer], lend: _Lend = lambda data: data) -> bool:

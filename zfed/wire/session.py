@@ -2,13 +2,17 @@
 
 Rules, in the order in which they are applied to what arrives on a route:
 
+0. Who was refused is told so once, and nothing more is heard of that route. Where keys are asked for, a
+   message is said by who proved the key that it carries: a key that is not valid (any more) is refused, a
+   route belongs to one key, and a name to the keys that were enrolled for it.
 1. Bytes that are no zfed/1 message change nothing.
 2. Without a session, only HELLO is heard; everything else is dropped.
 3. A message whose epoch is not the session's belongs to an earlier session of that route: dropped.
-4. One name has one session. The same instance of a node supersedes its own old session at once. Another
-   instance waits while the old one is asked by PING: if that answers, the newcomer is refused; if it does not
-   within `probe_s`, the newcomer takes the name. Only a PONG to that PING counts: older messages of a process
-   that is dead by now may still lie in a queue.
+4. One name has one session. The same instance of a node supersedes its own old session at once. With keys
+   another instance does so too, for it is the same node: the older one is told, and ends. Without keys it may
+   be anybody, and waits while the old one is asked by PING: if that answers, the newcomer is refused; if it
+   does not within `probe_s`, the newcomer takes the name. Only a PONG to that PING counts: older messages of
+   a process that is dead by now may still lie in a queue.
 5. A session that is silent for `lost_s` is lost. If this process itself was stopped for a while (no tick for
    longer than `ping_s`), nobody is, and probes start anew: the answers may lie in the queue.
 """
@@ -24,8 +28,12 @@ import msgspec
 from zfed.errors import RemoteProtocolError
 from zfed.wire.codec import Buffer, OtherProtocolError, decode, encode
 from zfed.wire.messages import AnyMessage, Hello, Ping, Pong, Refused, Welcome
+from zfed.wire.roster import Enrolled, Invited, KeyId, Roster
 
 SendFrames: TypeAlias = Callable[[bytes, list[Buffer]], None]
+
+MOST_TURNED_AWAY = 4096
+"""Routes of which it is remembered that they were told why they are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +48,10 @@ class Timing:
 
 @dataclass(eq=False)
 class Session:
-    """One admitted connection of one node. `pinged` is the number of the last PING sent."""
+    """One admitted connection of one node. `pinged` is the number of the last PING sent.
+
+    `enrolled` is what is known of its key; None where keys are not asked for.
+    """
 
     route: bytes
     epoch: int
@@ -50,6 +61,7 @@ class Session:
     pinged: int = 0
     welcome: Welcome | None = None
     challenger: Challenger | None = None
+    enrolled: Enrolled | None = None
 
     @property
     def node(self) -> str:
@@ -112,11 +124,17 @@ SessionEvent: TypeAlias = Opened | Heard | Lost | Turned | Malformed
 
 @dataclass
 class Sessions:
-    """All sessions of a coordinator, by route and by node name. Pure: time comes in, frames go to `send`."""
+    """All sessions of a coordinator, by route and by node name. Pure: time comes in, frames go to `send`.
+
+    Args:
+        roster: Whose keys are known; None: keys are not asked for.
+    """
 
     send_frames: SendFrames
     timing: Timing = field(default_factory=Timing)
     next_epoch: int = 1
+    roster: Roster | None = None
+    _turned_away: dict[bytes, None] = field(default_factory=dict)
     _by_route: dict[bytes, Session] = field(default_factory=dict)
     _by_name: dict[str, Session] = field(default_factory=dict)
     _next_sweep: float = 0.0
@@ -145,7 +163,7 @@ class Sessions:
 
     def refuse(self, session: Session, code: str, reason: str) -> None:
         """End a session with the sentence that its node will exit with."""
-        self.send(session, Refused(about="hello", code=code, reason=reason))
+        self._turned(session.route, session.node, code, reason)
         self.close(session)
 
     def close(self, session: Session) -> None:
@@ -154,19 +172,58 @@ class Sessions:
         if self._by_name.get(session.node) is session:
             del self._by_name[session.node]
 
-    def receive(self, route: bytes, frames: Sequence[Buffer], now: float) -> list[SessionEvent]:
-        """Apply the rules to one arrived message."""
+    def enrol(self, roster: Roster, now: float) -> list[SessionEvent]:
+        """From now on these keys are known: end the sessions of those that are not valid any more."""
+        self.roster = roster
+        events: list[SessionEvent] = []
+        for session in self:
+            if session.enrolled is None:
+                continue
+            known = roster.find(session.enrolled.key)
+            if isinstance(known, Enrolled) and known.node == session.node and not known.objection:
+                session.enrolled = known
+            else:
+                reason = _objection(known, session.node)
+                turned = self._turned(session.route, session.node, "key", reason)
+                events += [turned, *self._lose(session, reason, now)]
+        return events
+
+    def receive(
+        self, route: bytes, frames: Sequence[Buffer], now: float, key: KeyId = ""
+    ) -> list[SessionEvent]:
+        """Apply the rules to one arrived message, whose sender proved this key."""
+        if route in self._turned_away:
+            return []
         session = self._by_route.get(route)
+        if self.roster is None:
+            return self._hear(route, session, None, frames, now)
+        events: list[SessionEvent] = []
+        if session is not None and session.enrolled is not None and session.enrolled.key != key:
+            events = self._lose(session, "its connection is gone", now)  # somebody else has its route now
+            session = None
+        known = self.roster.find(key)
+        if not isinstance(known, Enrolled) or known.objection:
+            node = known.node if known else ""
+            return [*events, self._turned(route, node, "key", _objection(known, node))]
+        return events + self._hear(route, session, known, frames, now)
+
+    def _hear(
+        self,
+        route: bytes,
+        session: Session | None,
+        enrolled: Enrolled | None,
+        frames: Sequence[Buffer],
+        now: float,
+    ) -> list[SessionEvent]:
         try:
             envelope = decode(frames, sender="node")
         except OtherProtocolError as error:
-            self._turn_away(route, "protocol", str(error))
-            return [Turned("", "protocol", str(error))]
+            return [self._turned(route, session.node if session else "", "protocol", str(error))]
         except RemoteProtocolError as error:
             return [Malformed(session.node if session else "", str(error))]
         message = envelope.message
         if isinstance(message, Hello):
-            return self._greet(route, message, now)
+            return self._greet(route, message, enrolled, now)
         if session is None or envelope.epoch != session.epoch:
             return []
         session.last_heard = now
@@ -206,7 +263,13 @@ class Sessions:
             if session.challenger:
                 session.challenger.deadline = now + self.timing.probe_s
 
-    def _greet(self, route: bytes, hello: Hello, now: float) -> list[SessionEvent]:
+    def _greet(self, route: bytes, hello: Hello, enrolled: Enrolled | None, now: float) -> list[SessionEvent]:
+        if enrolled is not None and enrolled.node != hello.node:
+            reason = (
+                f"this key belongs to the node {enrolled.node!r}, not to {hello.node!r}; start it with "
+                f"--name {enrolled.node}, or with a key that was made for {hello.node!r}"
+            )
+            return [self._turned(route, enrolled.node, "key", reason)]
         here = self._by_route.get(route)
         if here is not None:  # a HELLO that came twice: its answer may have been lost
             if here.hello == hello and here.welcome is not None:
@@ -214,10 +277,16 @@ class Sessions:
             return []
         holder = self._by_name.get(hello.node)
         if holder is None:
-            return [self._open(route, hello, now)]
+            return [self._open(route, hello, enrolled, now)]
         if holder.hello.instance == hello.instance:
             turned = self._challenge_failed(holder)
-            return [*turned, *self._lose(holder, "it connected again", now), self._open(route, hello, now)]
+            lost = self._lose(holder, "it connected again", now)
+            return [*turned, *lost, self._open(route, hello, enrolled, now)]
+        if enrolled is not None:
+            reason = f"another process with the key of {hello.node!r} has connected, and takes its place"
+            turned = [self._turned(holder.route, hello.node, "superseded", reason)]
+            lost = self._lose(holder, "it was started a second time", now)
+            return [*turned, *lost, self._open(route, hello, enrolled, now)]
         if holder.challenger is not None:
             if holder.challenger.hello.instance != hello.instance:
                 return [self._name_taken(route, hello)]
@@ -227,8 +296,8 @@ class Sessions:
         holder.challenger = Challenger(route, hello, holder.pinged, now + self.timing.probe_s)
         return []
 
-    def _open(self, route: bytes, hello: Hello, now: float) -> Opened:
-        session = Session(route, self.next_epoch, hello, last_heard=now, last_ping=now)
+    def _open(self, route: bytes, hello: Hello, enrolled: Enrolled | None, now: float) -> Opened:
+        session = Session(route, self.next_epoch, hello, last_heard=now, last_ping=now, enrolled=enrolled)
         self.next_epoch += 1
         self._by_route[route] = session
         self._by_name[hello.node] = session
@@ -248,21 +317,36 @@ class Sessions:
             f"the name {hello.node!r} is in use by another node, which answers; "
             "give this one another --name, or stop the other"
         )
-        self._turn_away(route, "name-taken", reason)
-        return Turned(hello.node, "name-taken", reason)
+        return self._turned(route, hello.node, "name-taken", reason)
 
-    def _turn_away(self, route: bytes, code: str, reason: str) -> None:
+    def _turned(self, route: bytes, node: str, code: str, reason: str) -> Turned:
+        """Tell whoever is behind a route why, and hear nothing of it from now on."""
+        while len(self._turned_away) >= MOST_TURNED_AWAY:
+            del self._turned_away[next(iter(self._turned_away))]
+        self._turned_away[route] = None
         self.send_frames(route, encode(Refused(about="hello", code=code, reason=reason), epoch=0))
+        return Turned(node, code, reason)
 
     def _lose(self, session: Session, reason: str, now: float) -> list[SessionEvent]:
         self.close(session)
         events: list[SessionEvent] = [Lost(session, reason)]
         challenger = session.challenger
         if challenger and challenger.route not in self._by_route:  # else it has another name by now
-            events.append(self._open(challenger.route, challenger.hello, now))
+            events.append(self._open(challenger.route, challenger.hello, None, now))  # only without keys
         return events
 
     def _ping(self, session: Session, now: float) -> None:
         session.pinged += 1
         session.last_ping = now
         self.send(session, Ping(number=session.pinged))
+
+
+def _objection(known: Enrolled | Invited | None, node: str) -> str:
+    """Why a key lets nobody in; one that is not known passed ZAP, so it was known then."""
+    if known is None:
+        return "the key of this node is not enrolled here any more"
+    if known.objection:
+        return known.objection
+    if isinstance(known, Invited):
+        return f"an invitation's key is for enrolling {known.node!r}, nothing else"
+    return f"the key of {node!r} belongs to {known.node!r} now"

@@ -42,13 +42,17 @@ class Scripted:
 class Mailbox:
     """A transport whose messages are here already."""
 
-    pollable = None
+    pollables = ()
+    refusal = ""
 
     def __init__(self, arrived=(), *, reachable=True):
         self.arrived = deque(arrived)
         self.reachable = reachable
         self.broken = False
         self.sent = []
+
+    def attend(self):
+        pass
 
     def receive(self):
         return self.arrived.popleft() if self.arrived else None

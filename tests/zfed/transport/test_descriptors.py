@@ -89,7 +89,7 @@ def test_door_shuts_before_descriptors_run_out_and_opens_when_some_are_free(capl
                 guests.append(guest)
                 assert len(guests) < 20 + FILES, "everybody was let in"
                 time.sleep(0.002)  # as a pump that polls
-                listener.receive()
+                listener.attend()
             assert "ulimit -n" in caplog.text
             open(os.devnull).close()  # files can still be opened
         finally:
@@ -107,13 +107,13 @@ def test_who_is_connected_notices_nothing_of_a_shut_door_and_it_opens_again():
         connector.send(b"", [b"hello"])
         arrived = received(listener)
         with almost_all_taken(left=-1):
-            listener.receive()
+            listener.attend()
             assert knocks(listener) is None
             assert listener.send(arrived[0], [b"still here"])
             connector.send(b"", [b"me too"])
             assert received(listener)[1] == [b"me too"]
         time.sleep(LOOK_AGAIN_S)  # the door is not looked at sooner
-        listener.receive()
+        listener.attend()
         guest = knocks(listener)
         assert guest is not None
         guest.close()
@@ -128,7 +128,7 @@ def test_everybody_who_waits_when_the_door_shuts_is_let_in_and_no_thread_spins()
                 guest.setblocking(False)
                 assert guest.connect_ex(address) in (0, errno.EINPROGRESS)
             time.sleep(0.2)  # libzmq's thread accepts them meanwhile, or waits for a descriptor
-            listener.receive()
+            listener.attend()
             assert knocks(listener) is None
             before = time.process_time()
             time.sleep(0.5)  # what is measured: a thread that spins takes all of it

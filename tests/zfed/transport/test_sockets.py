@@ -55,16 +55,16 @@ def plain(frames):
 
 def test_message_goes_up_and_its_answer_back_down(listener, connector):
     assert connector.send(b"", [b"header", b"payload"])
-    route, frames = awaited(listener.receive)
+    route, frames, _ = awaited(listener.receive)
     assert plain(frames) == [b"header", b"payload"]
     assert listener.send(route, [b"answer"])
-    assert awaited(connector.receive) == (b"", [b"answer"])
+    assert awaited(connector.receive) == (b"", [b"answer"], "")
 
 
 def test_large_payload_arrives_uncopied_and_whole(listener, connector):
     payload = bytes(range(256)) * 4096
     connector.send(b"", [b"h", payload])
-    _, frames = awaited(listener.receive)
+    _, frames, _ = awaited(listener.receive)
     assert isinstance(frames[1], memoryview)
     assert frames[1] == payload
 
@@ -80,7 +80,7 @@ def test_unroutable_message_is_told(listener):
 
 def test_route_of_a_closed_connection_becomes_unroutable(listener, connector):
     connector.send(b"", [b"x"])
-    route, _ = awaited(listener.receive)
+    route, _, _ = awaited(listener.receive)
     connector.disconnect()
     until = time.monotonic() + PATIENCE_S
     while listener.send(route, [b"x"]):
@@ -99,7 +99,7 @@ def test_every_connection_has_a_route_of_its_own(listener, connector):
 
 def test_connector_that_is_not_open_takes_nothing():
     connector = SocketConnector()
-    assert connector.pollable is None
+    assert connector.pollables == ()
     assert connector.receive() is None
     assert not connector.send(b"", [b"x"])
     connector.close()
@@ -213,7 +213,7 @@ def test_oversize_frame_ends_its_connection_and_hurts_nobody_else(listener, conn
 def test_frames_of_a_message_are_kept_up_to_a_limit_however_many_come(listener, stranger):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     stranger.send_multipart([b""] * 200_000)
-    _, frames = awaited(listener.receive)
+    _, frames, _ = awaited(listener.receive)
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert len(frames) == MAX_FRAMES
     assert grown_kib < 64 << 10  # libzmq's own queue of small frames, on both sides of this one process
@@ -255,7 +255,7 @@ def test_bytes_that_are_sent_to_many_arrive_at_each(listener):
 
 def test_other_bytes_after_those_are_not_taken_for_them(listener, connector):
     connector.send(b"", [b"pull"])
-    route, _ = awaited(listener.receive)
+    route, _, _ = awaited(listener.receive)
     models = [memoryview(bytes([number]) * 100_000) for number in range(3)]
     for model in (models[0], models[0], models[1], models[2], models[0]):
         assert listener.send(route, [model])
@@ -264,7 +264,7 @@ def test_other_bytes_after_those_are_not_taken_for_them(listener, connector):
 
 def test_bytes_that_were_sent_are_let_go_when_nobody_asks_for_more(listener, connector):
     connector.send(b"", [b"pull"])
-    route, _ = awaited(listener.receive)
+    route, _, _ = awaited(listener.receive)
     model = np.zeros(1 << 20, np.uint8)
     gone = weakref.ref(model)
     assert listener.send(route, [model.data])

@@ -156,7 +156,7 @@ def test_a_refused_session_is_over():
     session = opened(door)
     door.drain()
     door.sessions.refuse(session, "layout", "it differs")
-    assert door.sent == [(b"r1", Refused(about="hello", code="layout", reason="it differs"), session.epoch)]
+    assert door.sent == [(b"r1", Refused(about="hello", code="layout", reason="it differs"), 0)]
     assert door.say(b"r1", Bye(), epoch=session.epoch) == []
     assert door.sessions.named("alice") is None
 
