@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from zfed.config import suggestion
 from zfed.errors import UsageError
-from zfed_cli import bench, coordinator, data, demo, enroll, evaluator, keys, launch, runs, version, worker
+from zfed_cli import (
+    bench,
+    coordinator,
+    data,
+    demo,
+    enroll,
+    evaluator,
+    invite,
+    keys,
+    launch,
+    runs,
+    version,
+    worker,
+)
 from zfed_cli.boundary import guarded, leave
 
 if TYPE_CHECKING:
@@ -39,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "runs": runs,
     "keys": keys,
     "enroll": enroll,
+    "invite": invite,
     "data": data,
     "bench": bench,
     "version": version,

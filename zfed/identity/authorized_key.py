@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from zfed.config import nearest_name
 from zfed.errors import UsageError
 from zfed.identity.keys import PublicKey
+from zfed.identity.line_options import parse_options
 from zfed.identity.names import checked_name
 from zfed.identity.utc import parse_utc, utc_text
 
@@ -68,17 +68,12 @@ class AuthorizedKey:
         name = checked_name(name)
         if not rest:
             raise UsageError(f"no key after the name {name}; expected NAME zfed-key-... [OPTION=VALUE ...]")
-        options = [_option(word) for word in rest[1:]]
-        names = [option for option, _ in options if option != "tag"]
-        for option in names:
-            if names.count(option) > 1:
-                raise UsageError(f"{option}= is there twice")
-        values = dict(options)
+        values, tags = parse_options(rest[1:], _OPTIONS)
         return cls(
             name=name,
             key=PublicKey.parse(rest[0]),
             max_examples=checked_max_examples(values["max-examples"]) if "max-examples" in values else 0,
-            tags=checked_tags(value for option, value in options if option == "tag"),
+            tags=checked_tags(tags),
             until=parse_utc(values["until"]) if "until" in values else None,
             revoked=parse_utc(values["revoked"]) if "revoked" in values else None,
         )
@@ -106,16 +101,3 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
         if not _TAG.fullmatch(tag):
             raise UsageError(f"tag {tag[:80]!r}: expected 1 to 64 letters, digits, '.', '_' and '-'")
     return unique
-
-
-def _option(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not equals or name not in _OPTIONS:
-        if word.startswith("#"):
-            raise UsageError("a comment has a line of its own")
-        near = nearest_name(name, _OPTIONS)
-        hint = (
-            f'did you mean "{near}="?' if near else f"known are {', '.join(f'{each}=' for each in _OPTIONS)}"
-        )
-        raise UsageError(f"{word[:80]!r} is no option; {hint}")
-    return name, value

@@ -46,7 +46,7 @@ class PublicKey:
     @property
     def key_id(self) -> KeyId:
         """The CURVE key as a connection's User-Id has it."""
-        return _base64(self.curve)
+        return key_id(self.curve)
 
     @property
     def fingerprint(self) -> str:
@@ -135,6 +135,11 @@ class NodeKey:
 )  # 0.1 ms each, and a coordinator reads its whole file again for each line that changes
 def _is_vouched_for(key: PublicKey) -> bool:
     return curves.is_signed(key.signing, key.signature, _SIGNED + key.curve)
+
+
+def key_id(curve: bytes) -> KeyId:
+    """A public CURVE key as a connection's User-Id has it."""
+    return _base64(curve)
 
 
 def _base64(data: bytes) -> str:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from zfed.errors import UsageError
 from zfed.identity.authorized_nodes import AuthorizedNodes
+from zfed.identity.invitations import Invitations
 from zfed.identity.key_files import edited, read_file, write_file
 from zfed.identity.keys import NodeKey
 from zfed.identity.known_coordinators import KnownCoordinators
 from zfed.identity.names import checked_name
+from zfed.identity.roster_files import RosterFiles
 
 
 class KeysFolder:
@@ -55,9 +57,14 @@ class KeysFolder:
         return KnownCoordinators(self.path / "known-coordinators")
 
     @property
-    def invitations(self) -> Path:
-        """Who may enrol itself once."""
-        return self.path / "invitations"
+    def invitations(self) -> Invitations:
+        """Who may enrol itself once; a new view of the file each time."""
+        return Invitations(self.path / "invitations")
+
+    @property
+    def roster_files(self) -> RosterFiles:
+        """Both of these, to be watched; a new view each time."""
+        return RosterFiles(self.authorized_nodes, self.invitations)
 
     def secret_path(self, name: str) -> Path:
         """Where the secret keys of a node are.

@@ -150,12 +150,14 @@ LINES = st.lists(
 @given(content=LINES)
 def test_any_bytes_in_any_file_are_entries_or_a_usage_error(tmp_path_factory, content):
     folder = KeysFolder(tmp_path_factory.mktemp("keys"))
-    for path in (folder.secret_path("w1"), folder.authorized_nodes.path, folder.known_coordinators.path):
+    files = (folder.authorized_nodes, folder.known_coordinators, folder.invitations)
+    for path in (folder.secret_path("w1"), *(file.path for file in files)):
         path.write_bytes(content)
         path.chmod(0o600)
     for read in (
         lambda: folder.key("w1"),
         lambda: folder.authorized_nodes.roster(NOW),
+        lambda: folder.invitations.read(),
         lambda: KnownCoordinators(folder.known_coordinators.path).find("tcp://127.0.0.1:8777"),
     ):
         with suppress(UsageError):
