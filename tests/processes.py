@@ -22,6 +22,7 @@ class NodeProcess:
     def __init__(self, arguments, folder, name, *, before=(), environment=()):
         self.name = name
         self._out, self._errors = folder / f"{name}.out", folder / f"{name}.err"
+        self._facts, self._read = [], 0
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",
@@ -40,8 +41,13 @@ class NodeProcess:
 
     @property
     def facts(self):
-        lines = self._out.read_text().split("\n")[:-1]  # what follows the last newline is not whole yet
-        return [from_builtins(json.loads(line)) for line in lines]
+        with self._out.open("rb") as out:
+            out.seek(self._read)
+            new = out.read()
+        whole = new[: new.rfind(b"\n") + 1]  # what follows the last newline is not whole yet
+        self._read += len(whole)
+        self._facts += [from_builtins(json.loads(line)) for line in whole.splitlines()]
+        return list(self._facts)
 
     @property
     def errors(self):
