@@ -114,6 +114,14 @@ class NodeRefused(Fact, frozen=True):
     reason: str
 
 
+class NodeEnrolled(Fact, frozen=True):
+    """A device has used its invitation; at the device, `address` is the coordinator's."""
+
+    node: str
+    fingerprint: str
+    address: str = ""
+
+
 class Waiting(Fact, frozen=True):
     """The run, or a node's work, stands still; `missing` says for whom or what.
 

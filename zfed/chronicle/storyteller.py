@@ -80,6 +80,9 @@ class Storyteller:
                 yield from self._opened(record)
             case "accepted" if self._attempt is not None:
                 self._attempt.accepted(record.get("node", "?"))
+            case "enrolled":
+                who, key = record.get("node", "?"), record.get("fingerprint", "?")
+                yield f"{who} enrolled itself with its invitation, key {key}"
             case "refused":
                 yield from self._refused(record)
             case "committed":

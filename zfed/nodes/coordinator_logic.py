@@ -52,6 +52,7 @@ from zfed.facts import (
 )
 from zfed.nodes import journal_lines
 from zfed.nodes.admission import RunLayout
+from zfed.nodes.enrolments import Enrolments
 from zfed.nodes.farewell import Farewell
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.orders import Orders
@@ -66,6 +67,8 @@ from zfed.nodes.words import (
     DropUpdates,
     DropVersions,
     EncodeModel,
+    EnrolmentRefused,
+    EnrolmentUnwritten,
     EvaluationRecorded,
     EvaluationUnwritten,
     FirstModelFailed,
@@ -74,6 +77,7 @@ from zfed.nodes.words import (
     JobFailed,
     LineUnwritten,
     ModelEncoded,
+    NodeEnrolled,
     ReadFirstModel,
     RecordEvaluation,
     Restored,
@@ -113,7 +117,18 @@ from zfed.wire.messages import (
 )
 from zfed.wire.messages import Cancel as CancelMessage
 from zfed.wire.roster import Roster
-from zfed.wire.session import Heard, Lost, Malformed, Opened, Session, SessionEvent, Sessions, Timing, Turned
+from zfed.wire.session import (
+    EnrolmentAsked,
+    Heard,
+    Lost,
+    Malformed,
+    Opened,
+    Session,
+    SessionEvent,
+    Sessions,
+    Timing,
+    Turned,
+)
 from zfed.wire.transfer import Intake
 
 
@@ -171,6 +186,9 @@ class CoordinatorLogic:
             tell=self._tell,
             tell_engine=self._tell_engine,
         )
+        self._enrolments = Enrolments(
+            self._sessions, effect=lambda effect: self._effects.append(effect), tell=self._tell
+        )
         self._planned_for: ParameterLayout | None = None
         self._bytes_down = 0
         self._bytes_up = 0
@@ -227,6 +245,8 @@ class CoordinatorLogic:
                 self._session_events(self._sessions.unreachable(event.route, now), now)
             case RosterChanged():
                 self._session_events(self._sessions.enrol(event.roster, now), now)
+            case NodeEnrolled() | EnrolmentRefused() | EnrolmentUnwritten():
+                self._enrolments.answer(event)
             case TimePassed():
                 self._time_passed(now)
             case StopRequested():
@@ -314,6 +334,8 @@ class CoordinatorLogic:
                     self._gone(session, False, reason, now)
                 case Turned(node, code, reason):
                     self._tell(NodeRefused(node=node, code=code, reason=reason))
+                case EnrolmentAsked():
+                    self._enrolments.ask(event)
                 case Malformed(node, reason):
                     self._tell(NodeRefused(node=node, code="malformed", reason=f"message dropped: {reason}"))
 

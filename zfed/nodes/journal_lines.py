@@ -15,6 +15,7 @@ from zfed.facts import Evaluated, EvaluationSkipped, NodeJoined
 from zfed.rounds.evaluation import EvaluationDesk
 from zfed.telemetry import metrics_record
 from zfed.wire.messages import AssignmentId
+from zfed.wire.roster import KeyId
 
 Line: TypeAlias = Mapping[str, Any]
 
@@ -33,6 +34,11 @@ def joined(fact: NodeJoined) -> Line:
 def left(node: str, kind: str, *, left: bool, reason: str) -> Line:
     """A node's session is over; `left` if it said goodbye."""
     return {"event": "left", "node": node, "kind": kind, "left": left, "reason": reason}
+
+
+def enrolled(node: str, key: KeyId, fingerprint: str) -> Line:
+    """A device has enrolled itself with an invitation; may be there twice if a coordinator died meanwhile."""
+    return {"event": "enrolled", "node": node, "key": key, "fingerprint": fingerprint}
 
 
 def opened(action: OpenRound) -> Line:

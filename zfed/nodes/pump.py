@@ -110,9 +110,9 @@ class Pump:
         self._polled = pollables
 
     def _take_messages(self) -> None:
-        self._transport.attend()
         if (news := self._look()) is not None:
-            self._handle(news)
+            self._handle(news)  # before anybody is let in: who was enrolled a moment ago connects at once
+        self._transport.attend()
         until = time.monotonic() + BUSY_S
         while self._finish is None and time.monotonic() < until:
             arrived = self._transport.receive()

@@ -276,6 +276,53 @@ Job: TypeAlias = (
 )
 
 
+# ---- the coordinator's work on its keys folder, done in the same order -----------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrolNode:
+    """Enrol a key with an invitation, durably.
+
+    `route` is where the answer goes, `invitation` the one-time key that was proved there, `key` the text of
+    the key that asks to be that of `node`.
+    """
+
+    route: bytes
+    invitation: KeyId
+    node: str
+    key: str
+
+
+@dataclass(frozen=True)
+class NodeEnrolled:
+    """It is done, now or before; `coordinator` is the text of the coordinator's own key."""
+
+    route: bytes
+    node: str
+    fingerprint: str
+    coordinator: str
+
+
+@dataclass(frozen=True)
+class EnrolmentRefused:
+    """This device cannot use this invitation."""
+
+    route: bytes
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class EnrolmentUnwritten:
+    """The keys folder or the journal could not be written; the device will ask again."""
+
+    route: bytes
+    node: str
+    reason: str
+
+
+EnrolmentResult: TypeAlias = NodeEnrolled | EnrolmentRefused | EnrolmentUnwritten
+
 # ---- the coordinator's work on updates that are received into files, done in this order beside both -------
 
 
@@ -448,9 +495,16 @@ JobResult: TypeAlias = (
 )
 
 CoordinatorInput: TypeAlias = (
-    FramesArrived | RouteGone | RosterChanged | StopRequested | TimePassed | JobResult | SpillResult
+    FramesArrived
+    | RouteGone
+    | RosterChanged
+    | StopRequested
+    | TimePassed
+    | JobResult
+    | SpillResult
+    | EnrolmentResult
 )
-CoordinatorEffect: TypeAlias = SendFrames | DropRoute | TellFact | Finish | Job | SpillJob
+CoordinatorEffect: TypeAlias = SendFrames | DropRoute | TellFact | Finish | Job | SpillJob | EnrolNode
 
 # ---- a worker's or evaluator's work, done by its task beside the pump -------------------------------
 

@@ -14,6 +14,7 @@ from zfed.facts import (
     EvaluationSkipped,
     Fact,
     ModelReady,
+    NodeEnrolled,
     NodeJoined,
     NodeLeft,
     NodeRefused,
@@ -126,6 +127,13 @@ def _node_joined(fact: NodeJoined) -> list[str]:
 @describe.register
 def _node_left(fact: NodeLeft) -> list[str]:
     return [f"{_who(fact.kind, fact.node)} is gone: {fact.reason}"]
+
+
+@describe.register
+def _node_enrolled(fact: NodeEnrolled) -> list[str]:
+    if fact.address:
+        return [f"enrolled as {fact.node} at {fact.address}, with the key {fact.fingerprint}"]
+    return [f"{fact.node} has enrolled itself with its invitation, key {fact.fingerprint}"]
 
 
 @describe.register

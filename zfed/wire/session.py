@@ -4,7 +4,8 @@ Rules, in the order in which they are applied to what arrives on a route:
 
 0. Who was refused is told so once, and nothing more is heard of that route. Where keys are asked for, a
    message is said by who proved the key that it carries: a key that is not valid (any more) is refused, a
-   route belongs to one key, and a name to the keys that were enrolled for it.
+   route belongs to one key, and a name to the keys that were enrolled for it. The key of an invitation
+   lets ENROLL in and nothing else; it never has a session.
 1. Bytes that are no zfed/1 message change nothing.
 2. Without a session, only HELLO is heard; everything else is dropped.
 3. A message whose epoch is not the session's belongs to an earlier session of that route: dropped.
@@ -27,7 +28,8 @@ import msgspec
 
 from zfed.errors import RemoteProtocolError
 from zfed.wire.codec import Buffer, OtherProtocolError, decode, encode
-from zfed.wire.messages import AnyMessage, Hello, Ping, Pong, Refused, Welcome
+from zfed.wire.messages import AnyMessage, Enroll, Hello, Ping, Pong, Refused, Welcome
+from zfed.wire.messages import Enrolled as EnrolledAnswer
 from zfed.wire.roster import Enrolled, Invited, KeyId, Roster
 
 SendFrames: TypeAlias = Callable[[bytes, list[Buffer]], None]
@@ -119,7 +121,19 @@ class Malformed:
     reason: str
 
 
-SessionEvent: TypeAlias = Opened | Heard | Lost | Turned | Malformed
+@dataclass(frozen=True)
+class EnrolmentAsked:
+    """Who proved the one-time key `invitation` asks to be enrolled.
+
+    Answer with `Sessions.enrolled` or `Sessions.not_enrolled`.
+    """
+
+    route: bytes
+    invitation: KeyId
+    enroll: Enroll
+
+
+SessionEvent: TypeAlias = Opened | Heard | Lost | Turned | Malformed | EnrolmentAsked
 
 
 @dataclass
@@ -202,10 +216,32 @@ class Sessions:
             events = self._lose(session, "its connection is gone", now)  # somebody else has its route now
             session = None
         known = self.roster.find(key)
+        if isinstance(known, Invited) and not known.objection:
+            return [*events, *self._ask_to_enrol(route, known, frames)]
         if not isinstance(known, Enrolled) or known.objection:
             node = known.node if known else ""
             return [*events, self._turned(route, node, "key", _objection(known, node))]
         return events + self._hear(route, session, known, frames, now)
+
+    def enrolled(self, route: bytes, answer: EnrolledAnswer) -> None:
+        """Tell a device that its key is enrolled; it will connect again with that."""
+        self.send_frames(route, encode(answer, epoch=0))
+
+    def not_enrolled(self, route: bytes, node: str, reason: str) -> Turned:
+        """Tell a device why its invitation does not enrol it."""
+        return self._turned(route, node, "invitation", reason)
+
+    def _ask_to_enrol(self, route: bytes, invited: Invited, frames: Sequence[Buffer]) -> list[SessionEvent]:
+        """The key of an invitation lets ENROLL in, and nothing else."""
+        try:
+            message = decode(frames, sender="node").message
+        except OtherProtocolError as error:
+            return [self._turned(route, invited.node, "protocol", str(error))]
+        except RemoteProtocolError as error:
+            return [Malformed(invited.node, str(error))]
+        if isinstance(message, Enroll):
+            return [EnrolmentAsked(route, invited.key, message)]
+        return [self._turned(route, invited.node, "key", _objection(invited, invited.node))]
 
     def _hear(
         self,

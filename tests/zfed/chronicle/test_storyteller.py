@@ -130,6 +130,11 @@ def test_an_update_that_is_refused_between_rounds_is_told_at_once():
     ]
 
 
+def test_a_device_that_enrolled_itself_is_told_with_its_key():
+    record = {"event": "enrolled", "node": "alice", "key": "abc", "fingerprint": "SHA256:x"}
+    assert story(record) == ["alice enrolled itself with its invitation, key SHA256:x"]
+
+
 def test_names_from_other_machines_cannot_steer_a_terminal():
     told = story({"event": "joined", "node": "a\x1b[2J\n", "kind": "worker", "examples": 1})
     assert told == [r"worker a\x1b[2J\n joined (1 example)"]
