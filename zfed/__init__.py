@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from zfed.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from zfed.config import CoordinatorConfig, EvaluateConfig, NodeConfig, ReportConfig, RunConfig
+    from zfed.config import (
+        CoordinatorConfig,
+        EvaluateConfig,
+        LimitsConfig,
+        NodeConfig,
+        ReportConfig,
+        RunConfig,
+    )
     from zfed.nodes.coordinator import Coordinator
     from zfed.nodes.evaluator import Evaluator
     from zfed.nodes.worker import Worker
@@ -27,6 +34,7 @@ __all__ = [
     "EvaluateConfig",
     "EvaluateResult",
     "Evaluator",
+    "LimitsConfig",
     "NodeConfig",
     "ParameterBuffer",
     "ParameterLayout",
@@ -41,7 +49,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "zfed.config": ("CoordinatorConfig", "EvaluateConfig", "NodeConfig", "ReportConfig", "RunConfig"),
+    "zfed.config": (
+        "CoordinatorConfig",
+        "EvaluateConfig",
+        "LimitsConfig",
+        "NodeConfig",
+        "ReportConfig",
+        "RunConfig",
+    ),
     "zfed.nodes.coordinator": ("Coordinator",),
     "zfed.nodes.evaluator": ("Evaluator",),
     "zfed.nodes.worker": ("Worker",),

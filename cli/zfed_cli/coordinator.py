@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import zfed
 from zfed.config import coordinator_toml
-from zfed.config.tables import EVALUATE, REPORT, RUN
+from zfed.config.tables import COORDINATOR
 from zfed_cli.options import add_config_flags, new_command, read_inputs
 from zfed_cli.resuming import resolve_run
 from zfed_cli.running import run_node
 
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
-
-TABLES = (RUN, EVALUATE, REPORT)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -28,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_config_flags(
         parser,
-        TABLES,
+        COORDINATOR,
         file="zfed.toml",
         assign="--train",
         assign_help="one key of [train], which the workers' task checks; may be repeated",
@@ -37,7 +35,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Begin a run, or go on with the one in `--run`, to its end."""
-    resolved = resolve_run(read_inputs(args, TABLES))
+    resolved = resolve_run(read_inputs(args, COORDINATOR))
     config = resolved.config
     if args.print_config:
         print(coordinator_toml(config, resolved.origins), end="")

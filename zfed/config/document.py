@@ -6,7 +6,7 @@ import inspect
 import sys
 from pathlib import Path
 
-from zfed.config.tables import EVALUATE, NODE, REPORT, RUN, Setting, Table
+from zfed.config.tables import COORDINATOR, NODE, Setting, Table
 from zfed.config.toml_document import toml_text
 from zfed.config.values import expectation
 
@@ -24,7 +24,8 @@ with: its `run.toml` stands between the file named by `--config` and the default
 anew for one start. Those marked **fixed**, and all of `[train]`, make the run what it is: another value for
 one of them is refused.
 
-`zfed coordinator --config zfed.toml` reads the tables `[run]`, `[train]`, `[evaluate]` and `[report]`.
+`zfed coordinator --config zfed.toml` reads the tables `[run]`, `[train]`, `[evaluate]`,
+`[limits]` and `[report]`.
 `zfed worker --config worker.toml` and `zfed evaluator` read `[node]` and `[task]`.
 `zfed launch zfed.toml` and `zfed demo --config zfed.toml` also read one `[[node]]` for each worker and
 evaluator: `kind = "worker"` or `"evaluator"`, the keys of `[node]`, and the task's settings as
@@ -48,7 +49,7 @@ Keys of these two tables have no environment variables.
 
 def configuration_page() -> str:
     """The whole page."""
-    tables = [_section(table) for table in (RUN, EVALUATE, REPORT, NODE)]
+    tables = [_section(table) for table in (*COORDINATOR, NODE)]
     return "\n".join([_INTRODUCTION, *tables, _FREE])
 
 

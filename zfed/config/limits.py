@@ -38,5 +38,13 @@ VALUE_RANGE = Interval(low=0, high=1e30)
 MOMENTUM = Interval(low=0, high=1, open_high=True)
 """A momentum of 1 never forgets an update."""
 
+FRAMES = Interval(low=2, high=4)
+HEADER = Interval(low=16 << 10, high=256 << 10)
+CHUNK = Interval(low=64 << 10, high=1 << 20)
+FRAME = Interval(low=(256 << 10) + (64 << 10), high=1 << 30)
+UNASKED = Interval(low=1 << 20, high=1 << 40)
+STAGING = Interval(low=1 << 20, high=1 << 40)
+"""Of sizes in bytes: wire.md allows no longer headers and chunks; a message must pass at all."""
+
 SEED = Interval(low=0, high=2**53 - 1)
 """Seeds travel as JSON, whose readers may hold every number as a float64."""

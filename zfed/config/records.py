@@ -13,10 +13,16 @@ from typing import Any, Final, Literal, TypeAlias
 from zfed.config.limits import (
     ANY,
     AT_LEAST_ONE,
+    CHUNK,
+    FRAME,
+    FRAMES,
+    HEADER,
     MOMENTUM,
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
+    STAGING,
+    UNASKED,
     VALUE_RANGE,
     Interval,
 )
@@ -221,6 +227,42 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LimitsConfig:
+    """Table `[limits]`: what nodes and strangers may ask of the coordinator; more is dropped and counted."""
+
+    connections: int = setting(
+        16_384, "connections at the same time; more are let in as others go", metavar="N", limits=AT_LEAST_ONE
+    )
+    handshake_s: float = setting(
+        5.0, "seconds in which a connection must have shaken hands", metavar="SECONDS", limits=POSITIVE
+    )
+    sessions: int = setting(
+        120, "sessions that one node may begin in a minute", metavar="N", limits=AT_LEAST_ONE
+    )
+    messages: int = setting(
+        5000, "messages that one node may send in a second", metavar="N", limits=AT_LEAST_ONE
+    )
+    unasked: str = setting(
+        "8MiB",
+        "bytes that one node may send in a second beyond what it was asked for",
+        metavar="SIZE",
+        limits=UNASKED,
+        size=True,
+    )
+    frame: str = setting("2112KiB", "largest frame", metavar="SIZE", limits=FRAME, size=True)
+    frames: int = setting(2, "frames of one message", metavar="N", limits=FRAMES)
+    header: str = setting("256KiB", "largest header of a message", metavar="SIZE", limits=HEADER, size=True)
+    chunk: str = setting("1MiB", "largest payload of a message", metavar="SIZE", limits=CHUNK, size=True)
+    staging: str = setting(
+        "256MiB",
+        "memory for descriptions of models, of all nodes that are not admitted yet",
+        metavar="SIZE",
+        limits=STAGING,
+        size=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportConfig:
     """Table `[report]`: what the coordinator shows and draws."""
 
@@ -293,4 +335,5 @@ class CoordinatorConfig:
     run: RunConfig = field(default_factory=RunConfig)
     train: dict[str, Any] = field(default_factory=dict)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -7,7 +7,7 @@ from typing import Any
 
 from zfed.config.records import CoordinatorConfig, NodeConfig
 from zfed.config.resolve import Origins
-from zfed.config.tables import EVALUATE, NODE, REPORT, RUN, TASK, TRAIN, Table
+from zfed.config.tables import COORDINATOR, NODE, RUN, TASK, TRAIN, Table
 from zfed.config.toml_document import toml_key, toml_text
 
 _LONGEST_ALIGNED = 48
@@ -16,15 +16,9 @@ _LONGEST_ALIGNED = 48
 
 def coordinator_toml(config: CoordinatorConfig, origins: Origins | None = None) -> str:
     """A coordinator's configuration as a zfed.toml; with origins, each value's as a comment beside it."""
-    return _document(
-        {
-            RUN.name: _values(RUN, config.run),
-            TRAIN: config.train,
-            EVALUATE.name: _values(EVALUATE, config.evaluate),
-            REPORT.name: _values(REPORT, config.report),
-        },
-        origins or {},
-    )
+    tables = {table.name: _values(table, getattr(config, table.name)) for table in COORDINATOR}
+    first = {RUN.name: tables.pop(RUN.name), TRAIN: config.train}
+    return _document({**first, **tables}, origins or {})
 
 
 def node_toml(config: NodeConfig, settings: Mapping[str, Any], origins: Origins | None = None) -> str:

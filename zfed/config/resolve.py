@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from zfed.config.nearest import suggestion
 from zfed.config.records import CoordinatorConfig, NodeConfig
-from zfed.config.tables import EVALUATE, NODE, REPORT, RUN, TASK, TRAIN, Table
+from zfed.config.tables import COORDINATOR, NODE, TASK, TRAIN, Table
 from zfed.config.toml_document import Document, toml_value
 from zfed.config.values import value_from_text, value_from_toml
 from zfed.errors import ConfigError
@@ -63,20 +63,14 @@ def resolve_coordinator(inputs: Inputs) -> ResolvedCoordinator:
     Raises:
         ConfigError: If a table or key is unknown, or a value is of another type or out of range.
     """
-    _check_tables(inputs.document, known=(RUN.name, TRAIN, EVALUATE.name, REPORT.name, NODE.name))
-    run, run_origins = _resolve_table(RUN, inputs, siblings=(EVALUATE, REPORT))
-    evaluate, evaluate_origins = _resolve_table(EVALUATE, inputs, siblings=(RUN, REPORT))
-    report, report_origins = _resolve_table(REPORT, inputs, siblings=(RUN, EVALUATE))
-    train, train_origins = _resolve_free(TRAIN, "--train", inputs, typed=True)
-    return ResolvedCoordinator(
-        CoordinatorConfig(run=run, train=train, evaluate=evaluate, report=report),
-        {
-            RUN.name: run_origins,
-            TRAIN: train_origins,
-            EVALUATE.name: evaluate_origins,
-            REPORT.name: report_origins,
-        },
-    )
+    _check_tables(inputs.document, known=(*(table.name for table in COORDINATOR), TRAIN, NODE.name))
+    records: dict[str, Any] = {}
+    origins: Origins = {}
+    for table in COORDINATOR:
+        siblings = [other for other in COORDINATOR if other is not table]
+        records[table.name], origins[table.name] = _resolve_table(table, inputs, siblings)
+    train, origins[TRAIN] = _resolve_free(TRAIN, "--train", inputs, typed=True)
+    return ResolvedCoordinator(CoordinatorConfig(train=train, **records), origins)
 
 
 def resolve_node(inputs: Inputs) -> ResolvedNode:

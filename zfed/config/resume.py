@@ -10,14 +10,12 @@ from typing import Any, Final
 
 from zfed.config.records import CoordinatorConfig
 from zfed.config.resolve import BY_DEFAULT, Inputs, Origins, ResolvedCoordinator, resolve_coordinator
-from zfed.config.tables import EVALUATE, REPORT, RUN, TRAIN, Table
+from zfed.config.tables import COORDINATOR, TRAIN, Table
 from zfed.config.toml_document import Document, toml_text
 from zfed.errors import ConfigError
 
 BY_RUN: Final = "run.toml"
 """Origin of a value that the run was begun with."""
-
-_TABLES: Final = (RUN, EVALUATE, REPORT)
 
 
 def resolve_resumed(inputs: Inputs, begun: Document) -> ResolvedCoordinator:
@@ -33,7 +31,7 @@ def resolve_resumed(inputs: Inputs, begun: Document) -> ResolvedCoordinator:
     given, kept = resolve_coordinator(inputs), _resolve_begun(begun)
     records: dict[str, Any] = {}
     origins: Origins = {}
-    for table in _TABLES:
+    for table in COORDINATOR:
         records[table.name], origins[table.name] = _merged(table, given, kept)
     train = {**kept.config.train, **given.config.train}
     origins[TRAIN] = {key: given.origins[TRAIN].get(key, BY_RUN) for key in train}
@@ -83,7 +81,7 @@ def _merged(
 def _require_same_run(
     config: CoordinatorConfig, kept: CoordinatorConfig, origins: Origins, begun: Document
 ) -> None:
-    for table in _TABLES:
+    for table in COORDINATOR:
         for setting in table.settings:
             new, old = (getattr(getattr(each, table.name), setting.field) for each in (config, kept))
             if setting.resumed == "fixed" and new != old:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zfed.config.limits import Interval
-from zfed.config.records import EvaluateConfig, NodeConfig, ReportConfig, Resumed, RunConfig
+from zfed.config.records import EvaluateConfig, LimitsConfig, NodeConfig, ReportConfig, Resumed, RunConfig
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,12 @@ class Table:
 
 RUN = Table("run", RunConfig)
 EVALUATE = Table("evaluate", EvaluateConfig, prefix="evaluate-")
+LIMITS = Table("limits", LimitsConfig, prefix="max-")
 REPORT = Table("report", ReportConfig)
 NODE = Table("node", NodeConfig)
+
+COORDINATOR = (RUN, EVALUATE, LIMITS, REPORT)
+"""The tables of a coordinator; each stands in `CoordinatorConfig` under its name."""
 
 TRAIN = "train"
 """The free table of a coordinator: its keys are the task's to check."""

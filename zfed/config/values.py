@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from typing import Any
 
-from zfed.config.limits import ANY
+from zfed.config.limits import ANY, Interval
 from zfed.config.nearest import nearest_name
 from zfed.config.sizes import parse_size
 from zfed.config.tables import Setting
@@ -63,13 +63,17 @@ def expectation(setting: Setting) -> str:
     if setting.choices:
         return f"one of {', '.join(setting.choices)}"
     if setting.size:
-        return "a number of bytes, as 200MB or 1.5GiB"
+        return _with_limits("a number of bytes, as 200MB or 1.5GiB", setting)
     item = _item_type(setting)
     kind = _NOUNS[setting.type] if item is None else f"a list of {_PLURALS[item]}"
+    return _with_limits(kind if item is None else f"{kind}, each", setting)
+
+
+def _with_limits(kind: str, setting: Setting) -> str:
     limits = str(setting.limits)
     if not limits:
-        return kind
-    return f"{kind}, {limits}" if item is None else f"{kind}, each {limits}"
+        return kind.removesuffix(", each")
+    return f"{kind} {limits}" if kind.endswith(", each") else f"{kind}, {limits}"
 
 
 def _item_type(setting: Setting) -> type | None:
@@ -110,7 +114,7 @@ def _checked(setting: Setting, value: Any, seen: object, where: str) -> Any:
     if setting.choices and value not in setting.choices:
         nearest = nearest_name(value, setting.choices)
         raise _unexpected(setting, seen, where, f'; did you mean "{nearest}"?' if nearest else "")
-    if setting.size and not _is_size(value):
+    if setting.size and not _is_size(value, setting.limits):
         raise _unexpected(setting, seen, where)
     numbers = value if isinstance(value, list) else [value]
     if _bounded(setting) and not all(number in setting.limits for number in numbers):
@@ -118,15 +122,18 @@ def _checked(setting: Setting, value: Any, seen: object, where: str) -> Any:
     return value
 
 
-def _is_size(text: str) -> bool:
+def _is_size(text: str, limits: Interval) -> bool:
+    if not text:
+        return limits == ANY
     try:
-        return not text or parse_size(text) >= 0
+        size = parse_size(text)
     except ConfigError:
         return False
+    return limits == ANY or size in limits
 
 
 def _bounded(setting: Setting) -> bool:
-    return setting.type is float or setting.limits != ANY
+    return setting.type is float or (setting.limits != ANY and not setting.size)
 
 
 def _unexpected(setting: Setting, seen: object, where: str, remedy: str = "") -> ConfigError:

@@ -16,7 +16,7 @@ from zfed.config import (
     resolve_coordinator,
     resolve_resumed,
 )
-from zfed.config.tables import EVALUATE, REPORT, RUN
+from zfed.config.tables import COORDINATOR
 from zfed.errors import ConfigError
 
 BEGUN = parse_document(
@@ -108,7 +108,7 @@ def test_a_configuration_made_by_a_program_is_held_to_the_run_as_well():
 
 
 @pytest.mark.parametrize(
-    "setting", [*RUN.settings, *EVALUATE.settings, *REPORT.settings], ids=lambda s: s.flag
+    "setting", [setting for table in COORDINATOR for setting in table.settings], ids=lambda s: s.flag
 )
 def test_every_setting_can_be_said_again_as_it_was(setting):
     begun = parse_document(coordinator_toml(CoordinatorConfig()), "run.toml")
