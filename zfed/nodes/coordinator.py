@@ -91,7 +91,7 @@ class Coordinator:
             # Who holds the run says more than who holds its address. Of a new run nothing shall be left
             # behind if its address cannot be had.
             held = opened.enter_context(_resume(path, config)) if RunDirectory.holds_run(path) else None
-            listener = opened.enter_context(closing(SocketListener(config.run.bind)))
+            listener = opened.enter_context(closing(SocketListener(config.run.bind, limits=config.limits)))
             directory = held or opened.enter_context(_begin(path, config))
             trace = opened.enter_context(open_trace(config.run.trace, "coordinator") or nullcontext())
             self._trace = CoordinatorTrace(trace) if trace is not None else None

@@ -22,7 +22,6 @@ from zfed.nodes.words import Effect, Finish, FramesArrived, Input, Logic, RouteG
 from zfed.transport import Transport
 
 BUSY_S = 0.02
-LONGEST_POLL_S = 1.0
 
 
 class Pump:
@@ -93,7 +92,9 @@ class Pump:
     def _poll(self) -> None:
         self._look_at(self._transport.pollables)
         wake = self._logic.next_wake
-        wait = LONGEST_POLL_S if wake is None else min(max(wake - time.monotonic(), 0.0), LONGEST_POLL_S)
+        wait = self._transport.look_again_s
+        if wake is not None:
+            wait = min(max(wake - time.monotonic(), 0.0), wait)
         for ready, _ in self._poller.poll(math.ceil(wait * 1000)):
             if ready == self._wake_in:
                 os.read(self._wake_in, 4096)

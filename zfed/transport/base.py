@@ -45,6 +45,10 @@ class Transport(Protocol):
         """True once the one connection of a node is lost, and with it what was not received yet."""
 
     @property
+    def look_again_s(self) -> float:
+        """Seconds after which there may be something to attend to although nothing came."""
+
+    @property
     def refusal(self) -> Refusal:
         """Why the one connection of a node was not made, if it was refused."""
 

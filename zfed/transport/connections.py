@@ -11,8 +11,16 @@ import contextlib
 import os
 import socket
 import stat
+from dataclasses import dataclass
 
 import zmq
+
+
+@dataclass(eq=False)
+class _Connection:
+    number: int
+    inode: int
+    messages: int = 1
 
 
 class Connections:
@@ -24,17 +32,39 @@ class Connections:
     """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[int, int]] = {}
+        self._known: dict[bytes, _Connection] = {}
         self._route_at: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def __contains__(self, route: bytes) -> bool:
-        return route in self._known
+    def heard(self, frame: zmq.Frame) -> None:
+        """A message came; this is its first frame, the route."""
+        route = frame.bytes
+        known = self._known.get(route)
+        if known is None:
+            self._learn(route, frame)
+        else:
+            known.messages += 1
 
-    def learn(self, route: bytes, frame: zmq.Frame) -> None:
-        """Remember where a frame came from; done at the first message of a route."""
+    def messages(self, number: int) -> int:
+        """How many messages came on the connection with this descriptor."""
+        known = self._known.get(self._route_at.get(number, b""))
+        return known.messages if known else 0
+
+    def forget(self, route: bytes) -> None:
+        """There is no connection behind this route any more."""
+        known = self._known.pop(route, None)
+        if known is not None and self._route_at.get(known.number) == route:
+            del self._route_at[known.number]
+
+    def drop(self, route: bytes) -> bool:
+        """End the connection behind a route; False if it is not known, or gone already."""
+        known = self._known.get(route)
+        self.forget(route)
+        return known is not None and shut_down(known.number, known.inode)
+
+    def _learn(self, route: bytes, frame: zmq.Frame) -> None:
         try:
             number = int(frame.get(zmq.SRCFD))
         except zmq.ZMQError:  # it came from no connection
@@ -43,20 +73,8 @@ class Connections:
         if before is not None:
             self._known.pop(before, None)
         with contextlib.suppress(OSError):  # closed since the message came
-            self._known[route] = number, os.fstat(number).st_ino
+            self._known[route] = _Connection(number, os.fstat(number).st_ino)
             self._route_at[number] = route
-
-    def forget(self, route: bytes) -> None:
-        """There is no connection behind this route any more."""
-        number, _ = self._known.pop(route, (-1, 0))
-        if self._route_at.get(number) == route:
-            del self._route_at[number]
-
-    def drop(self, route: bytes) -> bool:
-        """End the connection behind a route; False if it is not known, or gone already."""
-        number, inode = self._known.get(route, (-1, 0))
-        self.forget(route)
-        return number >= 0 and shut_down(number, inode)
 
 
 def shut_down(number: int, inode: int) -> bool:

@@ -75,26 +75,44 @@ def _reserve() -> int:
 
 
 class Doorkeeper:
-    """Shuts a listening TCP port while descriptors are scarce; does nothing where the system has no means.
+    """Shuts a listening TCP port while there is no room; does nothing where the system has no means.
+
+    Attributes:
+        shut: True while nobody new is let in; `why` is then the sentence that says so.
 
     Args:
         port: On which this process listens.
+        connections: How many there may be.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, connections: int) -> None:
         self._port = port
+        self._most = connections
         self._listening = _listening(port)
         self._look_at = 0.0
         self.shut = False
+        self.why = ""
 
-    def look(self) -> None:
-        """Shut or open the door, if it is time. Takes about a microsecond while all is well."""
+    def look(self, connections: int) -> None:
+        """Shut or open the door, if it is time. Takes about a microsecond while all is well.
+
+        Args:
+            connections: How many there are.
+        """
         if self._listening is None:
             return
         if self.shut:
-            self._open_if_room(self._listening)
+            self._open_if_room(self._listening, connections)
+        elif connections >= self._most:
+            self._shut(
+                self._listening, f"{connections} are open, {self._most} are allowed: --max-connections"
+            )
         elif _lowest_free(self._listening) >= _limit() - _reserve():
-            self._shut(self._listening)
+            self._shut(
+                self._listening,
+                f"{_lowest_free(self._listening)} files and connections are open, {_limit()} are allowed: "
+                "allow more with ulimit -n",
+            )
 
     def close(self) -> None:
         """Let the port go."""
@@ -102,7 +120,7 @@ class Doorkeeper:
             self._listening.close()
             self._listening = None
 
-    def _shut(self, listening: socket.socket) -> None:
+    def _shut(self, listening: socket.socket, why: str) -> None:
         # A filter that keeps nothing: who knocks gets no answer and tries again later. Closing the port, as
         # libzmq does it, would close all connections that came through it.
         instruction = ctypes.create_string_buffer(_DROP_ALL, len(_DROP_ALL))
@@ -112,21 +130,16 @@ class Doorkeeper:
             return
         self.shut = True
         self._look_at = time.monotonic() + LOOK_AGAIN_S
-        log.warning(
-            "no more connections on port %d for now: %d files and connections are open, %d are allowed: "
-            "allow more with ulimit -n",
-            self._port,
-            _lowest_free(listening),
-            _limit(),
-        )
+        self.why = f"no more connections on port {self._port} for now: {why}"
+        log.warning("%s", self.why)
 
-    def _open_if_room(self, listening: socket.socket) -> None:
+    def _open_if_room(self, listening: socket.socket, connections: int) -> None:
         now = time.monotonic()
         if now < self._look_at:
             return
         self._look_at = now + LOOK_AGAIN_S
         # Counted one by one: after many came and went, the lowest free number says little.
-        if 0 < len(_open()) < _limit() - _reserve() - FILES:
+        if connections < self._most and 0 < len(_open()) < _limit() - _reserve() - FILES:
             self.shut = not _set(listening, _DETACH_FILTER, struct.pack("i", 0))
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import errno
 import ipaddress
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import zmq
 
+from zfed.config import LimitsConfig
+from zfed.config.sizes import parse_size
 from zfed.errors import ConnectError, UsageError
 from zfed.transport.base import MAX_FRAMES, Arrival, Buffer, Refusal
 from zfed.transport.connections import Connections
 from zfed.transport.descriptors import Doorkeeper, waiting_allowed
+from zfed.transport.monitor import Monitor
 from zfed.transport.security import (
     ClientSecurity,
     Doorman,
@@ -26,6 +30,7 @@ from zfed.transport.security import (
     guard,
     identify,
 )
+from zfed.transport.sentry import Sentry
 
 MAX_PORT = 65_535
 MAX_FRAME_BYTES = (2 << 20) + (64 << 10)
@@ -35,6 +40,9 @@ HANDSHAKE_MS = 5000
 RECEIVE_HWM = 64
 HEARTBEAT_MS = 10_000
 HEARTBEAT_TIMEOUT_MS = 30_000
+LONGEST_WAIT_S = 1.0
+FRAMING_BYTES = 64 << 10
+"""What the longest message has beside header and chunk, with room for heartbeats and encryption."""
 
 _Lend: TypeAlias = Callable[[Buffer], "Buffer | zmq.Frame"]
 """What libzmq is given of a large frame, which it does not copy."""
@@ -51,22 +59,29 @@ class SocketListener:
     Args:
         address: Where to listen.
         security: Who may connect; None: everybody, and nothing is encrypted.
+        limits: Of connections and frames.
 
     Raises:
         ConnectError: If the address is taken or is not this machine's.
         UsageError: If it is no address.
     """
 
-    def __init__(self, address: str, security: ServerSecurity | None = None) -> None:
+    def __init__(
+        self, address: str, security: ServerSecurity | None = None, limits: LimitsConfig | None = None
+    ) -> None:
         _check_port(address)
+        limits = limits or LimitsConfig()
         self._context = zmq.Context()
         self._doorman = Doorman(self._context, security.admits) if security else None
         self._socket = _socket(self._context, zmq.ROUTER)
         if security:
             guard(self._socket, security)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, parse_size(limits.frame))
+        self._socket.setsockopt(zmq.HANDSHAKE_IVL, max(int(limits.handshake_s * 1000), 1))
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 0)
         self._socket.setsockopt(zmq.BACKLOG, waiting_allowed())
+        self._monitor = Monitor(self._context, self._socket)
         try:
             self._socket.bind(address)
         except zmq.ZMQError as error:
@@ -74,9 +89,11 @@ class SocketListener:
             raise _bind_error(address, error) from error
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         port = self.address.rpartition(":")[2]
-        self._door = Doorkeeper(int(port) if port.isdecimal() else 0)
+        self._door = Doorkeeper(int(port) if port.isdecimal() else 0, limits.connections)
         self._shared = _Shared()
         self._connections = Connections()
+        longest = parse_size(limits.header) + parse_size(limits.chunk) + FRAMING_BYTES
+        self._sentry = Sentry(self._monitor.open, self._connections.messages, allowed=longest)
 
     @property
     def pollables(self) -> tuple[zmq.Socket[bytes], ...]:
@@ -96,22 +113,35 @@ class SocketListener:
         return ""
 
     @property
+    def look_again_s(self) -> float:
+        """Seconds after which it looks after its connections, whether or not something came."""
+        return self._sentry.look_again_s
+
+    @property
     def troubles(self) -> list[str]:
         """Why nobody new is let in, if that is so; sentences."""
+        troubles = [self._door.why] if self._door.shut else []
         if self._doorman is not None and not self._doorman.here:
-            return ["the socket that answers for keys (ZAP) is closed: nobody new is let in"]
-        return []
+            troubles.append("the socket that answers for keys (ZAP) is closed: nobody new is let in")
+        return troubles
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many connections never shook hands, by how that failed, or were ended."""
+        return {**self._monitor.handshakes, "endless": self._sentry.ended}
 
     def attend(self) -> None:
         """Decide who may connect, and whether there is room."""
         if self._doorman is not None:
             self._doorman.answer()
-        self._door.look()
+        self._monitor.look()
+        self._door.look(len(self._monitor.open))
 
     def receive(self) -> Arrival | None:
         """The next message, or None if there is none now."""
         received = _receive(self._socket, self._connections)
         if received is None:
+            self._sentry.look(time.monotonic())
             self._shared.clear()
             return None
         frames, last = received
@@ -132,10 +162,12 @@ class SocketListener:
     def close(self) -> None:
         """Stop listening; what is queued is still sent for a short while."""
         self._door.close()
+        self._sentry.close()
         self._shared.clear()
         self._drop()
 
     def _drop(self) -> None:
+        self._monitor.close()
         self._socket.close()
         if self._doorman is not None:
             self._doorman.close()
@@ -187,6 +219,11 @@ class SocketConnector:
         """The socket, and while it connects the one that tells what becomes of that."""
         watch = self._watch.pollable if self._watch else None
         return tuple(socket for socket in (self._socket, watch) if socket is not None)
+
+    @property
+    def look_again_s(self) -> float:
+        """Seconds after which it is asked whether the connection is lost, at the latest."""
+        return LONGEST_WAIT_S
 
     @property
     def broken(self) -> bool:
@@ -323,8 +360,8 @@ def _receive(
         while more:
             frame = socket.recv(zmq.DONTWAIT, copy=False)
             more = bool(frame.more)
-            if connections is not None and not frames and (route := frame.bytes) not in connections:
-                connections.learn(route, frame)
+            if connections is not None and not frames:
+                connections.heard(frame)
             if len(frames) <= MAX_FRAMES:
                 frames.append(frame.bytes if len(frame) < SMALL_FRAME_BYTES else frame.buffer)
     except zmq.Again:

@@ -44,6 +44,7 @@ class Mailbox:
 
     pollables = ()
     refusal = ""
+    look_again_s = 1.0
 
     def __init__(self, arrived=(), *, reachable=True):
         self.arrived = deque(arrived)

@@ -1,0 +1,151 @@
+"""Ends connections whose message never does.
+
+libzmq hands a message out when its last frame is here, and until then keeps the frames, however many: neither
+its high-water mark nor its limit on a frame counts them. Nobody else sees them either. But the kernel knows
+how many bytes came on a connection, and the listener how many messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import resource
+import socket
+import struct
+import sys
+import termios
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from zfed.transport.connections import shut_down
+
+LOOK_S: Final = 0.02
+SURE_S: Final = 0.005
+"""A suspect is looked at once more: what libzmq was in the middle of has been taken by then."""
+
+GROWTH_BYTES: Final = 8 << 20
+COMPARE_S: Final = 1.0
+"""Connections are compared when this process has grown by so much, which takes a microsecond to know, or
+after so long: a thousand of them take three milliseconds."""
+
+_PAGE: Final = resource.getpagesize()
+_TCP_INFO_BYTES: Final = 136
+_BYTES_RECEIVED: Final = struct.Struct("=128xQ")  # tcpi_bytes_received in Linux's struct tcp_info
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A connection as it was when its last message had just been taken."""
+
+    inode: int
+    messages: int
+    nbytes: int
+
+
+class Sentry:
+    """Watches for bytes of which no message comes; does nothing where the system does not tell of them.
+
+    Args:
+        connections: The inode of each connection's socket, by its descriptor.
+        messages: How many messages came on the connection with a descriptor.
+        allowed: Bytes that an unfinished message may have.
+
+    Attributes:
+        ended: How many connections were.
+    """
+
+    def __init__(
+        self, connections: Mapping[int, int], messages: Callable[[int], int], *, allowed: int
+    ) -> None:
+        self.ended = 0
+        self._connections = connections
+        self._messages = messages
+        self._allowed = allowed
+        self._seen: dict[int, _Seen] = {}
+        self._suspects: set[int] = set()
+        self._look_at = 0.0
+        self._compare_at = 0.0
+        self._memory = _open_memory()
+        self._least = _resident(self._memory)
+
+    @property
+    def look_again_s(self) -> float:
+        """Seconds until there is reason to look again."""
+        return SURE_S if self._suspects else LOOK_S
+
+    def look(self, now: float) -> None:
+        """Compare, if it is time; all messages that are there must have been taken just before."""
+        if self._memory is None or now < self._look_at:
+            return
+        resident = _resident(self._memory)
+        self._least = min(self._least, resident)
+        if self._suspects or resident - self._least >= GROWTH_BYTES or now >= self._compare_at:
+            self._least = resident
+            self._compare_at = now + COMPARE_S
+            self._compare()
+        self._look_at = now + self.look_again_s
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._memory is not None:
+            os.close(self._memory)
+            self._memory = None
+
+    def _compare(self) -> None:
+        before, self._seen = self._seen, {}
+        sure, self._suspects = self._suspects, set()
+        for number, inode in list(self._connections.items()):
+            messages = self._messages(number)
+            seen = before.get(number)
+            if seen is None or seen.inode != inode:
+                seen = _Seen(inode, 0, 0)
+            came = _bytes_received(number)
+            if messages != seen.messages:
+                seen = _Seen(inode, messages, came)
+            elif came - seen.nbytes > self._allowed and _taken(number, came) - seen.nbytes > self._allowed:
+                if number in sure:
+                    self.ended += shut_down(number, inode)
+                    continue
+                self._suspects.add(number)
+            self._seen[number] = seen
+
+
+def _open_memory() -> int | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _resident(memory: int | None) -> int:
+    """Bytes of memory that this process has."""
+    return 0 if memory is None else int(os.pread(memory, 100, 0).split()[1]) * _PAGE
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _bytes_received(number: int) -> int:
+    """Bytes that came on a TCP connection; 0 if it is none.
+
+    With the descriptor as it is: a socket object of our own would take ten times as long.
+    """
+    info = ctypes.create_string_buffer(_TCP_INFO_BYTES)
+    size = ctypes.c_uint32(_TCP_INFO_BYTES)
+    failed = _libc.getsockopt(number, socket.IPPROTO_TCP, socket.TCP_INFO, info, ctypes.byref(size))
+    if failed or size.value < _TCP_INFO_BYTES:
+        return 0
+    return int(_BYTES_RECEIVED.unpack(info.raw)[0])
+
+
+def _taken(number: int, came: int) -> int:
+    """Those of them that libzmq has read; the kernel may still hold megabytes."""
+    waiting = struct.pack("i", 0)
+    with contextlib.suppress(OSError):
+        waiting = fcntl.ioctl(number, termios.FIONREAD, waiting)
+    return came - int(struct.unpack("i", waiting)[0])
