@@ -64,6 +64,7 @@ from zfed.nodes.words import (
     CommitVersion,
     CoordinatorEffect,
     CoordinatorInput,
+    DropRoute,
     DropUpdates,
     DropVersions,
     EncodeModel,
@@ -99,6 +100,7 @@ from zfed.nodes.words import (
 from zfed.params import ParameterLayout
 from zfed.rounds import SyncRounds
 from zfed.wire.codec import Buffer
+from zfed.wire.guard import Guard
 from zfed.wire.messages import (
     Accepted,
     AnyMessage,
@@ -118,6 +120,7 @@ from zfed.wire.messages import (
 from zfed.wire.messages import Cancel as CancelMessage
 from zfed.wire.roster import Roster
 from zfed.wire.session import (
+    Cut,
     EnrolmentAsked,
     Heard,
     Lost,
@@ -163,7 +166,8 @@ class CoordinatorLogic:
         timing = self.timing or Timing(ping_s=run.heartbeat_s, lost_s=run.heartbeat_timeout_s)
         self._effects: list[CoordinatorEffect] = []
         first_epoch = (self.incarnation << 32) + 1
-        self._sessions = Sessions(self._send_frames, timing, first_epoch, self.roster)
+        guard = Guard(self.config.limits)
+        self._sessions = Sessions(self._send_frames, timing, first_epoch, self.roster, guard)
         self._rounds = SyncRounds(self.config.run, self.config.evaluate, self.incarnation)
         self._reception = Reception(
             self.config,
@@ -337,7 +341,11 @@ class CoordinatorLogic:
                 case EnrolmentAsked():
                     self._enrolments.ask(event)
                 case Malformed(node, reason):
-                    self._tell(NodeRefused(node=node, code="malformed", reason=f"message dropped: {reason}"))
+                    if self._sessions.guard.worth_telling(now):
+                        dropped = f"message dropped: {reason}"
+                        self._tell(NodeRefused(node=node, code="malformed", reason=dropped))
+                case Cut(route):
+                    self._effects.append(DropRoute(route))
 
     def _opened(self, session: Session, now: float) -> None:
         peer = self._reception.greet(session, run_is_over=self._farewell.begun)
@@ -495,6 +503,7 @@ class CoordinatorLogic:
             return
         if intake is None:
             return
+        self._sessions.asked_for(peer.session, len(payload))
         if not peer.admitted:
             if intake.complete:
                 self._layout_arrived(peer, now)

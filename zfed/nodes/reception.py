@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from zfed.config import CoordinatorConfig
+from zfed.config.sizes import parse_size
 from zfed.facts import Fact, NodeJoined, NodeRefused, Progress
 from zfed.nodes.admission import Objection, PartsHeld, RunLayout, name_objection, partition_of
 from zfed.nodes.link_compression import LinkEncodings, RunCompression
@@ -109,7 +110,7 @@ class Reception:
         self.seen: set[str] = set()
         self.layout = RunLayout()
         self.compression = RunCompression(config.run)
-        self.limits = Limits(config.run.limit_up, config.run.limit_down)
+        self.limits = Limits(config.run.limit_up, config.run.limit_down, parse_size(config.limits.chunk))
         self._own_models = config.evaluate.workers
         self._run = run
         self._run_key = run_key

@@ -34,15 +34,16 @@ class Pacer:
 
     Args:
         bytes_per_s: The pace; 0: no limit.
+        largest: Bytes that one piece may have, whatever the pace.
 
     Attributes:
         largest: Bytes that one piece should have at most, so that turns are short.
     """
 
-    def __init__(self, bytes_per_s: float = 0.0) -> None:
+    def __init__(self, bytes_per_s: float = 0.0, largest: int = MAX_CHUNK_BYTES) -> None:
         self._bytes_per_s = bytes_per_s
         pieces = max(int(bytes_per_s * BURST_S / 4) // SMALL_CHUNK_BYTES, 1)
-        self.largest = min(pieces * SMALL_CHUNK_BYTES, MAX_CHUNK_BYTES) if bytes_per_s else MAX_CHUNK_BYTES
+        self.largest = min(pieces * SMALL_CHUNK_BYTES, largest) if bytes_per_s else largest
         self._free_at = -math.inf  # when the next piece may be sent
         self._queue: list[tuple[float, int, Flow]] = []  # heap, by what each was given
         self._given: dict[Flow, float] = {}
@@ -102,11 +103,12 @@ class Limits:
     Args:
         up: MB (10^6 bytes) a second of models and updates that leave it; 0: no limit.
         down: The same of what comes to it.
+        chunk_bytes: The most that one PULL asks for.
     """
 
-    def __init__(self, up: float = 0.0, down: float = 0.0) -> None:
+    def __init__(self, up: float = 0.0, down: float = 0.0, chunk_bytes: int = MAX_CHUNK_BYTES) -> None:
         self.up = Pacer(up * 1e6)
-        self.down = Pacer(down * 1e6)
+        self.down = Pacer(down * 1e6, chunk_bytes)
 
     @property
     def next_wake(self) -> float:

@@ -2,7 +2,8 @@
 
 Rules, in the order in which they are applied to what arrives on a route:
 
-0. Who was refused is told so once, and nothing more is heard of that route. Where keys are asked for, a
+0. Who was refused is told so once, nothing more is heard of that route, and after a while its connection is
+   ended. What goes beyond a limit is dropped, and who floods is refused. Where keys are asked for, a
    message is said by who proved the key that it carries: a key that is not valid (any more) is refused, a
    route belongs to one key, and a name to the keys that were enrolled for it. The key of an invitation
    lets ENROLL in and nothing else; it never has a session.
@@ -28,14 +29,13 @@ import msgspec
 
 from zfed.errors import RemoteProtocolError
 from zfed.wire.codec import Buffer, OtherProtocolError, decode, encode
+from zfed.wire.dismissals import Dismissals
+from zfed.wire.guard import Breach, Guard
 from zfed.wire.messages import AnyMessage, Enroll, Hello, Ping, Pong, Refused, Welcome
 from zfed.wire.messages import Enrolled as EnrolledAnswer
 from zfed.wire.roster import Enrolled, Invited, KeyId, Roster
 
 SendFrames: TypeAlias = Callable[[bytes, list[Buffer]], None]
-
-MOST_TURNED_AWAY = 4096
-"""Routes of which it is remembered that they were told why they are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,14 @@ class EnrolmentAsked:
     enroll: Enroll
 
 
-SessionEvent: TypeAlias = Opened | Heard | Lost | Turned | Malformed | EnrolmentAsked
+@dataclass(frozen=True)
+class Cut:
+    """The connection behind this route is to be ended."""
+
+    route: bytes
+
+
+SessionEvent: TypeAlias = Opened | Heard | Lost | Turned | Malformed | EnrolmentAsked | Cut
 
 
 @dataclass
@@ -142,13 +149,15 @@ class Sessions:
 
     Args:
         roster: Whose keys are known; None: keys are not asked for.
+        guard: Holds senders to the limits.
     """
 
     send_frames: SendFrames
     timing: Timing = field(default_factory=Timing)
     next_epoch: int = 1
     roster: Roster | None = None
-    _turned_away: dict[bytes, None] = field(default_factory=dict)
+    guard: Guard = field(default_factory=Guard)
+    _dismissed: Dismissals = field(default_factory=Dismissals)
     _by_route: dict[bytes, Session] = field(default_factory=dict)
     _by_name: dict[str, Session] = field(default_factory=dict)
     _next_sweep: float = 0.0
@@ -206,9 +215,12 @@ class Sessions:
         self, route: bytes, frames: Sequence[Buffer], now: float, key: KeyId = ""
     ) -> list[SessionEvent]:
         """Apply the rules to one arrived message, whose sender proved this key."""
-        if route in self._turned_away:
+        if route in self._dismissed:
             return []
         session = self._by_route.get(route)
+        breach = self.guard.look(key or route, frames, now)
+        if breach is not None:
+            return self._held_back(route, session, breach, now)
         if self.roster is None:
             return self._hear(route, session, None, frames, now)
         events: list[SessionEvent] = []
@@ -238,6 +250,7 @@ class Sessions:
         except OtherProtocolError as error:
             return [self._turned(route, invited.node, "protocol", str(error))]
         except RemoteProtocolError as error:
+            self.guard.counts["malformed"] += 1
             return [Malformed(invited.node, str(error))]
         if isinstance(message, Enroll):
             return [EnrolmentAsked(route, invited.key, message)]
@@ -256,9 +269,12 @@ class Sessions:
         except OtherProtocolError as error:
             return [self._turned(route, session.node if session else "", "protocol", str(error))]
         except RemoteProtocolError as error:
+            self.guard.counts["malformed"] += 1
             return [Malformed(session.node if session else "", str(error))]
         message = envelope.message
         if isinstance(message, Hello):
+            if not self.guard.may_greet(enrolled.node if enrolled else message.node, now):
+                return [Cut(route)]  # not refused: it may try again
             return self._greet(route, message, enrolled, now)
         if session is None or envelope.epoch != session.epoch:
             return []
@@ -267,8 +283,13 @@ class Sessions:
             return [*self._challenge_answered(session, message), Heard(session, message, None)]
         return [Heard(session, message, envelope.payload)]
 
+    def asked_for(self, session: Session, nbytes: int) -> None:
+        """So many bytes that came in this session are the answer to a PULL."""
+        self.guard.asked_for(session.enrolled.key if session.enrolled else session.route, nbytes)
+
     def unreachable(self, route: bytes, now: float) -> list[SessionEvent]:
         """The transport has no connection behind this route any more."""
+        self._dismissed.forget(route)
         session = self._by_route.get(route)
         return self._lose(session, "its connection is gone", now) if session else []
 
@@ -278,7 +299,8 @@ class Sessions:
         if now < self._next_sweep:
             return []
         self._next_sweep = now + self.timing.sweep_s
-        events: list[SessionEvent] = []
+        self.guard.sweep(now)
+        events: list[SessionEvent] = [Cut(route) for route in self._dismissed.overdue(now)]
         for session in self:
             challenger = session.challenger
             if challenger and now >= challenger.deadline:
@@ -355,11 +377,19 @@ class Sessions:
         )
         return self._turned(route, hello.node, "name-taken", reason)
 
+    def _held_back(
+        self, route: bytes, session: Session | None, breach: Breach, now: float
+    ) -> list[SessionEvent]:
+        node = session.node if session else ""
+        if not breach.flood:
+            return [Malformed(node, breach.reason)]
+        reason = f"it sent {breach.reason}"
+        turned = self._turned(route, node, "limits", reason)
+        return [turned, *(self._lose(session, reason, now) if session else [])]
+
     def _turned(self, route: bytes, node: str, code: str, reason: str) -> Turned:
         """Tell whoever is behind a route why, and hear nothing of it from now on."""
-        while len(self._turned_away) >= MOST_TURNED_AWAY:
-            del self._turned_away[next(iter(self._turned_away))]
-        self._turned_away[route] = None
+        self._dismissed.add(route)
         self.send_frames(route, encode(Refused(about="hello", code=code, reason=reason), epoch=0))
         return Turned(node, code, reason)
 

@@ -11,7 +11,7 @@ from zfed.config import RunConfig
 from zfed.nodes import farewell, reception
 from zfed.params import ParameterLayout
 from zfed.transport import descriptors, sockets
-from zfed.wire import codec, credit, link, messages, session, transfer
+from zfed.wire import codec, credit, dismissals, link, messages, session, transfer
 from zfed.wire.messages import FROM_COORDINATOR, FROM_NODE, Blob, PartitionClaim, Vector
 
 ROOT = Path(__file__).parents[3]
@@ -42,6 +42,7 @@ NUMBERS = {
     "REVOKE_S": transfer.REVOKE_S,
     "MAX_PATIENCE_S": transfer.MAX_PATIENCE_S,
     "window": transfer.Window().limit,
+    "LEAVE_S": dismissals.LEAVE_S,
     "resume_window_s": RunConfig().resume_window_s,
     "GOODBYE_S": farewell.GOODBYE_S,
 }

@@ -6,9 +6,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.zfed.wire.strategies import hello
+from zfed.config import LimitsConfig
 from zfed.wire.codec import decode, encode
+from zfed.wire.dismissals import LEAVE_S
+from zfed.wire.guard import Guard
 from zfed.wire.messages import Bye, Chunk, Ping, Pong, Refused, Welcome
-from zfed.wire.session import Heard, Lost, Malformed, Opened, Session, Sessions, Timing, Turned
+from zfed.wire.session import Cut, Heard, Lost, Malformed, Opened, Session, Sessions, Timing, Turned
 
 WELCOME = Welcome(run="r", ping_s=2.0, lost_s=10.0, protected=False)
 
@@ -200,7 +203,7 @@ def test_another_instance_is_refused_if_the_holder_answers_the_ping():
     assert (refused.about, refused.code) == ("hello", "name-taken")
     assert "'alice'" in refused.reason
     assert "--name" in refused.reason
-    assert door.run(1.5, 9.0) == []
+    assert door.run(1.5, 9.0) == [Cut(b"r2")]
     assert door.sessions.named("alice") is holder
 
 
@@ -232,7 +235,7 @@ def test_a_third_instance_is_refused_while_two_dispute_the_name():
     door, _ = challenged()
     [turned] = door.say(b"r3", hello(instance=3), at=0.5)
     assert turned.code == "name-taken"
-    assert kinds(door.run(0.5, 3.0)) == [Lost, Opened]
+    assert kinds(door.run(0.5, 3.0)) == [Cut, Lost, Opened]
     assert door.sessions.named("alice").route == b"r2"
 
 
@@ -375,3 +378,78 @@ class AnyTraffic(RuleBasedStateMachine):
 
 AnyTraffic.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestAnyTraffic = AnyTraffic.TestCase
+
+
+# ---- limits --------------------------------------------------------------------------------------------
+
+
+def limited(**limits):
+    door = Door()
+    door.sessions.guard = Guard(LimitsConfig(**limits))
+    return door
+
+
+def test_a_flooding_node_is_told_why_heard_no_more_and_then_cut_off():
+    door = limited(messages=10)
+    session = opened(door)
+    events = []
+    while not events or isinstance(events[0], Heard):
+        events = door.say(b"r1", Pong(number=1), epoch=session.epoch)
+    turned, lost = events
+    assert (turned.code, lost.session) == ("limits", session)
+    assert "--max-messages" in turned.reason
+    assert isinstance(door.told(b"r1")[-1], Refused)
+    assert door.say(b"r1", Bye(), epoch=session.epoch) == []
+    assert door.run(0.0, 10.0) == [Cut(b"r1")]
+
+
+def test_a_flood_gives_the_name_to_who_waits_for_it():
+    door = limited(messages=10)
+    session = opened(door)
+    door.say(b"r2", hello(instance=2))
+    events = [Heard(session, Pong(number=0), None)]
+    while isinstance(events[0], Heard):
+        events = door.say(b"r1", Pong(number=0), epoch=session.epoch)
+    assert kinds(events) == [Turned, Lost, Opened]
+
+
+def test_a_flood_before_any_hello_is_cut_off_as_well():
+    door = limited(messages=10)
+    while not (events := door.sessions.receive(b"r1", [b"garbage"], 0.0)) or isinstance(events[0], Malformed):
+        pass
+    assert kinds(events) == [Turned]
+    assert door.run(0.0, 10.0) == [Cut(b"r1")]
+
+
+def test_a_node_that_begins_too_many_sessions_is_cut_off_without_a_word_and_keeps_the_one_it_has():
+    door = limited(sessions=2)
+    opened(door, b"r1")
+    opened(door, b"r2", hello("bob"))
+    door.say(b"r3", hello())
+    assert door.say(b"r4", hello()) == [Cut(b"r4")]
+    assert not door.told(b"r4")
+    assert door.sessions.named("alice").route == b"r3"
+    assert isinstance(door.say(b"r5", hello(), at=31.0)[-1], Opened)
+
+
+def test_a_refused_node_that_leaves_by_itself_is_not_cut_off():
+    door = Door()
+    session = opened(door)
+    door.sessions.refuse(session, "layout", "another model")
+    door.gone(b"r1")
+    assert Cut(b"r1") not in door.run(0.0, 10.0)
+
+
+def test_a_refused_node_that_stays_is_cut_off_after_a_while():
+    door = Door()
+    session = opened(door)
+    door.sessions.refuse(session, "layout", "another model")
+    assert door.run(0.0, LEAVE_S - 0.5) == []
+    assert door.run(LEAVE_S, LEAVE_S + 1) == [Cut(b"r1")]
+
+
+def test_dropped_messages_are_counted():
+    door = Door()
+    door.sessions.receive(b"r1", [b"garbage"], 0.0)
+    door.sessions.receive(b"r1", [b"a", b"b", b"c"], 0.0)
+    assert door.sessions.guard.counts == {"malformed": 1, "frames": 1}
