@@ -28,6 +28,7 @@ class NodeProcess:
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             "ZFED_STATE": str(folder / "state"),
+            "ZFED_INSECURE": "true",
             **dict(environment),
         }
         with self._out.open("w") as out, self._errors.open("w") as errors:

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     fetch_needed(entries, root)
     config = _placed(resolved.config, Path(document.name).stem, free_address(resolved.config.run.bind))
     with nullcontext(args.config) if args.config else recipe_file(recipe) as file:
-        words = [*("--config", str(file)), *("--run", config.run.run), *("--bind", config.run.bind)]
+        words = ["--config", str(file), "--run", config.run.run, "--bind", config.run.bind, "--insecure"]
         for setting in RUN.settings:
             if setting.key in _PASSED_ON:
                 words += setting.arguments(getattr(config.run, setting.field))
@@ -118,4 +118,4 @@ def _placed(config: CoordinatorConfig, name: str, bind: str) -> CoordinatorConfi
     directory = config.run.run or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     if bind != config.run.bind:
         print(f"{config.run.bind} is taken; this demo uses {bind}", flush=True)
-    return replace(config, run=replace(config.run, run=directory, bind=bind))
+    return replace(config, run=replace(config.run, run=directory, bind=bind, insecure=True))

@@ -31,7 +31,11 @@ def plan_processes(
         raise ConfigError(f'a [[node]] may not have the name "{COORDINATOR}": it is the coordinator\'s here')
     address = connect_address(config.run.bind)
     nodes = [
-        Process(entry.config.name, _connected(entry, address).arguments(), entry.config.threads)
+        Process(
+            entry.config.name,
+            _connected(entry, address, config.run.insecure).arguments(),
+            entry.config.threads,
+        )
         for entry in entries
     ]
     return [Process(COORDINATOR, [COORDINATOR, *coordinator_arguments]), *nodes]
@@ -44,7 +48,8 @@ def connect_address(bind: str) -> str:
     return bind
 
 
-def _connected(entry: NodeEntry, address: str) -> NodeEntry:
-    if entry.config.connect != DEFAULT_ADDRESS:
-        return entry
-    return replace(entry, config=replace(entry.config, connect=address))
+def _connected(entry: NodeEntry, address: str, insecure: bool) -> NodeEntry:
+    config = replace(entry.config, insecure=entry.config.insecure or insecure)
+    if config.connect == DEFAULT_ADDRESS:
+        config = replace(config, connect=address)
+    return replace(entry, config=config)

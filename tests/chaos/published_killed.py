@@ -44,6 +44,7 @@ def final_bytes(folder, kill_after):
     with (folder / "log").open("w") as log:
         environment = {
             **os.environ,
+            "ZFED_INSECURE": "true",
             **ONE_THREAD,
             "ZFED_DATA": str(DATA),
             "ZFED_STATE": str(folder / "state"),

@@ -188,7 +188,7 @@ def test_what_cannot_start_says_why_and_exits_with_an_error(fleet):
     unwritable.write_text("not a folder")
     commands = {
         "in use": ("coordinator", "--bind", fleet.address, "--run", fleet.folder / "other"),
-        "insecure": ("coordinator", "--bind", "tcp://0.0.0.0:0", "--run", fleet.folder / "open"),
+        "no key": ("coordinator", "--no-insecure", "--keys", fleet.folder, "--run", fleet.folder / "open"),
         "directory": ("coordinator", "--bind", "tcp://127.0.0.1:*", "--run", unwritable / "run"),
         "there already": ("coordinator", "--bind", "tcp://127.0.0.1:*", "--run", fleet.folder / "run"),
     }
@@ -198,7 +198,7 @@ def test_what_cannot_start_says_why_and_exits_with_an_error(fleet):
     nodes["nobody"] = fleet.worker("carol", "--connect-timeout", 2, connect=f"tcp://127.0.0.1:{free_port()}")
     said = {
         "in use": (1, "is in use, perhaps by another coordinator; choose another: --bind"),
-        "insecure": (2, "add --insecure if you trust everybody on that network"),
+        "no key": (2, "coordinator has no key in"),
         "directory": (1, "cannot make the run directory"),
         "there already": (1, "is in use by process"),
         "empty": (1, "alice has no examples"),

@@ -123,7 +123,7 @@ def measure(crowd, folder):
     heard = Heard(crowd.workers)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     command = [
-        *(*ZFED, "coordinator", "--bind", "tcp://127.0.0.1:*", "--run", str(folder / "run")),
+        *(*ZFED, "coordinator", "--insecure", "--bind", "tcp://127.0.0.1:*", "--run", str(folder / "run")),
         *("--rounds", str(crowd.rounds), "--wait-for", str(crowd.workers)),
         *("--no-evaluate-first", "--evaluate-every", "0", "--no-evaluate-last"),
         *("--no-plot", "--format", "json", *crowd.options),

@@ -97,7 +97,7 @@ def measure(size, workers, folder, *, coordinator=(), worker=()):
         command += ["--rounds", "1", "--wait-for", str(workers), "--run", str(folder / "run"), *QUIET]
         fleet.start("coordinator", [*command, *coordinator, "--format", "json"], environment)
         for number in range(workers):
-            command = [*there, *ZFED, "worker", "--connect", ADDRESS, "--name", f"w{number}"]
+            command = [*there, *ZFED, "worker", "--insecure", "--connect", ADDRESS, "--name", f"w{number}"]
             command += ["--task", "echo", "--set", f"size={size}", *worker, "--format", "json"]
             fleet.start(f"w{number}", command, environment)
         while fleet.running():

@@ -20,7 +20,15 @@ def engine_side(plan: Plan, zfed: Sequence[str]) -> Side:
 
     def coordinator(folder: Path) -> list[str]:
         return [
-            *(*zfed, "coordinator", "--bind", "tcp://127.0.0.1:*", "--run", str(folder / "run")),
+            *(
+                *zfed,
+                "coordinator",
+                "--insecure",
+                "--bind",
+                "tcp://127.0.0.1:*",
+                "--run",
+                str(folder / "run"),
+            ),
             *("--rounds", str(plan.rounds_run), "--wait-for", str(plan.workers)),
             *("--min-workers", str(plan.workers), "--round-retries", "0"),
             *("--no-evaluate-first", "--evaluate-every", "0", "--no-evaluate-last"),
@@ -29,7 +37,7 @@ def engine_side(plan: Plan, zfed: Sequence[str]) -> Side:
 
     def worker(address: str, name: str) -> list[str]:
         return [
-            *(*zfed, "worker", "--name", name, "--connect", address, "--task", "echo"),
+            *(*zfed, "worker", "--insecure", "--name", name, "--connect", address, "--task", "echo"),
             *("--set", f"size={plan.model_bytes}", "--format", "json"),
         ]
 

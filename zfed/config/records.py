@@ -89,7 +89,15 @@ class RunConfig:
         resumed=_ANEW,
     )
     bind: str = setting(DEFAULT_ADDRESS, "address to listen on", metavar="ADDRESS")
-    insecure: bool = setting(False, "allow an address beyond 127.0.0.1 although nothing is encrypted yet")
+    keys: str = setting(
+        "",
+        "folder of the keys; default: zfed in $XDG_CONFIG_HOME or ~/.config",
+        metavar="DIR",
+        resumed=_ANEW,
+    )
+    insecure: bool = setting(
+        False, "no keys and no encryption: whoever reaches the address takes part", resumed=_ANEW
+    )
     rounds: int = setting(10, "rounds to run", metavar="N", limits=AT_LEAST_ONE)
     wait_for: str = setting(
         "1", "start round 1 when N workers, or all named ones, are present", metavar="N|A,B,C", joined=True
@@ -283,6 +291,13 @@ class NodeConfig:
         metavar="ADDRESS[,ADDRESS]",
         joined=True,
     )
+    keys: str = setting(
+        "", "folder of the keys; default: zfed in $XDG_CONFIG_HOME or ~/.config", metavar="DIR"
+    )
+    coordinator_key: str = setting(
+        "", "the coordinator's public key; default: as in known-coordinators of the keys", metavar="KEY"
+    )
+    insecure: bool = setting(False, "no keys and no encryption: only for a coordinator with --insecure")
     connect_timeout_s: float = setting(
         600.0,
         "seconds to keep trying to reach the coordinator; 0: for ever",

@@ -14,8 +14,9 @@ from typing import Any, get_args
 from zfed.checkpoint import RunDirectory
 from zfed.compression import warm_up as warm_up_levels
 from zfed.config import CoordinatorConfig, check_resumed, coordinator_toml, parse_document
-from zfed.errors import CheckpointError, ConfigError, UsageError
+from zfed.errors import CheckpointError, ConfigError
 from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded, RunResumed
+from zfed.identity import KeysFolder
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.background import Background
@@ -25,6 +26,7 @@ from zfed.nodes.coordinator_start import started_logic
 from zfed.nodes.free_memory import free_memory
 from zfed.nodes.link_compression import RunCompression
 from zfed.nodes.pump import Pump
+from zfed.nodes.roster_watch import RosterWatch
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
@@ -41,7 +43,7 @@ from zfed.nodes.words import (
 from zfed.rounds import WaitFor
 from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
-from zfed.transport import SocketListener, is_loopback, raise_descriptor_limit
+from zfed.transport import SocketListener, raise_descriptor_limit
 
 log = logging.getLogger(__name__)
 
@@ -91,18 +93,27 @@ class Coordinator:
             # Who holds the run says more than who holds its address. Of a new run nothing shall be left
             # behind if its address cannot be had.
             held = opened.enter_context(_resume(path, config)) if RunDirectory.holds_run(path) else None
-            listener = opened.enter_context(closing(SocketListener(config.run.bind, limits=config.limits)))
+            watch = None if config.run.insecure else RosterWatch(KeysFolder.at(config.run.keys))
+            security = watch.security if watch is not None else None
+            listener = opened.enter_context(closing(SocketListener(config.run.bind, security, config.limits)))
             directory = held or opened.enter_context(_begin(path, config))
             trace = opened.enter_context(open_trace(config.run.trace, "coordinator") or nullcontext())
             self._trace = CoordinatorTrace(trace) if trace is not None else None
-            return self._run(listener, directory, plan_uploads)
+            return self._run(listener, watch, directory, plan_uploads)
 
-    def _run(self, listener: SocketListener, directory: RunDirectory, plan_uploads: PlanUploads) -> RunEnded:
+    def _run(
+        self,
+        listener: SocketListener,
+        watch: RosterWatch | None,
+        directory: RunDirectory,
+        plan_uploads: PlanUploads,
+    ) -> RunEnded:
         config = self._config
-        protected = is_loopback(config.run.bind)
+        protected = watch is not None
         initial = Path(config.run.initial) if config.run.initial else None
         aggregation = Aggregation(directory, self._strategy, initial=initial)
-        logic = started_logic(config, aggregation, plan_uploads, protected=protected)
+        roster = watch.roster if watch is not None else None
+        logic = started_logic(config, aggregation, plan_uploads, roster)
         perform_job = aggregation.perform if self._trace is None else self._trace.timed(aggregation.perform)
         broken = JobFailed("an internal error")
         background = Background("zfed-numbers", lambda: pump.post(broken))
@@ -146,7 +157,8 @@ class Coordinator:
             background.start()
             spilling.start()
 
-        pump = self._pump = Pump(logic, listener, {**perform, TellFact: tell}, turn_done)
+        look = watch.look if watch is not None else lambda: None
+        pump = self._pump = Pump(logic, listener, {**perform, TellFact: tell}, turn_done, look)
         started = CoordinatorStarted(
             run=directory.run_id,
             directory=str(directory.path),
@@ -244,11 +256,6 @@ def _check(config: CoordinatorConfig) -> None:
         raise ConfigError(
             f"--heartbeat-timeout {run.heartbeat_timeout_s:g} is not above --heartbeat {run.heartbeat_s:g}: "
             "every node would be lost before it is asked"
-        )
-    if not is_loopback(run.bind) and not run.insecure:
-        raise UsageError(
-            f"--bind {run.bind} can be reached by other machines, and traffic is neither encrypted nor "
-            "authenticated yet: add --insecure if you trust everybody on that network, or bind to 127.0.0.1"
         )
 
 

@@ -146,8 +146,7 @@ class CoordinatorLogic:
         incarnation: Number of this coordinator start, from 1; numbers assignments and session epochs.
         run_key: Tells this run from another of the same name.
         restored: What the run goes on with, if it is not new.
-        protected: False if traffic is neither encrypted nor authenticated.
-        roster: Whose keys are known; None: keys are not asked for.
+        roster: Whose keys are known; None: traffic is neither encrypted nor authenticated.
         timing: Seconds of the session rules; by default as configured.
     """
 
@@ -157,7 +156,6 @@ class CoordinatorLogic:
     incarnation: int = 1
     run_key: str = ""
     restored: Restored | None = None
-    protected: bool = False
     roster: Roster | None = None
     timing: Timing | None = None
 
@@ -174,7 +172,7 @@ class CoordinatorLogic:
             self.run,
             self._sessions,
             timing=timing,
-            protected=self.protected,
+            protected=self.roster is not None,
             run_key=self.run_key,
             tell=self._tell,
             serve=self._pulled,

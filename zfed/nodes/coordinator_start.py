@@ -6,16 +6,18 @@ from zfed.config import CoordinatorConfig
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.upload_plan import PlanUploads
+from zfed.wire.roster import Roster
 
 
 def started_logic(
     config: CoordinatorConfig,
     aggregation: Aggregation,
     plan_uploads: PlanUploads,
-    *,
-    protected: bool = False,
+    roster: Roster | None = None,
 ) -> CoordinatorLogic:
     """The logic of a start on a run's directory, new or not; durable before anybody can hear of it.
+
+    Without a roster keys are not asked for.
 
     Raises:
         CheckpointError: If versions were committed and none can be used, or the journal cannot be written.
@@ -30,5 +32,5 @@ def started_logic(
         incarnation=directory.next_incarnation(version, {"rounds": config.run.rounds}),
         run_key=directory.key,
         restored=restored,
-        protected=protected,
+        roster=roster,
     )

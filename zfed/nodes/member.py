@@ -20,9 +20,11 @@ from zfed.nodes import words
 from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.introduction import introduction
 from zfed.nodes.link_compression import check_wishes
+from zfed.nodes.member_keys import MemberKeys
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.patience import Awaited, Patience
 from zfed.nodes.pump import Pump
+from zfed.nodes.rejection import Rejection
 from zfed.nodes.state_folder import StateFolder, state_folder
 from zfed.nodes.task_host import Prepared
 from zfed.nodes.task_runner import TaskRunner
@@ -31,7 +33,7 @@ from zfed.nodes.words import StopRequested
 from zfed.partition import Partition
 from zfed.task import NodeKind, Setup, Task
 from zfed.telemetry import Trace, open_trace
-from zfed.transport import SocketConnector, addresses_in, is_loopback
+from zfed.transport import SocketConnector, addresses_in
 from zfed.wire.messages import NODE_NAME_PATTERN
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,8 @@ class Member:
         observer: Is told what happens, from the thread that calls `run`.
 
     Raises:
-        UsageError: If the configuration cannot work.
+        UsageError: If the configuration cannot work, or a key is missing.
+        CheckpointError: If a file of keys cannot be read.
         TaskError: If the task cannot be loaded.
     """
 
@@ -70,6 +73,7 @@ class Member:
             labels=config.labels or None, spec=config.partition or None, seed=config.partition_seed
         )
         check_wishes(config)
+        self._keys = None if config.insecure else MemberKeys(config, self._name, self._addresses)
         self._observer = observer or (lambda fact: None)
         self._task = task if task is not None else _loaded(config.task, settings or {})
         self._pump: Pump | None = None
@@ -142,8 +146,9 @@ class Member:
             limit_up=config.limit_up,
             limit_down=config.limit_down,
             jitter=lambda: random.uniform(0.5, 1.5),
+            rejection=self._rejection(),
         )
-        connector = SocketConnector()
+        connector = SocketConnector(security=self._keys.security if self._keys else None)
         driven = logic if trace is None else TracedMember(logic, trace)
         pump = self._pump = Pump(driven, connector, self._effects(connector, runner))
         self._tell(self._started(prepared))
@@ -195,8 +200,13 @@ class Member:
 
     @property
     def _protected(self) -> bool:
-        """Nothing is encrypted yet: only what stays on this machine is not seen by others."""
-        return all(map(is_loopback, self._addresses))
+        return self._keys is not None
+
+    def _rejection(self) -> Rejection:
+        if self._keys is None:
+            return Rejection(self._name)
+        fingerprints = {address: key.fingerprint for address, key in self._keys.pinned.items()}
+        return Rejection(self._name, self._keys.public.text, fingerprints)
 
     def _leaving(self, prepared: Prepared) -> list[str]:
         """Every fact about this node's data that the coordinator is told."""

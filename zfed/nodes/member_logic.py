@@ -30,6 +30,7 @@ from zfed.nodes.job import Job, Order, names_the_same, round_of, same_work, word
 from zfed.nodes.late_orders import LateOrders
 from zfed.nodes.offers import Offers
 from zfed.nodes.patience import NOTICE_S, Awaited, Patience
+from zfed.nodes.rejection import Rejection
 from zfed.nodes.search import Search
 from zfed.nodes.words import (
     Connect,
@@ -108,6 +109,7 @@ class MemberLogic:
         limit_up: MB a second of updates that may leave this node; 0: no limit.
         limit_down: MB a second of models that may come to it.
         jitter: Factor of 0.5 to 1.5 for back-off times.
+        rejection: What to make of refused connections.
     """
 
     hello: Hello
@@ -119,6 +121,7 @@ class MemberLogic:
     limit_up: float = 0.0
     limit_down: float = 0.0
     jitter: Callable[[], float] = lambda: 1.0
+    rejection: Rejection | None = None
 
     def __post_init__(self) -> None:
         self._effects: list[MemberEffect] = []
@@ -137,6 +140,7 @@ class MemberLogic:
         self._pool = BufferPool()
         self._run = ("", "")  # name and key
         self._search = Search(self.addresses, self.connect_timeout_s, 0.0)
+        self._rejection = self.rejection or Rejection(self.hello.node)
         self._retry_at: float | None = None
         self._next_puller_tick = 0.0
         self._late = LateOrders()
@@ -183,7 +187,7 @@ class MemberLogic:
             case FramesArrived():
                 self._link_events(self._link.receive(event.frames, now), now)
             case RouteGone() if self._link.state != "down":
-                self._link_events([self._link.lose("the connection broke", now)], now)
+                self._route_gone(event, now)
             case TimePassed():
                 self._time_passed(now)
             case StopRequested():
@@ -223,6 +227,17 @@ class MemberLogic:
         self._retry_at = None
         self._effects.append(Connect(self._link.address))
         self._link.greet(self.hello, now)
+
+    def _route_gone(self, gone: RouteGone, now: float) -> None:
+        reason, address = "", self._link.address
+        if gone.refusal == "not-enrolled":
+            reason = self._rejection.not_enrolled(address)
+        elif gone.refusal == "handshake":
+            reason = self._rejection.handshake_failed(address, now)
+        if reason:
+            self._finish("failed", reason)
+        else:
+            self._link_events([self._link.lose("the connection broke", now)], now)
 
     def _time_passed(self, now: float) -> None:
         self._check_job(now)
@@ -292,6 +307,7 @@ class MemberLogic:
 
     def _welcomed(self, welcome: Welcome, now: float) -> None:
         self._search.found()
+        self._rejection.let_in()
         run = (welcome.run, welcome.run_key)
         if run != self._run:  # its assignments have the same numbers, but are others
             self._forget_run(now)

@@ -321,7 +321,7 @@ def evaluation_words(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> st
 
 def insecure_words(protected: bool) -> list[str]:
     """The sentence that must be seen if the traffic is not protected, else nothing."""
-    return [] if protected else [f"*** {INSECURE}; anybody on the network can read or forge it"]
+    return [] if protected else [f"*** {INSECURE}; others can read and forge it"]
 
 
 def _level_words(updates: str, model: str) -> list[str]:

@@ -4,7 +4,7 @@ from zfed.transport.base import Arrival, Refusal, Transport
 from zfed.transport.descriptors import raise_descriptor_limit
 from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
 from zfed.transport.security import ClientSecurity, CurveKeys, ServerSecurity
-from zfed.transport.sockets import SocketConnector, SocketListener, addresses_in, is_loopback
+from zfed.transport.sockets import SocketConnector, SocketListener, addresses_in
 
 __all__ = [
     "Arrival",
@@ -19,6 +19,5 @@ __all__ = [
     "Transport",
     "VirtualClock",
     "addresses_in",
-    "is_loopback",
     "raise_descriptor_limit",
 ]

@@ -7,7 +7,6 @@ never drop at a high-water mark, never let one peer take another's route, never 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -314,17 +313,6 @@ def addresses_in(text: str) -> tuple[str, ...]:
     if not addresses:
         raise UsageError("no address to connect to: expected tcp://HOST:PORT, or several separated by commas")
     return addresses
-
-
-def is_loopback(address: str) -> bool:
-    """True if only this machine can reach a `tcp://HOST:PORT` address."""
-    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_port(address: str) -> None:

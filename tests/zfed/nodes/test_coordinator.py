@@ -6,6 +6,7 @@ import pytest
 from zfed.checkpoint import read_journal
 from zfed.config import CoordinatorConfig, RunConfig, parse_document
 from zfed.errors import ConfigError, UsageError
+from zfed.identity import KeysFolder
 from zfed.nodes.coordinator import Coordinator
 
 HEAVY = {"torch", "torchvision", "numba", "matplotlib"}
@@ -20,13 +21,25 @@ def test_coordinator_loads_neither_torch_nor_numba():
     assert "zmq" in loaded.split()
 
 
-@pytest.mark.parametrize(
-    "address", ["tcp://0.0.0.0:8777", "tcp://*:8777", "tcp://10.0.0.1:8777", "tcp://[::]:1"]
-)
-def test_address_that_others_can_reach_needs_insecure(address):
-    with pytest.raises(UsageError, match="--insecure"):
-        Coordinator(CoordinatorConfig(run=RunConfig(bind=address)))
-    Coordinator(CoordinatorConfig(run=RunConfig(bind=address, insecure=True)))
+def test_without_a_key_nothing_begins_and_the_remedy_is_said(tmp_path):
+    run = RunConfig(bind="tcp://127.0.0.1:*", run=str(tmp_path / "run"), keys=str(tmp_path / "keys"))
+    with pytest.raises(UsageError, match="zfed keys new coordinator"):
+        Coordinator(CoordinatorConfig(run=run)).run()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_only_a_run_without_keys_is_unprotected(tmp_path, insecure):
+    if not insecure:
+        KeysFolder(tmp_path / "keys").new_key("coordinator")
+    told = []
+    run = RunConfig(
+        bind="tcp://127.0.0.1:*", run=str(tmp_path / "run"), keys=str(tmp_path / "keys"), insecure=insecure
+    )
+    coordinator = Coordinator(CoordinatorConfig(run=run), observer=told.append)
+    coordinator.stop("seen enough")
+    assert coordinator.run().protected is not insecure
+    assert told[0].protected is not insecure
 
 
 @pytest.mark.parametrize(("name", "value"), [("weighting", "size"), ("strategy", "fedavgg")])
@@ -36,7 +49,7 @@ def test_rule_that_does_not_exist_is_refused_at_once(name, value):
 
 
 def test_stop_before_the_start_ends_the_run_as_stopped(tmp_path):
-    run = RunConfig(bind="tcp://127.0.0.1:*", run=str(tmp_path / "run"))
+    run = RunConfig(bind="tcp://127.0.0.1:*", run=str(tmp_path / "run"), insecure=True)
     coordinator = Coordinator(CoordinatorConfig(run=run))
     coordinator.stop("changed my mind")
     ended = coordinator.run()
@@ -45,7 +58,7 @@ def test_stop_before_the_start_ends_the_run_as_stopped(tmp_path):
 
 def stopped(folder, **run):
     """One start of a coordinator, which is stopped at once."""
-    config = RunConfig(bind="tcp://127.0.0.1:*", run=str(folder), **run)
+    config = RunConfig(bind="tcp://127.0.0.1:*", run=str(folder), insecure=True, **run)
     coordinator = Coordinator(CoordinatorConfig(run=config))
     coordinator.stop("enough")
     return coordinator.run()

@@ -22,7 +22,15 @@ def started(kind=Worker, **config):
     """What a node tells at its start; its coordinator is never there."""
     facts = []
     node = kind(
-        NodeConfig(**{"name": "alice", "connect": "tcp://127.0.0.1:1", "connect_timeout_s": 0.05, **config}),
+        NodeConfig(
+            **{
+                "name": "alice",
+                "insecure": True,
+                "connect": "tcp://127.0.0.1:1",
+                "connect_timeout_s": 0.05,
+                **config,
+            }
+        ),
         task=Labelled(),
         observer=facts.append,
     )
@@ -60,19 +68,19 @@ def test_own_label_counts_are_shown_at_the_node_itself(plain_start):
 @pytest.mark.parametrize("name", ["a b", "-a", "ä", "a\n", "x" * 65, "../etc"])
 def test_name_that_cannot_be_is_refused_with_the_rule(name):
     with pytest.raises(UsageError, match="choose one with --name"):
-        Worker(NodeConfig(name=name), task=Steps())
+        Worker(NodeConfig(name=name, insecure=True), task=Steps())
 
 
 def test_name_of_the_host_is_the_default():
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", socket.gethostname()):
-        Worker(NodeConfig(), task=Steps())
+        Worker(NodeConfig(insecure=True), task=Steps())
 
 
 def test_node_without_data_says_so_before_it_connects():
     class Empty(Steps):
         examples = 0
 
-    worker = Worker(NodeConfig(name="alice", labels="7"), task=Empty())
+    worker = Worker(NodeConfig(name="alice", insecure=True, labels="7"), task=Empty())
     with pytest.raises(DataError, match=r"alice has no examples.*labels 7"):
         worker.run()
 
@@ -83,11 +91,11 @@ def test_task_that_cannot_be_prepared_ends_the_node():
             raise OSError("no disk")
 
     with pytest.raises(TaskError, match="OSError: no disk"):
-        Worker(NodeConfig(name="alice"), task=Unprepared()).run()
+        Worker(NodeConfig(name="alice", insecure=True), task=Unprepared()).run()
 
 
 def test_stop_before_the_start_ends_the_node_as_stopped():
-    worker = Worker(NodeConfig(name="alice"), task=Steps())
+    worker = Worker(NodeConfig(name="alice", insecure=True), task=Steps())
     worker.stop("changed my mind")
     ended = worker.run()
     assert (ended.status, ended.reason) == ("stopped", "changed my mind")
@@ -95,4 +103,4 @@ def test_stop_before_the_start_ends_the_node_as_stopped():
 
 def test_address_that_is_none_is_refused_before_any_data_are_loaded():
     with pytest.raises(UsageError, match="expected tcp://HOST:PORT"):
-        Worker(NodeConfig(name="alice", connect="tcp://127.0.0.1:1,nonsense"), task=Steps())
+        Worker(NodeConfig(name="alice", insecure=True, connect="tcp://127.0.0.1:1,nonsense"), task=Steps())

@@ -10,7 +10,7 @@ from zfed.telemetry.output import LastingStream
 WHOLE_RUN = """\
 run mnist-1: 2 rounds, listening on tcp://0.0.0.0:8777
 run directory: runs/mnist-1
-*** INSECURE: traffic is neither encrypted nor authenticated; anybody on the network can read or forge it
+*** INSECURE: traffic is neither encrypted nor authenticated; others can read and forge it
 waiting for alice, bob, charlie, 1 h 00 min left
 memory budget 4,000.0 MB (half of what is free): 20.7 MB for the model, up to 8 updates received at the same \
 time
@@ -61,7 +61,7 @@ federated model of round 2: accuracy 95.92 %, 9,592/10,000 correct, loss 0.1301 
 model:   runs/mnist-1/model.safetensors
 metrics: runs/mnist-1/metrics.jsonl
 curves:  runs/mnist-1/curves.png
-*** INSECURE: traffic is neither encrypted nor authenticated; anybody on the network can read or forge it
+*** INSECURE: traffic is neither encrypted nor authenticated; others can read and forge it
 """
 
 
