@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from zfed.errors import Flaw
 from zfed.facts import Fact, RoundCommitted
 from zfed.metrics import Metrics
 from zfed.wire.messages import AssignmentId
@@ -57,7 +58,8 @@ class ModelUnusable:
 class UpdateStaged:
     """An update is here whole and checked.
 
-    `bytes` is its size, `seconds` the time its task took, `largest` the largest |value| of its floats.
+    `bytes` is its size, `seconds` the time its task took, `largest` the largest |value| of its floats, `norm`
+    the L2 norm of what was learned.
     """
 
     node: str
@@ -67,17 +69,25 @@ class UpdateStaged:
     seconds: float
     bytes: int
     largest: float
+    norm: float
     metrics: Metrics
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateUnfit:
-    """An update arrived but its numbers are not acceptable."""
+    """An update that was wanted is not acceptable."""
 
     node: str
     assignment: AssignmentId
-    code: str
-    reason: str
+    flaw: Flaw
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferStale:
+    """An update was offered that nobody wants (any more), and its worker was told so."""
+
+    node: str
+    assignment: AssignmentId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +167,7 @@ Event: TypeAlias = (
     | ModelUnusable
     | UpdateStaged
     | UpdateUnfit
+    | OfferStale
     | Folded
     | VersionCommitted
     | CommitFailed
@@ -200,6 +211,8 @@ class ResumePoint:
         version: The last committed version.
         round: The round that made it.
         value_range: Largest |value| of an update of the next round; None if no commit has shown one.
+        norms: The median norm of each version's updates, oldest first.
+        strikes: How many updates of each worker were refused for what was in them.
         committed: The last assignment of each worker that counts, and the version it became part of.
         owed: Evaluations that are not done, oldest first.
         evaluated: Whether any evaluation ever came back.
@@ -211,6 +224,8 @@ class ResumePoint:
     version: int
     round: int
     value_range: float | None = None
+    norms: tuple[float, ...] = ()
+    strikes: Mapping[str, int] = field(default_factory=dict)
     committed: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     owed: tuple[OwedEvaluation, ...] = ()
     evaluated: bool = False
@@ -239,8 +254,8 @@ class AskModel:
 class OpenRound:
     """Start a round (or start it again) with an empty accumulator; comes before its `AskTrain`s.
 
-    `grid` is the accumulator's step q, `value_range` the largest |value| an update may hold; `examples` are
-    the weights that the workers of the cohort declared.
+    `grid` is the accumulator's step q, `value_range` the largest |value| an update may hold, `max_norm` the
+    largest norm it may have; `examples` are the weights that the workers of the cohort declared.
     """
 
     round: int
@@ -251,6 +266,7 @@ class OpenRound:
     examples: tuple[int, ...]
     grid: float
     value_range: float
+    max_norm: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,7 +328,8 @@ class Commit:
     """Make and write the next model version from the accumulator, which holds these workers' updates.
 
     All else is for the journal's line, from which a run is resumed: the workers' assignments, the value range
-    of the next round, the evaluations that are owed once this version is there, and what there is to tell.
+    of the next round, the median norm of the updates, the evaluations that are owed once this version is
+    there, and what there is to tell.
     """
 
     round: int
@@ -320,6 +337,7 @@ class Commit:
     workers: tuple[str, ...]
     assignments: tuple[AssignmentId, ...]
     value_range: float
+    norm: float
     evaluations: tuple[OwedEvaluation, ...]
     summary: RoundCommitted
 

@@ -6,6 +6,8 @@ attributes. The class says whose fault it is: what a *remote* node did is never 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class ZfedError(Exception):
     """Base of all errors that zfed raises on purpose."""
@@ -32,13 +34,33 @@ class LayoutError(ZfedError):
         self.tensor = tensor
 
 
-class UpdateError(ZfedError):
-    """An update's numbers are not acceptable; `code` is the refusal code of the wire protocol."""
+@dataclass(frozen=True, kw_only=True)
+class Flaw:
+    """What is wrong with an update.
 
-    def __init__(self, message: str, *, code: str, tensor: str = "") -> None:
+    Attributes:
+        code: The refusal code of the wire protocol.
+        reason: What was seen, what was allowed, what to do; for people.
+        tensor: The tensor it was seen in; empty if it is not about one.
+        seen: What was seen, as text: neither NaN nor infinity is JSON.
+        limit: What was allowed, as text.
+    """
+
+    code: str
+    reason: str
+    tensor: str = ""
+    seen: str = ""
+    limit: str = ""
+
+
+class UpdateError(ZfedError):
+    """An update is not acceptable; `flaw` says why, other arguments than the message as its attributes."""
+
+    def __init__(
+        self, message: str, *, code: str, tensor: str = "", seen: object = "", limit: object = ""
+    ) -> None:
         super().__init__(message)
-        self.code = code
-        self.tensor = tensor
+        self.flaw = Flaw(code=code, reason=message, tensor=tensor, seen=str(seen), limit=str(limit))
 
 
 class TaskError(ZfedError):

@@ -223,11 +223,28 @@ class UpdateAccepted(Fact, frozen=True):
 
 
 class UpdateRefused(Fact, frozen=True):
-    """An update does not count; `reason` names worker, round, tensor and remedy."""
+    """An update does not count; `reason` names worker, round, tensor and remedy.
+
+    At the coordinator `assignment` is that of the update; `tensor`, `seen` and `limit` are what `reason` says
+    in words, empty if it is not about such. `round` is 0 for a first model.
+    """
 
     node: str
     round: int
     code: str
+    reason: str
+    assignment: tuple[int, int] | None = None
+    tensor: str = ""
+    seen: str = ""
+    limit: str = ""
+
+
+class WorkerBenched(Fact, frozen=True):
+    """A worker is not asked any more in this run: so many `strikes` of its updates were refused."""
+
+    node: str
+    round: int
+    strikes: int
     reason: str
 
 
@@ -261,12 +278,13 @@ class RoundRetried(Fact, frozen=True):
 
 
 class WorkerRound(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's part of a committed round."""
+    """One worker's part of a committed round; `norm` is the L2 norm of what it learned."""
 
     examples: int
     steps: int
     seconds: float
     metrics: Metrics
+    norm: float = 0.0
 
 
 class RoundCommitted(Fact, frozen=True):
@@ -274,7 +292,8 @@ class RoundCommitted(Fact, frozen=True):
 
     `seconds` runs from the round's opening to its commit; bytes are payload bytes of models and updates;
     `weights` are the updates' weights as shares of 1, in the order of `workers`; `train` is the
-    example-weighted mean of the workers' metrics; `missing` are cohort members that did not count.
+    example-weighted mean of the workers' metrics; `missing` are cohort members that did not count; `refused`
+    counts the updates that were refused since the last commit, by code.
     """
 
     round: int
@@ -288,6 +307,7 @@ class RoundCommitted(Fact, frozen=True):
     missing: list[str]
     train: Metrics
     per_worker: dict[str, WorkerRound]
+    refused: dict[str, int] = {}
 
 
 class Evaluated(Fact, frozen=True):
@@ -347,6 +367,7 @@ AnyFact: TypeAlias = (
     | Progress
     | UpdateAccepted
     | UpdateRefused
+    | WorkerBenched
     | TaskFailed
     | WorkGivenUp
     | RoundRetried

@@ -3,7 +3,7 @@
 A coordinator that finds its newest version damaged goes on from an older one, and says so in its `started`
 line. What had come of the newer versions is void from then on: their `committed` lines, the rounds that were
 open after the older version, the evaluations of the void rounds, the run's end. Who came and went still
-counts.
+counts, and whose updates were refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zfed.errors import CheckpointError
 Line: TypeAlias = Mapping[str, Any]
 """One record of a journal, as it was appended."""
 
-_OF_ROUNDS: Final = frozenset({"opened", "accepted", "refused", "committed", "ended"})
+_OF_ROUNDS: Final = frozenset({"opened", "accepted", "committed", "ended"})
 _OF_EVALUATIONS: Final = frozenset({"evaluated", "skipped"})
 
 

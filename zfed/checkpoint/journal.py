@@ -36,7 +36,7 @@ SECTOR_BYTES: Final = 512
 SYNCED: Final = frozenset({"created", "started", "committed", "evaluated", "ended"})
 """The events on which somebody relies, whose lines are synced before; the others are hints."""
 
-UNNEEDED: Final = frozenset({"accepted", "refused"})
+UNNEEDED: Final = frozenset({"accepted"})
 """The events that only people read."""
 
 

@@ -85,6 +85,9 @@ class Storyteller:
                 yield f"{who} enrolled itself with its invitation, key {key}"
             case "refused":
                 yield from self._refused(record)
+            case "benched":
+                count = plural(record.get("strikes", 0), "refused update")
+                yield f"{record.get('node', '?')} was benched after {count}"
             case "committed":
                 yield self._committed(record)
             case "ended":

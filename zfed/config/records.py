@@ -168,6 +168,21 @@ class RunConfig:
     value_range: float = setting(
         0.0, "largest |value| an update may hold; 0: from the last commit", metavar="X", limits=VALUE_RANGE
     )
+    max_norm: float = setting(
+        0.0, "largest L2 norm of an update; 0: no limit", metavar="X", limits=NOT_NEGATIVE
+    )
+    max_norm_ratio: float = setting(
+        0.0,
+        "largest norm of an update, times the running median of those that counted; 0: no limit",
+        metavar="R",
+        limits=NOT_NEGATIVE,
+    )
+    strikes: int = setting(
+        3,
+        "refused updates after which a worker is asked no more; 0: never",
+        metavar="N",
+        limits=NOT_NEGATIVE,
+    )
     compress: str = setting(
         "none",
         "level of updates: none, bf16, fp16, int8 or top-k as topk:0.01",

@@ -10,7 +10,9 @@ from zfed.nodes.words import Chunks
 from zfed.params import ParameterLayout
 from zfed.partition import Partition
 from zfed.rounds import FEDERATED
+from zfed.rounds.refusals import Refusals
 from zfed.wire.messages import Hello, PartitionClaim
+from zfed.wire.session import Session
 
 MAX_LAYOUT_BYTES = 64 << 20
 
@@ -44,6 +46,29 @@ def name_objection(hello: Hello) -> Objection | None:
     if hello.node != FEDERATED:
         return None
     return Objection("name", f"the name {FEDERATED!r} means the federated model; choose another with --name")
+
+
+def bench_objection(hello: Hello, refusals: Refusals) -> Objection | None:
+    """A worker whose updates were refused too often does not come back."""
+    return Objection("benched", refusals.sentence(hello.node)) if refusals.is_benched(hello.node) else None
+
+
+def examples_objection(session: Session) -> Objection | None:
+    """A worker may declare as many examples as it was enrolled for: they are the weight of its updates."""
+    declared, allowed = session.hello.examples, most_examples(session)
+    if declared <= allowed:
+        return None
+    return Objection(
+        "examples",
+        f"{session.node} declares {declared} examples, it is enrolled for {allowed} at most: use fewer, or "
+        f"have the coordinator's owner enrol it again with --max-examples {declared}",
+    )
+
+
+def most_examples(session: Session) -> int:
+    """The largest weight that an update of this session may have now."""
+    declared, enrolled = session.hello.examples, session.enrolled
+    return min(declared, enrolled.max_examples) if enrolled and enrolled.max_examples else declared
 
 
 @dataclass

@@ -48,7 +48,9 @@ from zfed.facts import (
     NodeLeft,
     NodeRefused,
     NotWritten,
+    UpdateRefused,
     UploadsPlanned,
+    WorkerBenched,
 )
 from zfed.nodes import journal_lines
 from zfed.nodes.admission import RunLayout
@@ -99,6 +101,7 @@ from zfed.nodes.words import (
 )
 from zfed.params import ParameterLayout
 from zfed.rounds import SyncRounds
+from zfed.strategies import Bounds
 from zfed.wire.codec import Buffer
 from zfed.wire.guard import Guard
 from zfed.wire.messages import (
@@ -174,6 +177,7 @@ class CoordinatorLogic:
             timing=timing,
             protected=self.roster is not None,
             run_key=self.run_key,
+            refusals=self._rounds.refusals,
             tell=self._tell,
             serve=self._pulled,
         )
@@ -299,8 +303,13 @@ class CoordinatorLogic:
     def _told(self, fact: Fact) -> None:
         """Tell what the engine has to tell."""
         self._tell(fact)
-        if isinstance(fact, EvaluationSkipped):
-            self._journal(journal_lines.skipped(fact))
+        match fact:
+            case EvaluationSkipped():
+                self._journal(journal_lines.skipped(fact))
+            case UpdateRefused():
+                self._journal(journal_lines.refused(fact))
+            case WorkerBenched():
+                self._journal(journal_lines.benched(fact))
 
     def _unwritten(self, what: str, reason: str) -> None:
         self._tell(NotWritten(what=what, reason=reason))
@@ -552,7 +561,8 @@ class CoordinatorLogic:
                     self._end(action, now)
 
     def _open_round(self, action: OpenRound) -> None:
-        self._uploads.open_round(action.value_range, len(action.cohort))
+        bounds = Bounds(value_range=action.value_range, max_norm=action.max_norm)
+        self._uploads.open_round(bounds, len(action.cohort))
         self._journal(journal_lines.opened(action))
         self._effects.append(BeginRound(action))
 
@@ -574,8 +584,6 @@ class CoordinatorLogic:
         )
         self._send(action.node, refused)
         self._uploads.drop(action.assignment, now)
-        line = {"event": "refused", "node": action.node, "assignment": action.assignment}
-        self._journal({**line, "code": action.code})
 
     def _end(self, action: EndRun, now: float) -> None:
         self._farewell.begin(action, now, self.config.run.restart_grace_s)

@@ -13,16 +13,16 @@ from zfed.strategies import UpdateInspector
 
 def inspect(job: InspectUpdate) -> UpdateInspected:
     """Whether the numbers that an update stands for are good; it is decoded slice by slice, not kept."""
-    inspector = UpdateInspector(job.encoding.layout, job.value_range)
+    inspector = UpdateInspector(job.encoding.layout, job.bounds)
     try:
         data = joined(job.chunks, job.encoding)
         job.encoding.check(data)
         for offset, values in job.encoding.slices(data):
             inspector.feed(offset, values.data)
-        verdict = inspector.verdict()
+        verdict = inspector.verdict(again=((offset, v.data) for offset, v in job.encoding.slices(data)))
     except UpdateError as error:
-        return UpdateInspected(job.assignment, job.digest, error.code, str(error))
-    return UpdateInspected(job.assignment, job.digest, largest=verdict.largest)
+        return UpdateInspected(job.assignment, job.digest, error.flaw)
+    return UpdateInspected(job.assignment, job.digest, verdict)
 
 
 def joined(chunks: Chunks, encoding: Encoding) -> Bytes:

@@ -1,18 +1,20 @@
 """The journal's lines from which a run is resumed: written and read in one place, so that they agree.
 
-Lines that only people read (`refused`, `accepted`) are written where they arise.
+Lines that only people read (`accepted`) are written where they arise.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from zfed.checkpoint import without_newer
 from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation, ResumePoint, Tell
-from zfed.facts import Evaluated, EvaluationSkipped, NodeJoined
+from zfed.facts import Evaluated, EvaluationSkipped, NodeJoined, UpdateRefused, WorkerBenched
 from zfed.rounds.evaluation import EvaluationDesk
+from zfed.rounds.refusals import STALE
 from zfed.telemetry import metrics_record
 from zfed.wire.messages import AssignmentId
 from zfed.wire.roster import KeyId
@@ -66,6 +68,7 @@ def commit_facts(action: Commit, bytes_down: int, bytes_up: int) -> Line:
         "workers": action.workers,
         "assignments": action.assignments,
         "value_range": action.value_range,
+        "norm": action.norm,
         "missing": action.summary.missing,
         "evaluations": [
             {"subject": owed.subject, "assignment": owed.assignment, "model": owed.own_model}
@@ -94,6 +97,26 @@ def evaluated(done: EvaluationDone, owed: OwedEvaluation) -> Line:
     }
 
 
+def refused(fact: UpdateRefused) -> Line:
+    """An update does not count."""
+    return {
+        "event": "refused",
+        "node": fact.node,
+        "assignment": fact.assignment,
+        "round": fact.round,
+        "code": fact.code,
+        "reason": fact.reason,
+        "tensor": fact.tensor,
+        "seen": fact.seen,
+        "limit": fact.limit,
+    }
+
+
+def benched(fact: WorkerBenched) -> Line:
+    """A worker is not asked any more; its `refused` lines say so to a start."""
+    return {"event": "benched", "node": fact.node, "round": fact.round, "strikes": fact.strikes}
+
+
 def skipped(fact: EvaluationSkipped) -> Line:
     """An evaluation that was owed will not be done."""
     return {"event": "skipped", "round": fact.round, "subject": fact.subject, "reason": fact.reason}
@@ -116,6 +139,8 @@ class Past:
     _version: int = -1
     _round: int = 0
     _value_range: float | None = None
+    _norms: list[float] = field(default_factory=list)
+    _strikes: Counter[str] = field(default_factory=Counter)
     _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _desk: EvaluationDesk = field(default_factory=EvaluationDesk)
     _opened: Line | None = None
@@ -135,6 +160,8 @@ class Past:
             version=self._version,
             round=self._round,
             value_range=self._value_range,
+            norms=tuple(self._norms),
+            strikes=self._strikes,
             committed=self._committed,
             owed=tuple(self._desk.owed.values()),
             evaluated=self._desk.any_done,
@@ -152,6 +179,8 @@ class Past:
                 self.here.discard(line["node"])
             case "opened":
                 self._opened = line
+            case "refused" if line.get("round") and line["code"] != STALE:
+                self._strikes[line["node"]] += 1
             case "committed":
                 self._commit(line)
             case "evaluated":
@@ -169,6 +198,7 @@ class Past:
         if self._version == 0:
             return
         self._round, self._value_range = line["round"], line["value_range"]
+        self._norms.append(line.get("norm", 0.0))
         for node, assignment in zip(line["workers"], line["assignments"], strict=True):
             self._committed[node] = (_number(assignment), self._version)
         actions = self._desk.owe(

@@ -8,12 +8,21 @@ from dataclasses import dataclass, field
 from zfed.config import CoordinatorConfig
 from zfed.config.sizes import parse_size
 from zfed.facts import Fact, NodeJoined, NodeRefused, Progress
-from zfed.nodes.admission import Objection, PartsHeld, RunLayout, name_objection, partition_of
+from zfed.nodes.admission import (
+    Objection,
+    PartsHeld,
+    RunLayout,
+    bench_objection,
+    examples_objection,
+    name_objection,
+    partition_of,
+)
 from zfed.nodes.link_compression import LinkEncodings, RunCompression
 from zfed.nodes.upload_plan import WINDOW_BYTES
+from zfed.rounds.refusals import Refusals
 from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
-from zfed.wire.messages import Hello, Pong, Pull, Welcome
+from zfed.wire.messages import Pong, Pull, Welcome
 from zfed.wire.pacing import Limits
 from zfed.wire.session import Session, Sessions, Timing
 from zfed.wire.transfer import Puller, Window
@@ -83,6 +92,7 @@ class Reception:
         sessions: Through which a node is welcomed or refused.
         timing: Seconds of the session rules, for WELCOME.
         protected: False if traffic is neither encrypted nor authenticated.
+        refusals: Know who is benched.
         tell: Where facts go.
         serve: Answers a PULL, when limits allow; returns how many bytes that took.
 
@@ -103,6 +113,7 @@ class Reception:
         timing: Timing,
         protected: bool,
         run_key: str = "",
+        refusals: Refusals,
         tell: Callable[[Fact], None],
         serve: Callable[[Session, Pull], int],
     ) -> None:
@@ -117,6 +128,7 @@ class Reception:
         self._sessions = sessions
         self._timing = timing
         self._protected = protected
+        self._refusals = refusals
         self._tell = tell
         self._serve = serve
         self._parts = PartsHeld()
@@ -136,7 +148,7 @@ class Reception:
         if run_is_over and hello.node not in self.seen:
             self.turn_away(session, Objection("ended", f"the run {self._run!r} has ended"))
             return None
-        levels = self._objection(hello) or self.compression.agree(hello)
+        levels = self._objection(session) or self.compression.agree(hello)
         if isinstance(levels, Objection):
             self.turn_away(session, levels)
             return None
@@ -199,5 +211,12 @@ class Reception:
         puller = Puller(lambda pull: self._sessions.send(session, pull), self._window, self.limits.down)
         return Peer(session, puller, Answers(self.limits.up, lambda pull: self._serve(session, pull)))
 
-    def _objection(self, hello: Hello) -> Objection | None:
-        return name_objection(hello) or self._parts.objection(hello) or self.layout.too_long(hello)
+    def _objection(self, session: Session) -> Objection | None:
+        hello = session.hello
+        return (
+            name_objection(hello)
+            or bench_objection(hello, self._refusals)
+            or examples_objection(session)
+            or self._parts.objection(hello)
+            or self.layout.too_long(hello)
+        )

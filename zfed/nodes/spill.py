@@ -97,6 +97,11 @@ class InMemory:
         """All slices."""
         return self.slices
 
+    @property
+    def at_hand(self) -> Chunks:
+        """The slices that can be looked at again at once."""
+        return self.slices
+
     def clear(self) -> None:
         """Keep none any more; whoever is going through the list still may."""
         self.slices = []
@@ -118,6 +123,11 @@ class OnDisk:
     def chunks(self) -> Chunks:
         """All slices, read back as they are gone through."""
         return self.spill.part(self.start, self.nbytes)
+
+    @property
+    def at_hand(self) -> Chunks:
+        """None: the pump does not wait for the disk."""
+        return []
 
     def clear(self) -> None:
         """Nothing: the whole file is released at once."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from zfed.checkpoint import SpillFile
 from zfed.compression import Encoding
 from zfed.nodes.spill import InMemory, OnDisk, Spill
 from zfed.nodes.words import Chunks, InspectUpdate
-from zfed.strategies import UpdateInspector
+from zfed.strategies import Bounds, UpdateInspector, Verdict
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import AssignmentId, Update, Vector
 from zfed.wire.transfer import Intake, Puller
@@ -48,19 +47,20 @@ class StagedVector:
 class Staging:
     """One update: from its offer until it is folded or dropped. `spill` is its file, if it has one.
 
-    `trained_from` is how the model had been encoded, `largest` the largest |value| of its numbers once they
-    were checked. `parked_until` is set while its worker is away: a worker that is back in time goes on where
-    it stopped.
+    `trained_from` is how the model had been encoded; `largest` the largest |value| of its numbers and `norm`
+    that of what was learned, once they were checked. `parked_until` is set while its worker is away: a worker
+    that is back in time goes on where it stopped.
     """
 
     node: str
     update: Update
     vectors: dict[str, StagedVector]
-    value_range: float = math.inf
+    bounds: Bounds
     trained_from: Encoding | None = None
     spill: Spill | None = None
     parked_until: float | None = None
     largest: float = 0.0
+    norm: float = 0.0
     _puller: Puller | None = None
 
     def pull(self, puller: Puller, now: float) -> None:
@@ -116,7 +116,7 @@ class Staging:
         if delta is None or delta.encoding is None:
             return None
         digest = delta.vector.data.digest
-        return InspectUpdate(self.assignment, digest, delta.chunks, delta.encoding, self.value_range)
+        return InspectUpdate(self.assignment, digest, delta.chunks, delta.encoding, self.bounds)
 
     @property
     def assignment(self) -> AssignmentId:
@@ -153,4 +153,9 @@ class Staging:
         for staged in self.vectors.values():
             staged.intake.verify()
             if staged.encoding is None:
-                self.largest = max(self.largest, staged.inspector.verdict().largest)
+                self.measured(staged.inspector.verdict(again=staged.place.at_hand))
+
+    def measured(self, verdict: Verdict) -> None:
+        """The numbers of a vector are good."""
+        self.largest = max(self.largest, verdict.largest)
+        self.norm = max(self.norm, verdict.norm)

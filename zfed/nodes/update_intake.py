@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from zfed.compression import Encoding
-from zfed.errors import RemoteProtocolError, UpdateError
+from zfed.errors import Flaw, RemoteProtocolError, UpdateError
 from zfed.nodes.spill import InMemory, OnDisk, Spill
 from zfed.nodes.staging import StagedVector, Staging
 from zfed.nodes.words import (
@@ -30,7 +30,7 @@ from zfed.nodes.words import (
     UpdateInspected,
 )
 from zfed.params import ParameterLayout
-from zfed.strategies import UpdateInspector
+from zfed.strategies import Bounds, UpdateInspector
 from zfed.wire.messages import AssignmentId, Update, Vector
 from zfed.wire.transfer import Intake, Puller
 
@@ -45,7 +45,7 @@ class Wanted:
     Attributes:
         layouts: The layout that each vector must have, by its name.
         version: The model version it must start from.
-        value_range: Largest |value| of a parameter.
+        bounds: What its numbers must keep within; what never changes (`frozen`) must only be finite.
         max_examples: Largest weight; 0 if the update carries no weight (a first model).
         encoding: How a `delta` must be encoded; None: as it is.
         trained_from: How the model that it was trained from had been encoded.
@@ -53,7 +53,7 @@ class Wanted:
 
     layouts: Mapping[str, ParameterLayout]
     version: int
-    value_range: float
+    bounds: Bounds
     max_examples: int
     encoding: Encoding | None = None
     trained_from: Encoding | None = None
@@ -72,8 +72,7 @@ class Unfit:
 
     node: str
     assignment: AssignmentId
-    code: str
-    reason: str
+    flaw: Flaw
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ class UpdateIntake:
             try:
                 fitting = _fitting(offer.update, offer.wanted)
             except UpdateError as error:
-                events.append(Unfit(offer.node, offer.update.assignment, error.code, str(error)))
+                events.append(Unfit(offer.node, offer.update.assignment, error.flaw))
                 continue
             staging = self._staging(offer, fitting, now)
             self._staged[offer.update.assignment] = staging
@@ -188,11 +187,12 @@ class UpdateIntake:
         start = 0
         for name, vector in fitting.items():
             place = InMemory() if spill is None else OnDisk(spill, start, vector.data.bytes)
-            inspector = UpdateInspector(wanted.layouts[name], wanted.value_range)
+            bounds = Bounds() if name == "frozen" else wanted.bounds
+            inspector = UpdateInspector(wanted.layouts[name], bounds)
             encoding = wanted.encoding if name == "delta" else None
             vectors[name] = StagedVector(vector, inspector, place, encoding)
             start += vector.data.bytes
-        return Staging(offer.node, offer.update, vectors, wanted.value_range, wanted.trained_from, spill)
+        return Staging(offer.node, offer.update, vectors, wanted.bounds, wanted.trained_from, spill)
 
     def received(self, node: str, intake: Intake) -> list[IntakeEvent]:
         """A chunk has come for an intake of this node; it may have been an update's last."""
@@ -222,10 +222,10 @@ class UpdateIntake:
             return []
         try:
             staging.check()
-        except (UpdateError, RemoteProtocolError) as error:
-            return self._unfit(
-                staging, error.code if isinstance(error, UpdateError) else "digest", str(error)
-            )
+        except UpdateError as error:
+            return self._unfit(staging, error.flaw)
+        except RemoteProtocolError as error:
+            return self._unfit(staging, Flaw(code="digest", reason=str(error)))
         if job := staging.uninspected:
             return [job]
         del self._staged[staging.assignment]
@@ -236,16 +236,16 @@ class UpdateIntake:
         staging = self._staged.get(found.assignment)
         if staging is None or staging.vectors["delta"].vector.data.digest != found.digest:
             return []
-        if found.code:
-            return self._unfit(staging, found.code, found.reason)
-        staging.largest = found.largest
+        if isinstance(found.found, Flaw):
+            return self._unfit(staging, found.found)
+        staging.measured(found.found)
         del self._staged[staging.assignment]
         return [Arrived(staging)]
 
-    def _unfit(self, staging: Staging, code: str, reason: str) -> list[IntakeEvent]:
+    def _unfit(self, staging: Staging, flaw: Flaw) -> list[IntakeEvent]:
         del self._staged[staging.assignment]
         staging.discard()
-        return [Unfit(staging.node, staging.assignment, code, reason)]
+        return [Unfit(staging.node, staging.assignment, flaw)]
 
     def _unstored(self, staging: Staging, reason: str, now: float) -> list[IntakeEvent]:
         self.drop(staging.assignment)
@@ -304,13 +304,12 @@ class UpdateIntake:
 def _fitting(update: Update, wanted: Wanted) -> dict[str, Vector]:
     """The vectors that are wanted of an offer, checked before a byte is received or room for it is taken."""
     if wanted.max_examples and not 1 <= update.examples <= wanted.max_examples:
-        seen = (
-            f"claims {update.examples} examples, allowed are 1 to {wanted.max_examples}, as declared in HELLO"
-        )
-        raise UpdateError(seen, code="examples")
+        allowed = f"1 to {wanted.max_examples}"
+        reason = f"claims {update.examples} examples, allowed are {allowed}, as declared and enrolled"
+        raise UpdateError(reason, code="examples", seen=update.examples, limit=allowed)
     if update.version != wanted.version:
-        seen = f"starts from version {update.version}, the round from {wanted.version}"
-        raise UpdateError(seen, code="version")
+        reason = f"starts from version {update.version}, the round from {wanted.version}"
+        raise UpdateError(reason, code="version", seen=update.version, limit=wanted.version)
     offered = {vector.name: vector for vector in update.vectors}
     vectors = {}
     for name, layout in wanted.layouts.items():
@@ -326,15 +325,16 @@ def _fitting_vector(
     """The offered vector, if it has the layout, encoding and size that are wanted."""
     if vector is None:
         raise UpdateError(f"has no vector {name!r}", code="layout")
-    if vector.layout.digest != layout.digest:
-        seen = f"vector {name!r} has layout {vector.layout.digest}, the run's is {layout.digest}"
-        raise UpdateError(seen, code="layout")
+    digest = vector.layout.digest
+    if digest != layout.digest:
+        reason = f"vector {name!r} has layout {digest}, the run's is {layout.digest}"
+        raise UpdateError(reason, code="layout", seen=digest, limit=layout.digest)
     level, nbytes = (encoding.level, encoding.nbytes) if encoding is not None else ("none", layout.nbytes)
     if vector.encoding != level:
-        seen = f"vector {name!r} is encoded as {vector.encoding!r}, agreed for this link was {level!r}"
-        raise UpdateError(seen, code="encoding")
+        reason = f"vector {name!r} is encoded as {vector.encoding!r}, agreed for this link was {level!r}"
+        raise UpdateError(reason, code="encoding", seen=vector.encoding, limit=level)
     if vector.data.bytes != nbytes:
         whose = "its layout" if encoding is None else f"its layout as {level}"
-        seen = f"vector {name!r} has {vector.data.bytes} bytes, {whose} {nbytes}"
-        raise UpdateError(seen, code="size")
+        reason = f"vector {name!r} has {vector.data.bytes} bytes, {whose} {nbytes}"
+        raise UpdateError(reason, code="size", seen=vector.data.bytes, limit=nbytes)
     return vector

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from zfed.engine import Event, Fold, Folded, UpdateStaged, UpdateUnfit, WorkFailed
+from zfed.engine import Event, Fold, Folded, OfferStale, UpdateStaged, UpdateUnfit, WorkFailed
 from zfed.errors import LocalProtocolError
 from zfed.facts import Fact, NoRoomToSpill
+from zfed.nodes.admission import most_examples
 from zfed.nodes.orders import Orders
 from zfed.nodes.reception import Peer, Reception
 from zfed.nodes.staging import Staging
@@ -34,8 +34,12 @@ from zfed.nodes.words import (
 )
 from zfed.params import ParameterLayout
 from zfed.rounds import SyncRounds
+from zfed.strategies import Bounds
 from zfed.wire.messages import Accepted, AnyMessage, AssignmentId, Committed, Refused, Update
 from zfed.wire.transfer import Intake
+
+FIRST_MODEL = Bounds(value_range=1e30, range_remedy="give another first model with --initial")
+"""Arithmetic in float32 overflows soon beyond; `--value-range` allows no more, either."""
 
 
 @dataclass
@@ -61,7 +65,7 @@ class Uploads:
     tell_engine: Callable[[Event, float], None]
     _arrived: dict[AssignmentId, Staging] = field(default_factory=dict)
     _installing: Staging | None = None
-    _value_range: float = math.inf
+    _bounds: Bounds = field(default_factory=Bounds)
     _hold: bool = False
 
     def __post_init__(self) -> None:
@@ -77,9 +81,9 @@ class Uploads:
         self._intake.slots, self._intake.disk_slots = plan.in_memory, plan.on_disk
         self._intake.disk_spare = plan.disk_spare
 
-    def open_round(self, value_range: float, cohort: int) -> None:
-        """A round is open for so many workers; no |value| of an update may be above its range."""
-        self._value_range = value_range
+    def open_round(self, bounds: Bounds, cohort: int) -> None:
+        """A round is open for so many workers; the numbers of their updates must keep within these bounds."""
+        self._bounds = bounds
         self._hold = cohort <= self._intake.slots  # nobody waits for another's slot
 
     def has(self, assignment: AssignmentId) -> bool:
@@ -106,6 +110,7 @@ class Uploads:
                 reason = self.rounds.stale_reason(assignment)
                 refused = Refused(about="update", code="stale", reason=reason, assignment=assignment)
                 self.send(peer, refused)
+                self.tell_engine(OfferStale(node=node, assignment=assignment), now)
             case "wanted":
                 self._take(self._intake.offer(node, update, self._wanted(peer), peer.puller, now), now)
 
@@ -185,9 +190,8 @@ class Uploads:
                 case Unstored(node, update):
                     if node in self.reception.peers:
                         self.offered(self.reception.peers[node], update, now)
-                case Unfit(node, assignment, code, reason):
-                    unfit = UpdateUnfit(node=node, assignment=assignment, code=code, reason=reason)
-                    self.tell_engine(unfit, now)
+                case Unfit(node, assignment, flaw):
+                    self.tell_engine(UpdateUnfit(node=node, assignment=assignment, flaw=flaw), now)
         if events:
             self._fill(now)
 
@@ -195,12 +199,12 @@ class Uploads:
         layout = self._layout
         if self.rounds.phase == "initializing":
             parts = {"model": layout.moving, "frozen": layout.frozen}
-            return Wanted(layouts=parts, version=0, value_range=math.inf, max_examples=0)
+            return Wanted(layouts=parts, version=0, bounds=FIRST_MODEL, max_examples=0)
         return Wanted(
             layouts={"delta": layout.moving},
             version=self.rounds.version,
-            value_range=self._value_range,
-            max_examples=peer.session.hello.examples,
+            bounds=self._bounds,
+            max_examples=most_examples(peer.session),
             encoding=peer.encodings.updates,
             trained_from=peer.encodings.model,
         )
@@ -225,6 +229,7 @@ class Uploads:
             seconds=update.seconds,
             bytes=staging.nbytes,
             largest=staging.largest,
+            norm=staging.norm,
             metrics=update.metrics,
         )
         self.tell_engine(staged, now)

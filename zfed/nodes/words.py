@@ -15,9 +15,11 @@ import msgspec
 from zfed.checkpoint import SpilledPart, SpillFile
 from zfed.compression import Encoding
 from zfed.engine import EvaluationDone, Fold, OpenRound, ResumePoint, Status
+from zfed.errors import Flaw
 from zfed.facts import EvaluationSkipped, Fact
 from zfed.metrics import Metrics
 from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.strategies import Bounds, Verdict
 from zfed.transport import Refusal
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import AssignmentId, Blob
@@ -217,7 +219,7 @@ class InspectUpdate:
     digest: str
     chunks: Chunks
     encoding: Encoding
-    value_range: float
+    bounds: Bounds
 
 
 @dataclass(frozen=True)
@@ -411,16 +413,11 @@ class ModelEncoded:
 
 @dataclass(frozen=True)
 class UpdateInspected:
-    """An encoded update was looked at; `code` says why it is refused, empty if it is good.
-
-    `largest` is the largest |value| of a good one.
-    """
+    """An encoded update was looked at; `found` is a flaw if it is refused."""
 
     assignment: AssignmentId
     digest: str
-    code: str = ""
-    reason: str = ""
-    largest: float = 0.0
+    found: Verdict | Flaw
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,15 @@ from zfed.engine import (
     Cancel,
     Fold,
     OpenRound,
-    Refuse,
     Tell,
     TellCommitted,
     UpdateStaged,
 )
-from zfed.facts import RoundCommitted, UpdateAccepted, UpdateRefused
+from zfed.errors import Flaw
+from zfed.facts import RoundCommitted, UpdateAccepted
 from zfed.rounds.parts import Part, PartState, merged_metrics, per_worker, shares
-from zfed.strategies.grid import choose_grid
+from zfed.rounds.refusals import Refusals
+from zfed.strategies import Bounds, choose_grid, median_norm
 from zfed.wire.messages import AssignmentId
 
 
@@ -35,6 +36,7 @@ class Attempt:
         equal_weights: Every update weighs 1; else as much as its examples.
         own_models: The workers' own models will be evaluated, too.
         deadline: When nobody is waited for any longer.
+        refusals: Of the run.
         counted_before: Each worker's last assignment that counts, and its version.
         parts: In the order of the workers' names.
     """
@@ -46,6 +48,7 @@ class Attempt:
     own_models: bool
     opened_at: float
     deadline: float
+    refusals: Refusals
     parts: dict[AssignmentId, Part] = field(default_factory=dict)
     counted_before: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _awaited: dict[str, Part] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class Attempt:
         part = Part(node=node, assignment=assignment, declared=examples)
         self.parts[assignment] = self._awaited[part.node] = part
 
-    def open(self, value_range: float, present: Container[str]) -> list[Action]:
+    def open(self, bounds: Bounds, present: Container[str]) -> list[Action]:
         """Open the round and ask everybody who is present.
 
         Raises:
@@ -71,8 +74,9 @@ class Attempt:
             cohort=tuple(part.node for part in parts),
             assignments=tuple(part.assignment for part in parts),
             examples=tuple(part.declared for part in parts),
-            grid=choose_grid([self._weight(part.declared) for part in parts], value_range),
-            value_range=value_range,
+            grid=choose_grid([self._weight(part.declared) for part in parts], bounds.value_range),
+            value_range=bounds.value_range,
+            max_norm=bounds.max_norm,
         )
         return [opened, *(self.ask(part) for part in parts if part.node in present)]
 
@@ -164,7 +168,8 @@ class Attempt:
         if update.examples > part.declared:
             # The grid was chosen for the declared weights: more would not be summed exactly.
             reason = f"claims {update.examples} examples, {part.declared} were declared when the round opened"
-            return self.refuse(part, "examples", reason)
+            seen, limit = str(update.examples), str(part.declared)
+            return self.refuse(part, Flaw(code="examples", reason=reason, seen=seen, limit=limit))
         self._answered(part)
         part.state = "folding"
         self._folding += 1
@@ -196,21 +201,22 @@ class Attempt:
             part.own_model = own_model
             self._folding -= 1
 
-    def refuse(self, part: Part, code: str, reason: str) -> list[Action]:
+    def refuse(self, part: Part, flaw: Flaw) -> list[Action]:
         """An update does not count."""
         if part.state != "asked":
             return []
-        self.drop(part, f"refused: {reason}")
-        where = f"update of {part.node} in round {self.round} refused: {reason}"
-        return [
-            Refuse(node=part.node, assignment=part.assignment, code=code, reason=where),
-            Tell(fact=UpdateRefused(node=part.node, round=self.round, code=code, reason=where)),
-        ]
+        self.drop(part, f"refused: {flaw.reason}")
+        return self.refusals.refused(part.node, part.assignment, self.round, flaw)
 
     @property
     def largest(self) -> float:
         """Largest |value| of the updates that count."""
         return max(part.result.largest for part in self.in_state("counted") if part.result)
+
+    @property
+    def norm(self) -> float:
+        """Median norm of the updates that count."""
+        return median_norm(part.result.norm for part in self.in_state("counted") if part.result)
 
     def tell_committed(self) -> list[Action]:
         """Tell the workers whose updates made the next version."""
@@ -219,7 +225,9 @@ class Attempt:
             for part in self.in_state("counted")
         ]
 
-    def summary(self, *, rounds: int, now: float, bytes_down: int = 0, bytes_up: int = 0) -> RoundCommitted:
+    def summary(
+        self, refused: Mapping[str, int], *, rounds: int, now: float, bytes_down: int = 0, bytes_up: int = 0
+    ) -> RoundCommitted:
         """What there is to tell of the round when its version is made, or on disk."""
         counted = self.in_state("counted")
         return RoundCommitted(
@@ -234,6 +242,7 @@ class Attempt:
             missing=self.missing(),
             train=merged_metrics(counted),
             per_worker=per_worker(counted),
+            refused=dict(refused),
         )
 
     def _answered(self, part: Part) -> None:

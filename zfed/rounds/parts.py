@@ -55,6 +55,7 @@ def per_worker(parts: list[Part]) -> dict[str, WorkerRound]:
             steps=part.result.steps,
             seconds=part.result.seconds,
             metrics=part.result.metrics,
+            norm=part.result.norm,
         )
         for part in parts
         if part.result

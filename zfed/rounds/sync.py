@@ -37,6 +37,7 @@ from zfed.engine import (
     ModelUnusable,
     NodeGone,
     NodeReady,
+    OfferStale,
     OpenAttempt,
     OwedEvaluation,
     Refuse,
@@ -64,6 +65,8 @@ from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
 from zfed.rounds.first_model import FirstModel
 from zfed.rounds.gathering import Gathering
 from zfed.rounds.parts import Part
+from zfed.rounds.refusals import STALE, Refusals
+from zfed.strategies import Bounds, UsualNorm
 from zfed.strategies.grid import FIRST_VALUE_RANGE, next_value_range
 from zfed.wire.messages import AssignmentId
 
@@ -115,6 +118,7 @@ class SyncRounds:
     _first: FirstModel = field(default_factory=FirstModel)
     _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _value_range: float = FIRST_VALUE_RANGE
+    _usual_norm: UsualNorm = field(default_factory=UsualNorm)
     _deadline: float | None = None
     _next_notice: float = 0.0
     _counter: int = 0
@@ -123,6 +127,7 @@ class SyncRounds:
 
     def __post_init__(self) -> None:
         self._wait_for = WaitFor.parse(self.config.wait_for)
+        self.refusals = Refusals(self.config.strikes)
 
     # ---- what others may ask --------------------------------------------------------------------
 
@@ -188,6 +193,8 @@ class SyncRounds:
                 return self._model_unusable(event, now)
             case UpdateStaged() | UpdateUnfit():
                 return self._update_came(event, now)
+            case OfferStale():
+                return self._stale(event.node, event.assignment)
             case Folded():
                 return self._folded(event, now)
             case VersionCommitted():
@@ -297,6 +304,8 @@ class SyncRounds:
         """Go on from the last committed version, instead of `start`. All deadlines begin anew."""
         self.version, self.round = point.version, point.round
         self._value_range = point.value_range or self._value_range
+        self._usual_norm = UsualNorm(point.norms)
+        self.refusals.restore(point.strikes)
         self._committed = dict(point.committed)
         self._evaluator_seen = point.evaluator_seen
         self.desk.owed.update((owed.assignment, owed) for owed in point.owed)
@@ -306,19 +315,21 @@ class SyncRounds:
         self.round += 1
         self._tries = 1
         grace_until = now + self.config.restart_grace_s
-        if point.attempt is None:
-            self._cohort = set(point.present or self._wait_for.names)
-            needed = 0 if point.present else self._wait_for.count  # all had left: as before the first round
-            return self._gather(open_at=grace_until, now=now, needed=needed)
-        self._tries = point.attempt.number
-        return self._open_again(point.attempt, grace_until, now)
+        if point.attempt is not None and not all(map(self.refusals.is_benched, point.attempt.cohort)):
+            self._tries = point.attempt.number
+            return self._open_again(point.attempt, grace_until, now)
+        present = [node for node in point.present if not self.refusals.is_benched(node)]
+        self._cohort = set(present or self._wait_for.names).difference(self.refusals.benched)
+        needed = 0 if present else self._wait_for.count  # all had left: as before the first round
+        return self._gather(open_at=grace_until, now=now, needed=needed)
 
     def _open_again(self, before: OpenAttempt, grace_until: float, now: float) -> list[Action]:
         attempt = self._new_attempt(now)
         parts = zip(before.cohort, before.assignments, before.examples, strict=True)
         for node, assignment, examples in parts:
             attempt.add(node, assignment, examples)
-            attempt.gone(node, left=False, until=grace_until)
+            benched = self.refusals.is_benched(node)
+            attempt.gone(node, left=benched, until=grace_until)
         return self._collect(attempt, now)
 
     def _go_on(self, now: float) -> list[Action]:
@@ -385,7 +396,19 @@ class SyncRounds:
     def _open_or_gather(self, now: float) -> list[Action]:
         if self.roster.worker_count >= self._needed:
             return self._open_round(now)
+        if reason := self._too_many_benched():
+            return self._end("failed", reason)
         return self._gather(open_at=now, now=now)
+
+    def _too_many_benched(self) -> str:
+        """Why there are too few workers, whoever comes back; empty if it is not for those on the bench."""
+        left, benched = self._cohort.union(each.node for each in self.roster.workers), self.refusals.benched
+        if not len(left) < self._needed <= len(left) + len(benched):
+            return ""
+        return (
+            f"too few workers are left for round {self.round}: {len(left)} of at least {self._needed}; "
+            f"benched for refused updates: {', '.join(benched)}. See --strikes, --min-workers"
+        )
 
     def _gather(self, *, open_at: float, now: float, needed: int = 0) -> list[Action]:
         self.phase = "gathering"
@@ -416,13 +439,14 @@ class SyncRounds:
             own_models=self._own_models_wanted,
             opened_at=now,
             deadline=now + self.config.round_timeout_s,
+            refusals=self.refusals,
             counted_before=self._committed,
         )
 
     def _collect(self, attempt: Attempt, now: float) -> list[Action]:
         self.phase = "collecting"
         self._attempt, self._gathering = attempt, None
-        self._cohort = {part.node for part in attempt.parts.values()}
+        self._cohort = {part.node for part in attempt.parts.values()}.difference(self.refusals.benched)
         self._next_notice = now + LONG_S
         fact = RoundOpened(
             round=self.round,
@@ -431,8 +455,11 @@ class SyncRounds:
             cohort=[part.node for part in attempt.parts.values()],
             attempt=self._tries,
         )
-        value_range = self.config.value_range or self._value_range
-        return [*attempt.open(value_range, self.roster), Tell(fact=fact)]
+        bounds = Bounds(
+            value_range=self.config.value_range or self._value_range,
+            max_norm=self._usual_norm.limit(self.config.max_norm, self.config.max_norm_ratio),
+        )
+        return [*attempt.open(bounds, self.roster), Tell(fact=fact)]
 
     @property
     def _own_models_wanted(self) -> bool:
@@ -442,19 +469,26 @@ class SyncRounds:
         return self._attempt.find(node, assignment) if self._attempt else None
 
     def _update_came(self, event: UpdateStaged | UpdateUnfit, now: float) -> list[Action]:
-        if isinstance(event, UpdateUnfit) and self._first.is_asked(event.node, event.assignment):
-            return [self._refusal(event, event.code, event.reason), *self._model_refused(event.reason, now)]
-        part = self._part(event.node, event.assignment)
+        node, assignment = event.node, event.assignment
+        if isinstance(event, UpdateUnfit) and self._first.is_asked(node, assignment):
+            refused = self.refusals.refused(node, assignment, 0, event.flaw)
+            return [*refused, *self._model_refused(event.flaw.reason, now)]
+        part = self._part(node, assignment)
         if self._attempt is None or part is None or part.state == "out":
-            return [self._refusal(event, "stale", self.stale_reason(event.assignment))]
+            reason = self.stale_reason(assignment)
+            refuse = Refuse(node=node, assignment=assignment, code=STALE, reason=reason)
+            return [refuse, *self._stale(node, assignment)]
         if isinstance(event, UpdateStaged):
             actions = self._attempt.take(part, event)
         else:
-            actions = self._attempt.refuse(part, event.code, event.reason)
+            actions = self._attempt.refuse(part, event.flaw)
+        if self.refusals.is_benched(node):
+            self.roster.remove(node)
+            self._cohort.discard(node)
         return [*actions, *self._close_if_due(now)]
 
-    def _refusal(self, of: UpdateStaged | UpdateUnfit, code: str, reason: str) -> Action:
-        return Refuse(node=of.node, assignment=of.assignment, code=code, reason=reason)
+    def _stale(self, node: str, assignment: AssignmentId) -> list[Action]:
+        return self.refusals.stale(node, assignment, self.round, self.stale_reason(assignment))
 
     def _folded(self, event: Folded, now: float) -> list[Action]:
         if self._attempt:
@@ -513,8 +547,9 @@ class SyncRounds:
             workers=tuple(part.node for part in counted),
             assignments=tuple(part.assignment for part in counted),
             value_range=next_value_range(attempt.largest, self._value_range),
+            norm=attempt.norm,
             evaluations=evaluations,
-            summary=attempt.summary(rounds=self.config.rounds, now=now),
+            summary=attempt.summary(self.refusals.counted(), rounds=self.config.rounds, now=now),
         )
         return [*skipped, self._commit]
 
@@ -584,13 +619,18 @@ class SyncRounds:
         counted = attempt.in_state("counted")
         self.version = event.version
         self._value_range = commit.value_range
+        self._usual_norm.add(commit.norm)
         # A worker that missed COMMITTED offers its last update again, perhaps rounds later.
         self._committed.update((part.node, (part.assignment, self.version)) for part in counted)
         actions: list[Action] = [
             *attempt.tell_committed(),
             Tell(
                 fact=attempt.summary(
-                    rounds=self.config.rounds, now=now, bytes_down=event.bytes_down, bytes_up=event.bytes_up
+                    commit.summary.refused,
+                    rounds=self.config.rounds,
+                    now=now,
+                    bytes_down=event.bytes_down,
+                    bytes_up=event.bytes_up,
                 )
             ),
         ]

@@ -25,11 +25,12 @@ from zfed.facts import (
     UpdateAccepted,
     UpdateRefused,
     Waiting,
+    WorkerBenched,
 )
 from zfed.metrics import Metric
 from zfed.telemetry.sentences import describe
 
-_UNHAPPY = ("failed", "refused", "gone")
+_UNHAPPY = ("failed", "refused", "benched", "gone")
 
 
 @dataclass
@@ -155,6 +156,8 @@ class Board:
                 row.sent_bytes += fact.bytes
             case UpdateRefused():
                 self._node(fact.node).enter("refused")
+            case WorkerBenched():
+                self._node(fact.node).enter("benched")
             case TaskFailed():
                 self._node(fact.node).enter("failed")
             case Evaluated():

@@ -47,6 +47,7 @@ def _round(fact: RoundCommitted) -> dict[str, Any]:
         "workers": list(fact.workers),
         "weights": list(fact.weights),
         "train": {name: _plain(name, value) for name, value in fact.train.items()},
+        "refused": dict(fact.refused),
         "per_worker": {name: _worker(worker) for name, worker in fact.per_worker.items()},
     }
 
@@ -56,6 +57,7 @@ def _worker(worker: WorkerRound) -> dict[str, Any]:
         "examples": worker.examples,
         "steps": worker.steps,
         "seconds": worker.seconds,
+        "norm": worker.norm,
     }
     for name, value in worker.metrics.items():
         record.setdefault(name, _plain(name, value))

@@ -33,6 +33,7 @@ from zfed.facts import (
     UpdateRefused,
     UploadsPlanned,
     Waiting,
+    WorkerBenched,
     WorkGivenUp,
 )
 from zfed.telemetry.groups import LabelGroup, group_shares
@@ -218,6 +219,11 @@ def _update_accepted(fact: UpdateAccepted) -> list[str]:
 @describe.register
 def _update_refused(fact: UpdateRefused) -> list[str]:
     return [f"round {fact.round}: update from {fact.node} refused ({fact.code}): {fact.reason}"]
+
+
+@describe.register
+def _worker_benched(fact: WorkerBenched) -> list[str]:
+    return [f"round {fact.round}: {fact.reason}"]
 
 
 @describe.register

@@ -31,6 +31,7 @@ from zfed.facts import (
     UpdateAccepted,
     UpdateRefused,
     Waiting,
+    WorkerBenched,
     WorkGivenUp,
 )
 from zfed.telemetry.board import Board
@@ -48,6 +49,7 @@ _SHOWN_LIVE = (Connecting, Waiting, RoundOpened, Progress, UpdateAccepted, Round
 _STYLES: dict[type[Fact], str] = {
     NodeRefused: "red",
     UpdateRefused: "red",
+    WorkerBenched: "red",
     TaskFailed: "red",
     RoundRetried: "yellow",
     NodeLeft: "yellow",

@@ -22,7 +22,14 @@ MAX_RUN_BAR_WIDTH = 60
 MAX_LIVE_EVALUATIONS = 8
 """The newest of a round still being evaluated; all of them are printed once it is complete."""
 
-_STAGE_STYLES = {"failed": "red", "refused": "red", "gone": "yellow", "late": "yellow", "done": "green"}
+_STAGE_STYLES = {
+    "failed": "red",
+    "refused": "red",
+    "benched": "red",
+    "gone": "yellow",
+    "late": "yellow",
+    "done": "green",
+}
 
 
 def draw_board(
@@ -94,7 +101,7 @@ def _node_table(board: Board, width: int, *, rows: int) -> list[RenderableType]:
 
 def _urgency(row: NodeRow) -> int:
     """With more nodes than lines, those in trouble are shown first, then those at work."""
-    if row.stage in ("failed", "refused", "gone", "late"):
+    if row.stage in ("failed", "refused", "benched", "gone", "late"):
         return 0
     return 2 if row.progress is None else 1
 

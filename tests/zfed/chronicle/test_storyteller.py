@@ -135,6 +135,12 @@ def test_a_device_that_enrolled_itself_is_told_with_its_key():
     assert story(record) == ["alice enrolled itself with its invitation, key SHA256:x"]
 
 
+def test_a_worker_that_is_benched_is_told_of():
+    assert story({"event": "benched", "node": "a", "round": 4, "strikes": 3}) == [
+        "a was benched after 3 refused updates"
+    ]
+
+
 def test_names_from_other_machines_cannot_steer_a_terminal():
     told = story({"event": "joined", "node": "a\x1b[2J\n", "kind": "worker", "examples": 1})
     assert told == [r"worker a\x1b[2J\n joined (1 example)"]
@@ -147,6 +153,7 @@ RECORDS = st.sampled_from(
         {"event": "left", "node": "a", "kind": "worker", "left": True, "reason": "x"},
         {"event": "skipped", "round": 1, "subject": "a", "reason": "x"},
         {"event": "refused", "node": "a", "code": "stale"},
+        {"event": "benched", "node": "a", "round": 1, "strikes": 3},
         {"event": "ended", "status": "completed", "reason": "", "version": 1},
         {"event": "released", "epsilon": 1.0},
     ]

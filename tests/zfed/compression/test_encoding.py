@@ -9,7 +9,7 @@ from zfed.compression import Encoding, create_codec
 from zfed.errors import LayoutError, UpdateError
 from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
-from zfed.strategies import UpdateInspector
+from zfed.strategies import Bounds, UpdateInspector
 from zfed.strategies.accumulator import named_accumulator
 from zfed.strategies.update_sum import UpdateSum
 
@@ -174,7 +174,7 @@ def test_a_plain_sum_in_float32_works_without_a_grid(name):
 def test_slices_suit_an_inspector_and_join_to_the_vector(name):
     e = encoding(name)
     data = e.encode(update(5), None, key=5).data.tobytes()
-    inspector, joined = UpdateInspector(e.layout, 64.0), b""
+    inspector, joined = UpdateInspector(e.layout, Bounds(64.0)), b""
     for offset, piece in e.slices(data):
         assert offset == len(joined)
         inspector.feed(offset, piece)
@@ -226,7 +226,7 @@ def test_a_value_that_is_not_finite_is_refused_by_name(name, bad, tensor):
     delta[tensor].ravel()[2] = bad
     with pytest.raises(UpdateError, match=f"tensor '{tensor}' with its residual is {bad}") as caught:
         encoding(name).encode(delta, None, key=1)
-    assert (caught.value.code, caught.value.tensor) == ("not-finite", tensor)
+    assert (caught.value.flaw.code, caught.value.flaw.tensor) == ("not-finite", tensor)
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
@@ -256,7 +256,7 @@ def test_another_number_of_bytes_is_refused(name, change):
         UpdateError, match=rf"encoded update has {len(data)} bytes, expected {e.nbytes}"
     ) as it:
         e.check(data)
-    assert it.value.code == "size"
+    assert it.value.flaw.code == "size"
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
@@ -267,7 +267,7 @@ def test_hostile_bytes_are_refused_by_tensor(name):
     data[part.at : part.at + part.nbytes] = 0xFF  # NaN in every float
     with pytest.raises(UpdateError, match="tensor 'bias', encoded bytes ") as caught:
         e.decode(data)
-    assert (caught.value.code, caught.value.tensor) == ("not-finite", "bias")
+    assert (caught.value.flaw.code, caught.value.flaw.tensor) == ("not-finite", "bias")
 
 
 def test_padding_that_is_not_zero_is_refused():
@@ -278,7 +278,7 @@ def test_padding_that_is_not_zero_is_refused():
     data[gap] = 1
     with pytest.raises(UpdateError, match="padding, expected zeros") as caught:
         e.check(data)
-    assert caught.value.code == "layout"
+    assert caught.value.flaw.code == "layout"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,16 +6,23 @@ from hypothesis import strategies as st
 
 from zfed.nodes.admission import (
     MAX_LAYOUT_BYTES,
+    Objection,
     PartsHeld,
     RunLayout,
+    bench_objection,
     claim_of,
+    examples_objection,
+    most_examples,
     name_objection,
     partition_of,
 )
 from zfed.params import ParameterBuffer, TensorKind
 from zfed.partition import Partition
+from zfed.rounds.refusals import Refusals
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Blob, Hello, PartitionClaim
+from zfed.wire.roster import Enrolled
+from zfed.wire.session import Session
 
 
 def layout_of(**arrays):
@@ -53,6 +60,43 @@ def described(layout=HERE):
 def test_nobody_may_be_called_what_the_federated_model_is_called():
     assert name_objection(hello("federated")) is not None
     assert name_objection(hello("alice")) is None
+
+
+def session_of(examples, enrolled):
+    greeting = msgspec.structs.replace(hello(), examples=examples)
+    return Session(b"r", 1, greeting, last_heard=0.0, last_ping=0.0, enrolled=enrolled)
+
+
+@pytest.mark.parametrize("max_examples", [0, 10, 11])
+def test_a_node_may_declare_as_many_examples_as_it_was_enrolled_for(max_examples):
+    session = session_of(10, Enrolled(node="alice", key="k", max_examples=max_examples))
+    assert examples_objection(session) is None
+    assert most_examples(session) == 10
+
+
+def test_a_node_that_declares_more_than_it_was_enrolled_for_is_told_both_numbers():
+    objection = examples_objection(session_of(10, Enrolled(node="alice", key="k", max_examples=9)))
+    assert objection == Objection(
+        "examples",
+        "alice declares 10 examples, it is enrolled for 9 at most: use fewer, or have the coordinator's "
+        "owner enrol it again with --max-examples 10",
+    )
+
+
+def test_an_update_weighs_no_more_than_what_is_enrolled_by_now():
+    """The file of enrolled keys may change while a session is open."""
+    assert most_examples(session_of(10, Enrolled(node="alice", key="k", max_examples=4))) == 4
+
+
+def test_where_keys_are_not_asked_for_nobody_is_limited():
+    assert examples_objection(session_of(10**9, None)) is None
+
+
+def test_only_who_is_benched_is_turned_away_for_it():
+    refusals = Refusals(2)
+    refusals.restore({"alice": 2, "bob": 1})
+    assert bench_objection(hello("alice"), refusals).code == "benched"
+    assert bench_objection(hello("bob"), refusals) is None
 
 
 # ---- partitions -----------------------------------------------------------------------------------

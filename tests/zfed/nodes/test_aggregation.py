@@ -30,7 +30,7 @@ from zfed.nodes.words import (
     WriteJournal,
 )
 from zfed.params import ParameterBuffer, TensorKind
-from zfed.strategies import create_strategy
+from zfed.strategies import NO_NORM_LIMIT, create_strategy
 from zfed.strategies.grid import choose_grid
 
 MODEL = ParameterBuffer.from_arrays(
@@ -65,6 +65,7 @@ class Round:
             examples=(),
             grid=choose_grid(weights, 64.0),
             value_range=64.0,
+            max_norm=NO_NORM_LIMIT,
         )
         self.aggregation.perform(BeginRound(opened))
 

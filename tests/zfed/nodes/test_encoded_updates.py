@@ -9,6 +9,7 @@ from zfed.compression import Encodings
 from zfed.nodes.encoded_updates import inspect, joined
 from zfed.nodes.words import InspectUpdate, UpdateInspected
 from zfed.params import ParameterBuffer
+from zfed.strategies import NO_NORM_LIMIT, Bounds, Verdict
 
 LEVELS = ("bf16", "fp16", "int8", "topk:0.1")
 DELTA = ParameterBuffer.from_arrays(
@@ -27,10 +28,10 @@ def cut(data, borders):
     return [(start, data[start:stop]) for start, stop in itertools.pairwise(edges)]
 
 
-def asked(level, *, data=None, value_range=64.0):
+def asked(level, *, data=None, value_range=64.0, max_norm=NO_NORM_LIMIT):
     encoding, good = encoded(level)
     chunks = [(0, good if data is None else data)]
-    return InspectUpdate((1, 1), "xxh3-128:" + "0" * 32, chunks, encoding, value_range)
+    return InspectUpdate((1, 1), "xxh3-128:" + "0" * 32, chunks, encoding, Bounds(value_range, max_norm))
 
 
 @given(st.sampled_from(LEVELS), st.lists(st.integers(0, 10_000), max_size=5), st.randoms())
@@ -42,15 +43,23 @@ def test_encoded_form_is_put_together_whatever_the_order_of_its_chunks(level, bo
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_good_update_passes_and_its_largest_value_is_told(level):
+def test_good_update_passes_and_its_norm_and_largest_value_are_told(level):
     job = asked(level)
-    largest = float(np.abs(job.encoding.decode(job.chunks[0][1])["w"]).max())
-    assert inspect(job) == UpdateInspected((1, 1), job.digest, largest=largest)
+    decoded = job.encoding.decode(job.chunks[0][1])["w"].astype(np.float64)
+    verdict = Verdict(norm=pytest.approx(np.linalg.norm(decoded)), largest=np.abs(decoded).max())
+    assert inspect(job) == UpdateInspected((1, 1), job.digest, verdict)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_norm_that_is_too_large_is_refused_with_its_tensor(level):
+    flaw = inspect(asked(level, max_norm=1.0)).found
+    assert (flaw.code, flaw.tensor, flaw.limit) == ("norm", "w", "1")
+    assert float(flaw.seen) > 1.0
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_value_beyond_the_rounds_range_is_refused_with_its_tensor(level):
-    found = inspect(asked(level, value_range=0.5))
+    found = inspect(asked(level, value_range=0.5)).found
     assert found.code == "value-range"
     assert "tensor 'w'" in found.reason
     assert "--value-range" in found.reason
@@ -59,6 +68,6 @@ def test_value_beyond_the_rounds_range_is_refused_with_its_tensor(level):
 @pytest.mark.parametrize("level", LEVELS)
 def test_bytes_that_nobody_encodes_are_refused_with_their_tensor(level):
     encoding, data = encoded(level)
-    found = inspect(asked(level, data=data[:8] + b"\xff" * (encoding.nbytes - 8)))
+    found = inspect(asked(level, data=data[:8] + b"\xff" * (encoding.nbytes - 8))).found
     assert found.code in ("not-finite", "layout")
     assert "tensor 'w'" in found.reason

@@ -8,7 +8,7 @@ from zfed.checkpoint.safetensors_header import encode_header
 from zfed.checkpoint.spill_file import BLOCK_BYTES
 from zfed.nodes.upload_plan import MemoryBudget, plan_uploads
 from zfed.params import ParameterLayout
-from zfed.strategies import UpdateInspector
+from zfed.strategies import Bounds, UpdateInspector
 from zfed.strategies.coverage import Coverage
 from zfed.strategies.pieces import pieces
 from zfed.wire.codec import decode, encode
@@ -89,7 +89,7 @@ def test_element_beyond_4_gib_is_found_and_named():
     [(segment, first, values)] = pieces(LAYOUT, LAST, NUMBERS.tobytes())
     assert (segment.size, first) == (5 << 28, (5 << 28) - 2)
     assert values.tolist() == [1.5, -2.5]
-    inspector = UpdateInspector(LAYOUT, 64.0)
+    inspector = UpdateInspector(LAYOUT, Bounds(64.0))
     inspector.feed(LAST, np.array([1.0, np.nan], np.float32).tobytes())
     assert f"at (4, {(1 << 28) - 1})" in str(inspector._fault[1])
 

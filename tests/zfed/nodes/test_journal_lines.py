@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation
-from zfed.facts import EvaluationSkipped, NodeJoined, RoundCommitted
+from zfed.facts import EvaluationSkipped, NodeJoined, RoundCommitted, UpdateRefused
 from zfed.nodes import journal_lines
 from zfed.nodes.journal_lines import Past
 
@@ -37,6 +37,7 @@ def opened(version, *cohort, attempt=1):
             examples=tuple(range(5, 5 + len(cohort))),
             grid=2.0**-40,
             value_range=64.0,
+            max_norm=8.0,
         )
     )
 
@@ -66,6 +67,7 @@ def committed(version, *workers, evaluations=()):
         workers=workers,
         assignments=tuple((1, 10 * version + k) for k in range(len(workers))),
         value_range=8.0 * version,
+        norm=0.5 * version,
         evaluations=evaluations,
         summary=summary,
     )
@@ -142,6 +144,51 @@ def test_an_evaluation_that_was_given_up_and_not_written_down_so_is_told_by_the_
     assert [each.round for each in past.point.owed] == [2, 3, 4, 5]
     written = through_json(journal_lines.skipped(past.given_up[1, "federated"]))
     assert not Past.read([FIRST, *map(through_json, lines), written], 5).given_up
+
+
+def refused(node, round, code="norm"):
+    return journal_lines.refused(
+        UpdateRefused(
+            node=node,
+            round=round,
+            code=code,
+            reason="too long",
+            assignment=(1, round),
+            tensor="w",
+            seen="9",
+            limit="8",
+        )
+    )
+
+
+def test_a_refused_line_says_what_was_seen_and_what_was_allowed():
+    assert through_json(refused("bob", 2)) == {
+        "event": "refused",
+        "node": "bob",
+        "assignment": [1, 2],
+        "round": 2,
+        "code": "norm",
+        "reason": "too long",
+        "tensor": "w",
+        "seen": "9",
+        "limit": "8",
+    }
+
+
+def test_strikes_are_counted_but_for_what_was_stale_or_a_first_model():
+    lines = [refused("bob", 0), FIRST, refused("bob", 1), refused("bob", 1, "stale"), refused("carol", 2)]
+    assert dict(point(*lines).strikes) == {"bob": 1, "carol": 1}
+
+
+def test_refused_lines_of_zfed_before_strikes_count_nothing():
+    old = {"event": "refused", "node": "bob", "assignment": [1, 1], "code": "not-finite"}
+    assert dict(point(FIRST, old).strikes) == {}
+
+
+def test_the_norms_of_all_versions_are_known_and_of_older_zfed_as_0():
+    before = committed(1, "alice")
+    del before["norm"]
+    assert point(FIRST, before, committed(2, "alice"), committed(3, "alice")).norms == (0.0, 1.0, 1.5)
 
 
 @pytest.mark.parametrize("line", [committed(1, "alice"), evaluated(owed(1))])

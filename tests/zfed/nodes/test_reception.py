@@ -5,6 +5,7 @@ from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
 from zfed.facts import NodeRefused
 from zfed.nodes.reception import OWN_MODELS_ANNOUNCED, UNPROTECTED, Reception
 from zfed.params import ParameterBuffer
+from zfed.rounds.refusals import Refusals
 from zfed.wire.codec import decode, encode
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Hello, PartitionClaim, Pong
@@ -26,6 +27,7 @@ class Desk:
             self.sessions,
             timing=Timing(),
             protected=protected,
+            refusals=Refusals(3),
             tell=self.told.append,
             serve=lambda session, pull: 0,
         )

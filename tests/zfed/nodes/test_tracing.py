@@ -25,6 +25,7 @@ from zfed.nodes.words import (
     VersionReady,
 )
 from zfed.params import ParameterLayout
+from zfed.strategies import Bounds, Verdict
 from zfed.telemetry import Trace
 from zfed.wire.messages import Blob
 
@@ -150,7 +151,9 @@ def test_traced_member_does_what_the_logic_does(trace):
 def begin(round, *cohort, attempt=1):
     numbers = {"round": round, "attempt": attempt, "version": round - 1}
     return BeginRound(
-        OpenRound(cohort=cohort, assignments=(), examples=(), grid=1.0, value_range=1.0, **numbers)
+        OpenRound(
+            cohort=cohort, assignments=(), examples=(), grid=1.0, value_range=1.0, max_norm=1.0, **numbers
+        )
     )
 
 
@@ -199,7 +202,7 @@ def test_jobs_that_take_time_are_spans_and_their_results_are_passed_on(path, tra
     fold = Fold(node="bob", assignment=(1, 2), round=1, weight=5.0, keep=False)
     served = Served(Blob(id="model:1", bytes=24, digest="sha256:0"), memoryview(b""), memoryview(b""))
     results = {
-        InspectUpdate: UpdateInspected((1, 2), "xxh3-128:0"),
+        InspectUpdate: UpdateInspected((1, 2), "xxh3-128:0", Verdict(norm=1.0, largest=1.0)),
         EncodeModel: ModelEncoded(0, "int8", served),
         FoldUpdate: UpdateFolded(fold, None),
         CommitVersion: VersionReady(1, served),
@@ -209,7 +212,7 @@ def test_jobs_that_take_time_are_spans_and_their_results_are_passed_on(path, tra
     for job in (
         begin(1),
         EncodeModel(0, INT8, 7),
-        InspectUpdate((1, 2), "xxh3-128:0", [(0, b"abcd"), (4, b"ef")], INT8, 1.0),
+        InspectUpdate((1, 2), "xxh3-128:0", [(0, b"abcd"), (4, b"ef")], INT8, Bounds(1.0)),
         FoldUpdate(fold, [(0, b"abcd"), (4, b"ef")]),
         CommitVersion(1, {"round": 1}),
     ):

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from zfed.nodes.update_intake import SPILL_AFTER_S, Arrived, Unfit, UpdateIntake, Wanted
 from zfed.params import ParameterBuffer
+from zfed.strategies import Bounds
 from zfed.wire.credit import SMALL_CHUNK_BYTES as CHUNK
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Blob, Chunk, Update, Vector
 from zfed.wire.transfer import Puller
 
 DELTA = ParameterBuffer.from_arrays({"w": np.arange(2048, dtype=np.float32) % 32})
-WANTED = Wanted(layouts={"delta": DELTA.layout}, version=3, value_range=64.0, max_examples=10)
+WANTED = Wanted(layouts={"delta": DELTA.layout}, version=3, bounds=Bounds(64.0), max_examples=10)
 
 
 def memory_only(slots):
@@ -166,7 +167,7 @@ def test_blob_that_is_gone_drops_its_update():
 def test_claim_that_does_not_fit_is_refused_unread(changes, code):
     worker = Worker("alice", memory_only(1), 1, **changes)
     [unfit] = worker.offer()
-    assert (type(unfit), unfit.code) == (Unfit, code)
+    assert (type(unfit), unfit.flaw.code) == (Unfit, code)
     assert worker.pulls == []
 
 
@@ -183,7 +184,7 @@ def test_size_that_does_not_fit_the_layout_is_refused_before_room_is_taken(nbyte
         examples=5,
     )
     [unfit] = worker.offer(now=SPILL_AFTER_S)
-    assert (type(unfit), unfit.code) == (Unfit, "size")
+    assert (type(unfit), unfit.flaw.code) == (Unfit, "size")
     assert worker.pulls == []
 
 
@@ -202,7 +203,7 @@ def test_bad_numbers_and_other_bytes_are_found_when_all_is_here(value, code):
         worker.update = Update(assignment=(1, 1), version=3, vectors=vectors, examples=5)
     worker.offer()
     [unfit] = worker.finish()
-    assert (type(unfit), unfit.code) == (Unfit, code)
+    assert (type(unfit), unfit.flaw.code) == (Unfit, code)
 
 
 def test_folded_update_keeps_no_bytes_whoever_else_refers_to_it():

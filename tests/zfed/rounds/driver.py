@@ -23,6 +23,7 @@ from zfed.engine import (
     VersionCommitted,
     WorkFailed,
 )
+from zfed.errors import Flaw
 from zfed.rounds import SyncRounds
 from zfed.wire.messages import AssignmentId
 
@@ -56,7 +57,7 @@ def left(node):
     return NodeGone(node=node, left=True, reason="goodbye")
 
 
-def staged(node, assignment, *, examples=100, largest=0.5, **metrics):
+def staged(node, assignment, *, examples=100, largest=0.5, norm=1.0, **metrics):
     return UpdateStaged(
         node=node,
         assignment=assignment,
@@ -65,12 +66,13 @@ def staged(node, assignment, *, examples=100, largest=0.5, **metrics):
         seconds=1.5,
         bytes=40,
         largest=largest,
+        norm=norm,
         metrics=metrics,
     )
 
 
-def unfit(node, assignment, code="not-finite", reason="tensor 'w' is nan"):
-    return UpdateUnfit(node=node, assignment=assignment, code=code, reason=reason)
+def unfit(node, assignment, code="not-finite", reason="tensor 'w' is nan", **more):
+    return UpdateUnfit(node=node, assignment=assignment, flaw=Flaw(code=code, reason=reason, **more))
 
 
 def failed(node, assignment, error="ValueError: no"):

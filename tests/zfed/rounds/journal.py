@@ -1,5 +1,6 @@
 """What a run directory keeps of an engine's events and actions, and the point from which a run goes on."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from zfed.engine import (
@@ -13,8 +14,9 @@ from zfed.engine import (
     Tell,
     VersionCommitted,
 )
-from zfed.facts import Evaluated, EvaluationSkipped
+from zfed.facts import Evaluated, EvaluationSkipped, UpdateRefused
 
+LINES = (NodeReady, NodeGone, OpenRound, ModelLoaded, UpdateRefused, Evaluated, EvaluationSkipped)
 SYNCED = (ModelLoaded, VersionCommitted, Evaluated)
 
 
@@ -33,7 +35,7 @@ class Journal:
             self._commit = line
         elif isinstance(line, VersionCommitted):
             self.wrote_commit()
-        elif isinstance(line, (NodeReady, NodeGone, OpenRound, ModelLoaded, Evaluated, EvaluationSkipped)):
+        elif isinstance(line, LINES):
             self.lines.append(line)
             if isinstance(line, SYNCED):
                 self.synced = len(self.lines)
@@ -59,7 +61,7 @@ class Journal:
 
     def point(self) -> ResumePoint | None:
         """Where the run stands; None if there is no version yet."""
-        version, round, value_range = -1, 0, None
+        version, round, value_range, norms, strikes = -1, 0, None, [], Counter()
         committed, owed, present, attempt = {}, {}, {}, None
         for line in self.lines:
             match line:
@@ -79,9 +81,12 @@ class Journal:
                     )
                 case Commit():
                     version, round, value_range, attempt = line.version, line.round, line.value_range, None
+                    norms.append(line.norm)
                     pairs = zip(line.workers, line.assignments, strict=True)
                     committed.update((node, (assignment, version)) for node, assignment in pairs)
                     owed.update(((one.round, one.subject), one) for one in line.evaluations)
+                case UpdateRefused(round=at, code=code) if at and code != "stale":
+                    strikes[line.node] += 1
                 case Evaluated() | EvaluationSkipped():
                     owed.pop((line.round, line.subject), None)
         if version < 0:
@@ -90,6 +95,8 @@ class Journal:
             version=version,
             round=round,
             value_range=value_range,
+            norms=tuple(norms),
+            strikes=strikes,
             committed=committed,
             owed=tuple(owed.values()),
             evaluated=any(isinstance(line, Evaluated) for line in self.lines),

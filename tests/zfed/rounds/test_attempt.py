@@ -3,6 +3,8 @@ from hypothesis import strategies as st
 
 from tests.zfed.rounds.driver import staged
 from zfed.rounds.attempt import Attempt
+from zfed.rounds.refusals import Refusals
+from zfed.strategies import Bounds
 
 GRACE_S = 10.0
 
@@ -17,6 +19,7 @@ def attempt(*states, deadline=100.0):
         own_models=False,
         opened_at=0.0,
         deadline=deadline,
+        refusals=Refusals(3),
     )
     for number in range(len(states)):
         made.add(f"w{number}", (1, number), 100)
@@ -41,7 +44,7 @@ def expired(opened, now):
 
 def test_only_those_who_are_present_are_asked_when_an_attempt_opens():
     opened = attempt("asked", "lost:5")
-    round, *orders = opened.open(1.0, {"w0"})
+    round, *orders = opened.open(Bounds(1.0), {"w0"})
     assert round.cohort == ("w0", "w1")
     assert round.examples == (100, 100)
     assert [order.node for order in orders] == ["w0"]
@@ -50,7 +53,7 @@ def test_only_those_who_are_present_are_asked_when_an_attempt_opens():
 def test_an_order_names_the_last_update_of_its_worker_that_counts():
     opened = attempt("asked", "asked")
     opened.counted_before = {"w1": ((7, 7), 3)}
-    _, first, second = opened.open(1.0, {"w0", "w1"})
+    _, first, second = opened.open(Bounds(1.0), {"w0", "w1"})
     assert (first.counted, second.counted) == (None, (7, 7))
 
 

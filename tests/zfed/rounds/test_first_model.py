@@ -60,9 +60,8 @@ def test_when_the_task_raises_the_next_candidate_is_asked():
 def test_when_the_model_is_refused_the_next_candidate_is_asked():
     run, order = asking(evaluator(), ready("alice"))
     refuse, again = run.say(unfit("eva", order.assignment))
-    assert refuse == Refuse(
-        node="eva", assignment=order.assignment, code="not-finite", reason="tensor 'w' is nan"
-    )
+    reason = "first model of eva refused: tensor 'w' is nan"
+    assert refuse == Refuse(node="eva", assignment=order.assignment, code="not-finite", reason=reason)
     assert again.node == "alice"
 
 

@@ -48,6 +48,7 @@ from zfed.facts import (
     UpdateRefused,
     Waiting,
 )
+from zfed.strategies import NO_NORM_LIMIT
 from zfed.strategies.grid import FIRST_VALUE_RANGE, choose_grid
 
 EVERY_ROUND = EvaluateConfig(every=1)
@@ -116,6 +117,7 @@ def test_a_round_asks_its_cohort_folds_each_update_as_it_comes_and_commits():
         examples=(10, 30),
         grid=grid,
         value_range=FIRST_VALUE_RANGE,
+        max_norm=NO_NORM_LIMIT,
     )
     assert run.facts == [RoundOpened(round=1, rounds=2, version=0, cohort=["alice", "bob"], attempt=1)]
     assert alice == AskTrain(
@@ -487,11 +489,14 @@ def test_a_round_that_counted_something_before_all_went_is_retried():
 def test_a_refused_update_is_named_and_the_round_goes_on_without_it():
     run, orders = collecting("alice", "bob")
     run.answer(orders["alice"])
-    refuse, commit = run.say(unfit("bob", orders["bob"].assignment))
-    reason = "update of bob in round 1 refused: tensor 'w' is nan"
-    assert refuse == Refuse(node="bob", assignment=orders["bob"].assignment, code="not-finite", reason=reason)
+    number = orders["bob"].assignment
+    refuse, commit = run.say(unfit("bob", number, tensor="w", seen="nan", limit="a finite number"))
+    told = {"node": "bob", "assignment": number, "code": "not-finite"}
+    told["reason"] = "update of bob in round 1 refused: tensor 'w' is nan"
+    assert refuse == Refuse(**told)
     assert commit.workers == ("alice",)
-    assert run.fact(UpdateRefused) == UpdateRefused(node="bob", round=1, code="not-finite", reason=reason)
+    fact = UpdateRefused(round=1, tensor="w", seen="nan", limit="a finite number", **told)
+    assert run.fact(UpdateRefused) == fact
 
 
 def test_a_task_that_raised_is_told_and_the_round_goes_on_without_it():

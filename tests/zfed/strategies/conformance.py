@@ -320,7 +320,7 @@ class StrategyConformance:
         strategy.open_round(choose_grid([1.0], VALUE_RANGE))
         with pytest.raises(UpdateError, match="weight is") as caught:
             strategy.accumulate(chunks(updates[1]), weight)
-        assert caught.value.code == "weight"
+        assert caught.value.flaw.code == "weight"
         strategy.accumulate(chunks(updates[0]), 1.0)
         assert moving_bytes(strategy.finish(model)) == expected
 

@@ -82,9 +82,10 @@ def committed(round: int, losses: dict[str, float], *, rounds: int = 2) -> Round
         missing=[name for name in WORKERS if name not in losses],
         train={"loss": sum(losses.values()) / len(losses)},
         per_worker={
-            name: WorkerRound(examples=320, steps=10, seconds=0.84, metrics={"loss": loss})
+            name: WorkerRound(examples=320, steps=10, seconds=0.84, norm=0.5, metrics={"loss": loss})
             for name, loss in losses.items()
         },
+        refused={"norm": 1},
     )
 
 

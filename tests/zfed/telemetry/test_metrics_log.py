@@ -29,9 +29,9 @@ def test_a_round_is_logged_in_the_documented_order() -> None:
     record = metrics_record(committed(2, {"alice": 0.25, "bob": 0.75}))
     assert json.dumps(record, separators=(",", ":")) == (
         '{"event":"round","round":2,"seconds":1.24,"bytes_down":5172960,"bytes_up":3448640,'
-        '"workers":["alice","bob"],"weights":[0.5,0.5],"train":{"loss":0.5},'
-        '"per_worker":{"alice":{"examples":320,"steps":10,"seconds":0.84,"loss":0.25},'
-        '"bob":{"examples":320,"steps":10,"seconds":0.84,"loss":0.75}}}'
+        '"workers":["alice","bob"],"weights":[0.5,0.5],"train":{"loss":0.5},"refused":{"norm":1},'
+        '"per_worker":{"alice":{"examples":320,"steps":10,"seconds":0.84,"norm":0.5,"loss":0.25},'
+        '"bob":{"examples":320,"steps":10,"seconds":0.84,"norm":0.5,"loss":0.75}}}'
     )
 
 

@@ -4,7 +4,16 @@ import typing
 
 import pytest
 
-from zfed.facts import AnyFact, Connected, Connecting, Disconnected, Fact, NodeStarted, RunEnded
+from zfed.facts import (
+    AnyFact,
+    Connected,
+    Connecting,
+    Disconnected,
+    Fact,
+    NodeStarted,
+    RunEnded,
+    WorkerBenched,
+)
 from zfed.telemetry.sentences import INSECURE, describe, evaluation_words, summary
 
 from .conftest import evaluated
@@ -104,6 +113,11 @@ def test_a_failed_run_gives_its_reason() -> None:
     assert "reason: bob and charlie are missing" in summary(
         ended(status="failed", rounds_done=3, reason="bob and charlie are missing")
     )
+
+
+def test_a_benched_worker_is_told_of_with_its_reason() -> None:
+    benched = WorkerBenched(node="bob", round=4, strikes=3, reason="bob is benched: 3 updates were refused")
+    assert describe(benched) == ["round 4: bob is benched: 3 updates were refused"]
 
 
 def test_without_classes_an_evaluation_shows_whatever_numbers_there_are() -> None:
