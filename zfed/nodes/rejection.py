@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ATTEMPTS: Final = 3
-PATIENCE_S: Final = 3.0
+PATIENCE_S: Final = 2.0
 """A handshake that fails once, or for a moment, may be a coordinator that is just being killed or started."""
 
 
