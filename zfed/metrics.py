@@ -34,8 +34,8 @@ def checked_metrics(metrics: Mapping[str, object]) -> Metrics:
 def weighted_mean(parts: Iterable[tuple[float, Mapping[str, Metric]]]) -> Metrics:
     """Merge metrics of several nodes: numbers by weighted mean, histograms by sum.
 
-    A metric that only some nodes report is averaged over those. Weights are at least 0; a metric whose
-    weights are all 0 is left out.
+    A metric that only some nodes report is averaged over those. Weights are at least 0. Left out is a metric
+    whose weights are all 0, and one that finite numbers of some nodes make infinite.
     """
     numbers: dict[str, list[tuple[float, float]]] = {}
     histograms: dict[str, Histogram] = {}
@@ -51,9 +51,18 @@ def weighted_mean(parts: Iterable[tuple[float, Mapping[str, Metric]]]) -> Metric
     for name, weighted in numbers.items():
         # fsum: the merged value does not depend on the order in which nodes answered
         total = math.fsum(weight for weight, _ in weighted)
-        if total > 0:
-            means[name] = math.fsum(weight * value for weight, value in weighted) / total
-    return {**means, **histograms}
+        if total > 0 and (mean := _finite_sum(weight * value for weight, value in weighted)) is not None:
+            means[name] = mean / total
+    sums = {name: bins for name, bins in histograms.items() if all(map(math.isfinite, bins.values()))}
+    return {**means, **sums}
+
+
+def _finite_sum(terms: Iterable[float]) -> float | None:
+    try:
+        total = math.fsum(terms)
+    except (OverflowError, ValueError):  # on its way, or of infinities of both signs
+        return None
+    return total if math.isfinite(total) else None
 
 
 def _checked_name(name: object) -> str:
