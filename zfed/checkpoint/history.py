@@ -9,6 +9,7 @@ counts, and whose updates were refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -122,9 +123,8 @@ class History:
         self.config: str = records[0]["config"]
         starts = [record["incarnation"] for record in records if record["event"] == "started"]
         self.incarnation = max(starts, default=0)
-        self.committed = dict(
-            sorted((line["version"], line) for line in self.lines if line["event"] == "committed")
-        )
+        committed = (line for line in self.lines if line["event"] == "committed")
+        self.committed = {line["version"]: line for line in sorted(committed, key=itemgetter("version"))}
 
     @property
     def ended(self) -> Line | None:
