@@ -12,12 +12,13 @@ READY  := $(VENV)/.zfed-ready
 WHEELS := dist
 SECONDS ?= 60
 MINUTES ?= 30
+COUNT ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mnist demo test lint check fuzz chaos soak bench crowd cover docs wheel clean
+.PHONY: help setup mnist demo test lint check fuzz fuzz-wire fuzz-messages chaos soak bench crowd cover docs wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make the virtual environment, with torch unless it is there
 
@@ -37,6 +38,12 @@ check: lint test ## all that has to pass before a change is shared
 
 fuzz: $(READY) ## run simulated faults from fresh seeds for SECONDS, and say which seed breaks a promise
 	$(BIN)/python -m zfed.simulation.fuzz --seconds $(SECONDS) $(ARGS)
+
+fuzz-wire: $(READY) ## give any bytes, for SECONDS, to all that reads bytes of others
+	$(BIN)/python -m tests.fuzz.wire --seconds $(SECONDS) $(ARGS)
+
+fuzz-messages: $(READY) ## send COUNT forged messages to simulated runs (5 minutes and more for a million)
+	$(BIN)/python -m tests.fuzz.messages --count $(COUNT) $(ARGS)
 
 chaos: $(READY) mnist ## kill real processes, cut real links, fill a real disk (15 minutes; some of it as root)
 	$(BIN)/pytest tests/chaos $(ARGS)
