@@ -11,6 +11,7 @@ class FaultyDisk(OsDisk):
     """Fails the calls whose names are in `failing`, of files and of the disk itself."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.failing: set[str] = set()
 
     def check(self, call: str) -> None:
