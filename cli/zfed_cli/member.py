@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +32,11 @@ def add_member_flags(parser: argparse.ArgumentParser) -> None:
         assign="--set",
         assign_help="one setting of the task, which never leaves this node; may be repeated",
     )
+    parser.add_argument(
+        "--invite",
+        metavar="TOKEN",
+        help="enrol this machine with what `zfed invite` printed, then take part; -: from stdin",
+    )
 
 
 def run_member(args: argparse.Namespace, load: Callable[[], MemberClass]) -> int:
@@ -43,4 +49,13 @@ def run_member(args: argparse.Namespace, load: Callable[[], MemberClass]) -> int
     from zfed.telemetry import open_observer
 
     with open_observer(resolved.config.format) as observer:
-        return run_node(load()(resolved.config, settings=resolved.settings, observer=observer))
+        config = resolved.config
+        if args.invite is not None:
+            config = _enrolled(config, args.invite, observer)
+        return run_node(load()(config, settings=resolved.settings, observer=observer))
+
+
+def _enrolled(config: NodeConfig, token: str, observer: Observer) -> NodeConfig:
+    from zfed.nodes.invited_device import enrol_device
+
+    return enrol_device(config, sys.stdin.readline().strip() if token == "-" else token, observer=observer)

@@ -74,6 +74,7 @@ def test_the_list_tells_what_became_of_each(capsys):
         ((), "expected one of: zfed invite NAME"),
         (("alice", "--list"), "expected one of"),
         (("../alice",), "node name '../alice'"),
+        (("coordinator",), "the name of the coordinator's own key"),
         (("alice", "--address", "192.0.2.7"), "expected tcp://HOST:PORT"),
         (("alice", "--expires", "soon"), "--expires is 'soon'"),
         (("alice", "--expires", "0m"), "--expires is '0m'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zfed.errors import UsageError
 from zfed.identity.invitation import Invitation
 from zfed.identity.invited_node import InvitedNode
 from zfed.identity.keys import key_id
@@ -32,6 +33,10 @@ def invite(
         UsageError: If the coordinator has no key yet, or something given is not what it should be.
         CheckpointError: If the invitation cannot be written.
     """
+    if node == COORDINATOR:
+        raise UsageError(
+            f"{COORDINATOR} is the name of the coordinator's own key: choose another for the node"
+        )
     coordinator = keys.key(COORDINATOR).public
     invitation = Invitation.new(node=node, address=address, coordinator=coordinator.curve, expires=until)
     invited = InvitedNode(

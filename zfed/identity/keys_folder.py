@@ -89,7 +89,7 @@ class KeysFolder:
             UsageError: If there are none, the file is damaged, or others may read it.
             CheckpointError: If it cannot be read.
         """
-        key = self._find(name)
+        key = self.find(name)
         if key is None:
             raise UsageError(
                 f"{name} has no key in {self.path}: `zfed keys new {name}`, or choose --keys DIR"
@@ -122,7 +122,8 @@ class KeysFolder:
         with self._edited(name):
             return self._written(name, self.key(name).rotated())
 
-    def _find(self, name: str) -> NodeKey | None:
+    def find(self, name: str) -> NodeKey | None:
+        """The keys of a node; None if it has none. Raises as `key` in any other case."""
         path = self.secret_path(name)
         found = read_file(path, secret=True)
         if found is None:

@@ -32,6 +32,7 @@ from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
 from zfed.nodes.words import (
     DropRoute,
+    EnrolNode,
     Finish,
     Job,
     JobFailed,
@@ -152,6 +153,10 @@ class Coordinator:
             **{kind: queue for kind in get_args(Job)},
             **{kind: lambda job: spilling.add(lambda: do_spill(job)) for kind in get_args(SpillJob)},
         }
+
+        if watch is not None:
+            enrolment = watch.enrolment(lambda line: directory.journal.append(line, sync=True))
+            perform[EnrolNode] = lambda job: background.add(lambda: pump.post(enrolment.perform(job)))
 
         def turn_done() -> None:
             background.start()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from zfed.facts import Disconnected
+from zfed.nodes.rejection import Rejection
 from zfed.nodes.search import Search
 from zfed.nodes.words import (
     Connect,
@@ -42,6 +43,7 @@ class EnrolmentLogic:
 
     Attributes:
         enrolled: The coordinator's answer, once it is finished with the status "completed".
+        refusal_code: Why it was refused, if it was, as in docs/wire.md.
     """
 
     enroll: Enroll
@@ -49,13 +51,20 @@ class EnrolmentLogic:
     connect_timeout_s: float = math.inf
     jitter: Callable[[], float] = lambda: 1.0
     enrolled: Enrolled | None = None
+    refusal_code: str = ""
 
     def __post_init__(self) -> None:
         self._effects: list[EnrolmentEffect] = []
         self._link = Link(self._send_frames, self.jitter, self.addresses)
         self._search = Search(self.addresses, self.connect_timeout_s, 0.0)
+        self._rejection = Rejection(self.enroll.node, self.enroll.key)
         self._retry_at = math.inf
         self._finished = False
+
+    @property
+    def address(self) -> str:
+        """Where the coordinator is, or is looked for."""
+        return self._link.address
 
     @property
     def next_wake(self) -> float | None:
@@ -79,7 +88,7 @@ class EnrolmentLogic:
             case FramesArrived():
                 self._link_events(self._link.receive(event.frames, now))
             case RouteGone() if self._link.state != "down":
-                self._link_events([self._link.lose("the connection broke", now)])
+                self._route_gone(event, now)
             case TimePassed():
                 self._time_passed(now)
             case StopRequested():
@@ -96,6 +105,19 @@ class EnrolmentLogic:
         if notice := self._search.notice(self._link.address, now):
             self._effects.append(TellFact(notice))
 
+    def _route_gone(self, gone: RouteGone, now: float) -> None:
+        if gone.refusal == "not-enrolled":
+            reason = f"the coordinator at {self.address} does not know this invitation (any more)"
+            self._refused("key", f"{reason}: ask for another, `zfed invite {self.enroll.node}`")
+        elif gone.refusal == "handshake" and self._rejection.handshake_failed(self.address, now):
+            reason = f"the coordinator at {self.address} is not the one that this invitation is from"
+            self._refused(
+                "key",
+                f"{reason}: the handshake fails without a word (as it would if it runs with --insecure)",
+            )
+        else:
+            self._link_events([self._link.lose("the connection broke", now)])
+
     def _connect(self, now: float) -> None:
         self._retry_at = math.inf
         self._effects.append(Connect(self._link.address))
@@ -107,14 +129,18 @@ class EnrolmentLogic:
                 case EnrolledHere(enrolled):
                     self.enrolled = enrolled
                     self._finish("completed", "")
-                case Turned(_, reason):
-                    self._finish("failed", f"refused by the coordinator: {reason}")
+                case Turned(code, reason):
+                    self._refused(code, f"refused by the coordinator: {reason}")
                 case Down(_, retry_at):
                     self._effects.append(Disconnect())
                     self._retry_at = retry_at
                 case Malformed(reason):
                     dropped = Disconnected(reason=f"a message of the coordinator was dropped: {reason}")
                     self._effects.append(TellFact(dropped))
+
+    def _refused(self, code: str, reason: str) -> None:
+        self.refusal_code = code
+        self._finish("failed", reason)
 
     def _finish(self, status: Literal["completed", "stopped", "failed"], reason: str) -> None:
         self._finished = True

@@ -48,7 +48,31 @@ def test_a_refusal_ends_it_with_the_coordinators_sentence():
     reason = "the invitation for alice was used by another device"
     refused = Refused(about="hello", code="invitation", reason=reason)
     assert hear(device, refused, 0.1) == [Finish("failed", f"refused by the coordinator: {reason}")]
-    assert device.enrolled is None
+    assert (device.enrolled, device.refusal_code) == (None, "invitation")
+
+
+def test_an_invitation_that_is_not_known_ends_it_at_once():
+    device = logic()
+    device.start(0.0)
+    [finish] = device.handle(RouteGone(b"", "not-enrolled"), 0.1)
+    assert finish.status == "failed"
+    assert "tcp://a:1 does not know this invitation (any more): ask for another, `zfed invite alice`" in (
+        finish.reason
+    )
+    assert device.refusal_code == "key"
+
+
+def test_a_coordinator_that_has_another_key_ends_it_once_that_is_no_accident():
+    device = logic()
+    device.start(0.0)
+    now, effects = 0.0, []
+    while not any(isinstance(effect, Finish) for effect in effects):
+        effects = device.handle(RouteGone(b"", "handshake"), now)
+        if device.next_wake is not None:
+            now = device.next_wake
+            device.handle(TimePassed(), now)
+    assert 3.0 <= now < 10.0
+    assert "is not the one that this invitation is from" in effects[-1].reason
 
 
 def test_without_an_answer_it_asks_again_at_the_next_address_on_a_new_connection():
