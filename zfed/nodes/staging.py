@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from zfed.checkpoint import SpillFile
 from zfed.compression import Encoding
+from zfed.errors import RemoteProtocolError, UpdateError
 from zfed.nodes.spill import InMemory, OnDisk, Spill
 from zfed.nodes.words import Chunks, InspectUpdate
 from zfed.strategies import Bounds, UpdateInspector, Verdict
@@ -147,11 +148,14 @@ class Staging:
         """Check a complete update as a whole, but for the numbers of an encoded vector.
 
         Raises:
-            RemoteProtocolError: If a digest is not the one offered.
-            UpdateError: If its numbers are not acceptable.
+            UpdateError: If a digest is not the one offered, or its numbers are not acceptable.
         """
         for staged in self.vectors.values():
-            staged.intake.verify()
+            try:
+                staged.intake.verify()
+            except RemoteProtocolError as error:
+                seen, limit = staged.intake.digest, staged.vector.data.digest
+                raise UpdateError(str(error), code="digest", seen=seen, limit=limit) from error
             if staged.encoding is None:
                 self.measured(staged.inspector.verdict(again=staged.place.at_hand))
 

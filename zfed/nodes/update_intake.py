@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from zfed.compression import Encoding
-from zfed.errors import Flaw, RemoteProtocolError, UpdateError
+from zfed.errors import Flaw, UpdateError
 from zfed.nodes.spill import InMemory, OnDisk, Spill
 from zfed.nodes.staging import StagedVector, Staging
 from zfed.nodes.words import (
@@ -224,8 +224,6 @@ class UpdateIntake:
             staging.check()
         except UpdateError as error:
             return self._unfit(staging, error.flaw)
-        except RemoteProtocolError as error:
-            return self._unfit(staging, Flaw(code="digest", reason=str(error)))
         if job := staging.uninspected:
             return [job]
         del self._staged[staging.assignment]

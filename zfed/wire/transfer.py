@@ -126,16 +126,20 @@ class Intake:
             self._hash.update(chunk)  # while it is still in the cache
             self._hashed += len(chunk)
 
+    @property
+    def digest(self) -> str:
+        """Of the bytes that are here, up to the first that is missing."""
+        return f"{self.blob.digest.partition(':')[0]}:{self._hash.hexdigest()}"
+
     def verify(self) -> None:
         """Check the digest of a complete blob.
 
         Raises:
             RemoteProtocolError: If it is not the one offered.
         """
-        seen = f"{self.blob.digest.partition(':')[0]}:{self._hash.hexdigest()}"
-        if seen != self.blob.digest:
+        if self.digest != self.blob.digest:
             raise RemoteProtocolError(
-                f"blob {self.blob.id!r} arrived with digest {seen}, offered {self.blob.digest}"
+                f"blob {self.blob.id!r} arrived with digest {self.digest}, offered {self.blob.digest}"
             )
 
 

@@ -204,6 +204,9 @@ def test_bad_numbers_and_other_bytes_are_found_when_all_is_here(value, code):
     worker.offer()
     [unfit] = worker.finish()
     assert (type(unfit), unfit.flaw.code) == (Unfit, code)
+    if code == "digest":
+        digests = (blob_of("", bad.data.data).digest, worker.update.vectors[0].data.digest)
+        assert (unfit.flaw.seen, unfit.flaw.limit) == digests
 
 
 def test_folded_update_keeps_no_bytes_whoever_else_refers_to_it():
