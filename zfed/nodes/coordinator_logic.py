@@ -365,6 +365,15 @@ class CoordinatorLogic:
         else:
             peer.puller.start(Intake(session.hello.layout, peer.write_layout), now)
 
+    def _described(self, peer: Peer, intake: Intake, nbytes: int, now: float) -> None:
+        """More of the description of a node's layout is here."""
+        crowding = self._reception.described(peer, nbytes)
+        if crowding is not None:
+            self._sessions.guard.counts["staging"] += 1
+            self._reception.turn_away(crowding[0].session, crowding[1])
+        if intake.complete and self._reception.find(peer.session) is peer:
+            self._layout_arrived(peer, now)
+
     def _layout_arrived(self, peer: Peer, now: float) -> None:
         objection = self._reception.layout.take(peer.session.hello, peer.layout)
         if objection:
@@ -512,8 +521,7 @@ class CoordinatorLogic:
             return
         self._sessions.asked_for(peer.session, len(payload))
         if not peer.admitted:
-            if intake.complete:
-                self._layout_arrived(peer, now)
+            self._described(peer, intake, len(payload), now)
             return
         self._bytes_up += len(payload)
         if intake.complete:

@@ -17,6 +17,7 @@ from zfed.nodes.admission import (
     name_objection,
     partition_of,
 )
+from zfed.nodes.descriptions import Descriptions
 from zfed.nodes.link_compression import LinkEncodings, RunCompression
 from zfed.nodes.upload_plan import WINDOW_BYTES
 from zfed.rounds.refusals import Refusals
@@ -132,6 +133,7 @@ class Reception:
         self._tell = tell
         self._serve = serve
         self._parts = PartsHeld()
+        self._descriptions = Descriptions(parse_size(config.limits.staging))
         self._window = Window(WINDOW_BYTES)
 
     def find(self, session: Session) -> Peer | None:
@@ -171,6 +173,18 @@ class Reception:
         self._sessions.welcome(session, welcome)
         return peer
 
+    def described(self, peer: Peer, nbytes: int) -> tuple[Peer, Objection] | None:
+        """So much of a node's description of its layout has come; who must go for it, and why."""
+        node = self._descriptions.add(peer.session.node, nbytes)
+        if node is None:
+            return None
+        limit, sent = self._descriptions.limit, self._descriptions.drop(node)
+        reason = (
+            f"descriptions of the models of nodes that are not admitted yet take more than {limit} bytes "
+            f"(--max-staging), and {node} has sent most of it: {sent}"
+        )
+        return self.peers[node], Objection("limits", reason)
+
     def admit(self, peer: Peer) -> NodeJoined | None:
         """Let a node with the run's layout take part, or refuse it for what its task forbids."""
         hello = peer.session.hello
@@ -181,6 +195,8 @@ class Reception:
                 self.layout = RunLayout()  # it was this node's, and nobody takes part who has it
             return None
         peer.admitted, peer.encodings = True, encodings
+        peer.layout.clear()
+        self._descriptions.drop(hello.node)
         rejoined = hello.node in self.seen
         self.seen.add(hello.node)
         return NodeJoined(
@@ -203,6 +219,7 @@ class Reception:
         peer = self.find(session)
         if peer is not None:
             del self.peers[session.node]
+            self._descriptions.drop(session.node)
             self._parts.release(session.hello)
             peer.close()
         return peer

@@ -11,7 +11,16 @@ from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_start import started_logic
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.upload_plan import planner_of
-from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, SpillJob, TellFact, TimePassed
+from zfed.nodes.words import (
+    DropRoute,
+    Finish,
+    FramesArrived,
+    RouteGone,
+    SendFrames,
+    SpillJob,
+    TellFact,
+    TimePassed,
+)
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.simulation.coordinator import FREE_MEMORY
@@ -105,6 +114,7 @@ class Table:
         self.facts = []
         self.finish = None
         self.unroutable = []
+        self.dropped = []
         self.perform(self.logic.start(self.now))
 
     def handle(self, event):
@@ -122,6 +132,8 @@ class Table:
                     node.hears(effect.frames)
             elif isinstance(effect, TellFact):
                 self.facts.append(effect.fact)
+            elif isinstance(effect, DropRoute):
+                self.dropped.append(effect.route)
             elif isinstance(effect, Finish):
                 self.finish = effect
             else:

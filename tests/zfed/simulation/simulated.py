@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from zfed.checkpoint import RunDirectory
-from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
+from zfed.config import CoordinatorConfig, EvaluateConfig, LimitsConfig, RunConfig
 from zfed.facts import RoundCommitted
 from zfed.nodes.orders import work_seed
 from zfed.task import DataSummary, EvaluateResult, Task, TrainResult
@@ -49,8 +49,9 @@ def sized(examples):
     return type("SizedSteps", (Steps,), {"examples": examples})
 
 
-def configured(*, rounds=5, evaluate=None, **run):
+def configured(*, rounds=5, evaluate=None, limits=None, **run):
     return CoordinatorConfig(
+        limits=LimitsConfig(**(limits or {})),
         run=RunConfig(rounds=rounds, **{"round_timeout_s": 60.0, "wait_timeout_s": 600.0, **run}),
         evaluate=EvaluateConfig(**(evaluate or {"first": False, "every": 0, "last": False})),
     )
