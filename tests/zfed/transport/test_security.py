@@ -9,7 +9,7 @@ from zmq.utils import z85
 from zfed.transport import ClientSecurity, CurveKeys, ServerSecurity, SocketConnector, SocketListener
 from zfed.transport.security import DOMAIN, ZAP_VERSION, Doorman, key_id
 
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0  # more than a handshake that nobody answers may take
 
 
 def key_pair():
