@@ -341,8 +341,10 @@ class CoordinatorLogic:
                     self._opened(session, now)
                 case Heard(session, message, payload):
                     self._heard(session, message, payload, now)
-                case Lost(session, reason):
-                    self._gone(session, False, reason, now)
+                case Lost(session, reason, shut_out):
+                    if shut_out:
+                        self._uploads.shut_out(session.node, now)
+                    self._gone(session, shut_out, reason, now)
                 case Turned(node, code, reason):
                     self._tell(NodeRefused(node=node, code=code, reason=reason))
                 case EnrolmentAsked():

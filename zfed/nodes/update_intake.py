@@ -274,6 +274,11 @@ class UpdateIntake:
                 return staging.assignment
         return None
 
+    def of(self, node: str) -> list[AssignmentId]:
+        """The updates of a node that are offered or on their way."""
+        offered = [assignment for assignment, offer in self._offers.items() if offer.node == node]
+        return offered + [assignment for assignment, each in self._staged.items() if each.node == node]
+
     def gone(self, node: str, resume_until: float) -> None:
         """A node went away: what it offered waits until `resume_until`."""
         for assignment in [key for key, offer in self._offers.items() if offer.node == node]:

@@ -131,6 +131,12 @@ class Uploads:
         """A node went away: half an update of it waits for it `until` then."""
         self._intake.gone(node, until)
 
+    def shut_out(self, node: str, now: float) -> None:
+        """A node is not trusted any more: no update of it counts that is not in the sum yet."""
+        for assignment in self._intake.of(node):
+            self._intake.drop(assignment)
+        self._fill(now)
+
     # ---- what became of jobs --------------------------------------------------------------------
 
     def inspected(self, event: UpdateInspected, now: float) -> None:

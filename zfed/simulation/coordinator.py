@@ -46,7 +46,7 @@ class SimulatedCoordinator(Driven):
         self.directory = directory
         self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
         plan_uploads = planner_of(config, self.aggregation.strategy, FREE_MEMORY)
-        self.coordinator = started_logic(config, self.aggregation, plan_uploads)
+        self.coordinator = started_logic(config, self.aggregation, plan_uploads, world.roster)
         super().__init__(COORDINATOR, self.coordinator, world)
         listener = world.network.listen(self.receive)
         self._send, self._disconnect = listener.send, listener.close

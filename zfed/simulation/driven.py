@@ -29,6 +29,7 @@ from zfed.nodes.words import (
 from zfed.simulation.fake_disk import FakeDisk, ProcessDied
 from zfed.transport.base import Buffer
 from zfed.transport.memory import MemoryNetwork, VirtualClock
+from zfed.wire.roster import Roster
 
 LINGER_S: Final = 1.0
 """How long what a node sent last may still leave after its end, as with sockets."""
@@ -82,6 +83,7 @@ class World(Protocol):
     work_s: WorkSeconds
     job_s: JobSeconds
     watch: Watch | None
+    roster: Roster | None
 
     def disk_of(self, name: str) -> FakeDisk:
         """The disk of a node's machine, as its process sees it now."""
@@ -146,9 +148,9 @@ class Driven:
         """Give the logic an input now, but after what is being done."""
         self._clock.at(self._clock.now, lambda: self.run(lambda: self.handle(event)))
 
-    def receive(self, route: bytes, frames: list[Buffer]) -> None:
+    def receive(self, route: bytes, frames: list[Buffer], key: str = "") -> None:
         """A message has arrived."""
-        self.run(lambda: self.handle(FramesArrived(route, frames)))
+        self.run(lambda: self.handle(FramesArrived(route, frames, key)))
 
     def run(self, step: Callable[[], None]) -> None:
         """Let the process do something now: once it is not frozen any more, and not if it is gone."""

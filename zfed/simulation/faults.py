@@ -12,6 +12,7 @@ from zfed.simulation.coordinator import COORDINATOR
 from zfed.simulation.invariants import BrokenPromise
 from zfed.simulation.schedule import Fault, Schedule
 from zfed.simulation.world import Simulation
+from zfed.wire.roster import Enrolled, Roster
 
 PATIENCE_S: Final = 5.0
 """After so long somebody starts a node again that has given up."""
@@ -29,6 +30,8 @@ class Faults:
         self._schedule = schedule
         self._simulation = simulation
         self._down_s: dict[str, tuple[str, float]] = {}
+        self._revoked: Counter[str] = Counter()
+        self._enrol()
         simulation.network.faults = schedule.calm
         simulation.when_gone = self._gone
         for fault in schedule.faults:
@@ -69,7 +72,25 @@ class Faults:
                 simulation.at(over_at, lambda: simulation.disk_of(node).fill(math.inf))
             case "wall clock":
                 simulation.wall_offset_s += fault.moved_s
+            case "revocation":
+                self._revoke(fault.nodes, 1)
+                simulation.at(over_at, lambda: self._revoke(fault.nodes, -1))
         self.befell[fault.kind] += 1
+
+    def _revoke(self, nodes: tuple[str, ...], times: int) -> None:
+        self._revoked.update(dict.fromkeys(nodes, times))
+        self._enrol()
+
+    def _enrol(self) -> None:
+        if self._schedule.keyed:
+            self._simulation.enrol(
+                Roster(
+                    Enrolled(
+                        node=node, key=node, objection="its key was revoked" if self._revoked[node] else ""
+                    )
+                    for node in self._schedule.nodes
+                )
+            )
 
     def _gone(self, node: str, finish: Finish | None) -> None:
         """Somebody starts it again while the run goes on, also one that has given up; after peace at once."""

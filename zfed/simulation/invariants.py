@@ -25,10 +25,12 @@ from zfed.nodes.words import (
     DropState,
     Effect,
     FirstModelReady,
+    FoldUpdate,
     Input,
     Job,
     JobResult,
     RenameState,
+    RosterChanged,
     SpillJob,
     SpillResult,
     StartWork,
@@ -47,6 +49,7 @@ from zfed.simulation.member import SimulatedMember
 from zfed.simulation.schedule import Schedule
 from zfed.simulation.tally import SIZE, delta_of
 from zfed.wire.messages import AssignmentId
+from zfed.wire.roster import Enrolled, Roster
 
 TOLERANCE: Final = 1e-4
 """Of a model computed again, in float64: what float32 loses in some dozen rounds. An update that is missing
@@ -89,19 +92,26 @@ class Invariants:
     _done: dict[tuple[str, int], int] = field(default_factory=dict)
     _without_state: set[str] = field(default_factory=set)
     _assignments: set[tuple[int, int]] = field(default_factory=set)
+    _roster: Roster | None = None
 
     # ---- what a simulation tells ----------------------------------------------------------------
 
     def starts(self, node: Driven) -> None:
         """A coordinator that comes back has all that anybody was told of, and the same bytes."""
         if isinstance(node, SimulatedCoordinator):
+            self._roster = node.world.roster
             self._reread(node.directory.disk, node.directory)
         else:
             self._trained[node] = {}
 
     def takes(self, node: Driven, event: Input) -> None:
-        """A worker that has trained began with the state after its last work that counts."""
-        if isinstance(event, WorkRaised):
+        """A worker that has trained began with the state after its last work that counts.
+
+        A coordinator knows other keys from here on.
+        """
+        if isinstance(event, RosterChanged):
+            self._roster = event.roster
+        elif isinstance(event, WorkRaised):
             self._forget(node, event.assignment)
         elif isinstance(event, WorkDone) and "done" in event.metrics and self.schedule.stateful:
             for version, assignment in self._trained[node].items():
@@ -121,6 +131,8 @@ class Invariants:
             case RenameState(old, new):
                 renamed = {version: new for version, each in self._trained[node].items() if each == old}
                 self._trained[node].update(renamed)
+            case FoldUpdate(fold):
+                self._check_key(fold.node)
             case TellFact(RoundCommitted() as fact):
                 self.told = max(self.told, fact.version)
             case TellFact(StateNoted() as fact):
@@ -140,6 +152,11 @@ class Invariants:
             version = result.version if isinstance(result, VersionReady) else 0
             if version not in self.versions:
                 raise BrokenPromise(f"version {version} is ready, but not in the journal")
+
+    def _check_key(self, node: str) -> None:
+        known = self._roster.find(node) if self._roster is not None else None
+        if self._roster is not None and (not isinstance(known, Enrolled) or known.objection):
+            raise BrokenPromise(f"an update of {node} is counted though its key was revoked before")
 
     def has_taken(self, node: Driven) -> None:
         """What waits in memory is bounded, and what is under way in the network."""

@@ -14,11 +14,12 @@ from zfed.transport.memory import LinkFaults
 EVALUATOR: Final = "examiner"
 
 FaultKind: TypeAlias = Literal[
-    "kill", "power cut", "freeze", "isolation", "weather", "full disk", "wall clock"
+    "kill", "power cut", "freeze", "isolation", "weather", "full disk", "wall clock", "revocation"
 ]
 """What can go wrong; docs/reliability.md says what each is."""
 
 KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
+_ANYWHERE: Final = KINDS[:-1]  # a key can be revoked only where there are keys
 
 SCARCE: Final = "432"
 """Bytes of memory that do for any of these runs, but for one update at a time; others wait on disk."""
@@ -66,6 +67,7 @@ class Schedule:
         work_s: Shortest and longest time that a task takes.
         job_s: Longest time that the coordinator takes for a job beside its pump.
         calm: The links while nothing is wrong with them.
+        keyed: The coordinator asks for keys.
         faults: In the order of their beginnings.
         peace_at: Virtual time at which all of them are over.
     """
@@ -78,6 +80,7 @@ class Schedule:
     work_s: tuple[float, float]
     job_s: float
     calm: LinkFaults
+    keyed: bool
     faults: tuple[Fault, ...]
     peace_at: float
 
@@ -115,6 +118,10 @@ def draw_schedule(seed: int) -> Schedule:
     run = _drawn_run(draw, workers, slow)
     run_s = 1.0 + run.rounds * slow
     faults = [_drawn_fault(draw, nodes, run_s) for _ in range(draw.randint(1, 10))]
+    keys = random.Random(f"keys:{seed}")  # of its own: what was drawn before keys were there stays as it was
+    keyed = keys.random() < 0.5
+    if keyed:
+        faults += [_drawn_revocation(keys, nodes, run_s) for _ in range(keys.choice((0, 0, 1, 2)))]
     return Schedule(
         seed=seed,
         config=CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION),
@@ -124,6 +131,7 @@ def draw_schedule(seed: int) -> Schedule:
         work_s=(0.01, slow),
         job_s=draw.choice((0.0, 0.0, 0.001, 0.05)),
         calm=LinkFaults(delay_s=draw.choice(((0.0, 0.0), (0.001, 0.001), (0.0, 0.05)))),
+        keyed=keyed,
         faults=tuple(sorted(faults, key=lambda fault: fault.at)),
         peace_at=max(fault.at + fault.lasting_s for fault in faults),
     )
@@ -168,7 +176,7 @@ def _drawn_fault(draw: random.Random, nodes: tuple[str, ...], run_s: float) -> F
     """Something that begins while the run would take place if nothing went wrong."""
     at = draw.uniform(0.0, run_s)
     lasting_s = draw.choice((0.0, 0.1, 1.0, 5.0, 15.0, 60.0)) * draw.uniform(0.5, 1.5)
-    kind = draw.choice(("kill", "kill", "power cut", *KINDS))
+    kind = draw.choice(("kill", "kill", "power cut", *_ANYWHERE))
     anybody = draw.choice((COORDINATOR, draw.choice(nodes)))
     fault = Fault(kind=kind, at=at, lasting_s=lasting_s, nodes=(anybody,))
     match kind:
@@ -187,6 +195,13 @@ def _drawn_fault(draw: random.Random, nodes: tuple[str, ...], run_s: float) -> F
         case "wall clock":
             return replace(fault, nodes=(), moved_s=draw.choice((-DAY_S, DAY_S)))
     return fault
+
+
+def _drawn_revocation(draw: random.Random, nodes: tuple[str, ...], run_s: float) -> Fault:
+    lasting_s = draw.choice((0.1, 1.0, 5.0, 15.0)) * draw.uniform(0.5, 1.5)
+    return Fault(
+        kind="revocation", at=draw.uniform(0.0, run_s), lasting_s=lasting_s, nodes=(draw.choice(nodes),)
+    )
 
 
 def _drawn_weather(draw: random.Random) -> LinkFaults:

@@ -24,7 +24,7 @@ from zfed.checkpoint import RunDirectory
 from zfed.config import CoordinatorConfig
 from zfed.errors import CheckpointError, RunFailedError
 from zfed.facts import Fact
-from zfed.nodes.words import Finish, StopRequested
+from zfed.nodes.words import Finish, RosterChanged, StopRequested
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.simulation.coordinator import COORDINATOR, SimulatedCoordinator
@@ -33,6 +33,7 @@ from zfed.simulation.fake_disk import FakeDisk, ProcessDied
 from zfed.simulation.member import MemberPlan, SimulatedMember
 from zfed.task import NodeKind, Task
 from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
+from zfed.wire.roster import Roster
 
 FIRST_WALL_CLOCK_S: Final = 1.8e9
 
@@ -61,6 +62,7 @@ class Simulation:
         watch: Sees all that nodes take in and do.
         when_gone: Is told the name of each node that is gone, and how it ended; None if it died.
         wall_offset_s: How wrong the clocks on all walls are.
+        roster: Whose keys the coordinator knows, a node's being its name; None: keys are not asked for.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Simulation:
         self.watch: Watch | None = None
         self.when_gone: Callable[[str, Finish | None], None] = lambda name, finish: None
         self.wall_offset_s = 0.0
+        self.roster: Roster | None = None
         self._starts: dict[str, Callable[[], Driven]] = {}
         self._nodes: dict[str, Driven] = {}
         self._disks: dict[str, FakeDisk] = {}
@@ -138,6 +141,12 @@ class Simulation:
 
         self._starts[COORDINATOR] = start
         self.restart(COORDINATOR)
+
+    def enrol(self, roster: Roster) -> None:
+        """From now on the coordinator knows these keys."""
+        self.roster = roster
+        if self.is_running(COORDINATOR):
+            self._nodes[COORDINATOR].post(RosterChanged(roster))
 
     def restart(self, name: str) -> None:
         """Start a node (again), with nothing but what is on its disk."""

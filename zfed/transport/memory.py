@@ -17,7 +17,10 @@ from typing import TypeAlias
 from zfed.transport.base import Buffer
 
 Receive: TypeAlias = Callable[[bytes, list[Buffer]], None]
-"""Takes (route, frames) of a message that has arrived; at a node the route is empty."""
+"""Takes (route, frames) of a message that has arrived at a node; the route is empty."""
+
+ReceiveFrom: TypeAlias = Callable[[bytes, list[Buffer], str], None]
+"""Takes (route, frames, name of the node) at the coordinator; the name is certain, as a proven key is."""
 
 
 class VirtualClock:
@@ -94,7 +97,7 @@ class MemoryNetwork:
         self._routes = itertools.count(1)
         self._connections: dict[bytes, _Connection] = {}
         self._isolated: set[str] = set()
-        self._listener: Receive | None = None
+        self._listener: ReceiveFrom | None = None
 
     def isolate(self, node: str) -> None:
         """From now on nothing reaches this node or comes from it, and nobody is told so."""
@@ -104,7 +107,7 @@ class MemoryNetwork:
         """The node can be reached again; what was sent meanwhile is lost."""
         self._isolated.discard(node)
 
-    def listen(self, receive: Receive) -> MemoryListener:
+    def listen(self, receive: ReceiveFrom) -> MemoryListener:
         """The coordinator's end; connections that are there already are closed."""
         self.silence()
         self._listener = receive
@@ -138,7 +141,7 @@ class MemoryNetwork:
         def arrive() -> None:
             self.under_way -= 1
             if self._listener is not None and self._reaches(connection):
-                self._listener(route, list(frames))
+                self._listener(route, list(frames), connection.node)
 
         connection.last_up = self._carry(arrive, connection.node, connection.last_up)
         return True

@@ -11,10 +11,11 @@ Rules, in the order in which they are applied to what arrives on a route:
 2. Without a session, only HELLO is heard; everything else is dropped.
 3. A message whose epoch is not the session's belongs to an earlier session of that route: dropped.
 4. One name has one session. The same instance of a node supersedes its own old session at once. With keys
-   another instance does so too, for it is the same node: the older one is told, and ends. Without keys it may
-   be anybody, and waits while the old one is asked by PING: if that answers, the newcomer is refused; if it
-   does not within `probe_s`, the newcomer takes the name. Only a PONG to that PING counts: older messages of
-   a process that is dead by now may still lie in a queue.
+   another instance is the same node, started twice, and supersedes it too, once its connection has lasted for
+   `settle_s`: a HELLO of a process that is dead by now may still lie in a queue, and whoever answers that
+   learns that nobody is there. Without keys another instance may be anybody, and waits while the old one is
+   asked by PING: if that answers, the newcomer is refused; if not within `probe_s`, the newcomer takes the
+   name. Only a PONG to that PING counts: older messages of a dead process may still lie in a queue.
 5. A session that is silent for `lost_s` is lost. If this process itself was stopped for a while (no tick for
    longer than `ping_s`), nobody is, and probes start anew: the answers may lie in the queue.
 """
@@ -45,6 +46,7 @@ class Timing:
     ping_s: float = 2.0
     lost_s: float = 10.0
     probe_s: float = 3.0
+    settle_s: float = 0.5
     sweep_s: float = 0.5
 
 
@@ -73,12 +75,16 @@ class Session:
 
 @dataclass(eq=False)
 class Challenger:
-    """A HELLO for a name that is in use, until the holder has answered PING `number` or not."""
+    """A HELLO for a name that is in use, until the holder has answered PING `number` or not.
+
+    With `enrolled` the holder's answer does not matter, but whether the challenger is still there.
+    """
 
     route: bytes
     hello: Hello
     number: int
     deadline: float
+    enrolled: Enrolled | None = None
 
 
 @dataclass(frozen=True)
@@ -98,10 +104,11 @@ class Heard(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Lost:
-    """A session is over without BYE."""
+    """A session is over without BYE; `shut_out`: its node may not come back."""
 
     session: Session
     reason: str
+    shut_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,7 +215,8 @@ class Sessions:
             else:
                 reason = _objection(known, session.node)
                 turned = self._turned(session.route, session.node, "key", reason)
-                events += [turned, *self._lose(session, reason, now)]
+                _, *others = self._lose(session, reason, now)
+                events += [turned, Lost(session, reason, shut_out=True), *others]
         return events
 
     def receive(
@@ -290,8 +298,11 @@ class Sessions:
     def unreachable(self, route: bytes, now: float) -> list[SessionEvent]:
         """The transport has no connection behind this route any more."""
         self._dismissed.forget(route)
-        session = self._by_route.get(route)
-        return self._lose(session, "its connection is gone", now) if session else []
+        for session in self:
+            if session.challenger and session.challenger.route == route:
+                session.challenger = None
+        here = self._by_route.get(route)
+        return self._lose(here, "its connection is gone", now) if here else []
 
     def tick(self, now: float) -> list[SessionEvent]:
         """Ping who is due, lose who is silent, decide challenges that were not answered."""
@@ -304,7 +315,7 @@ class Sessions:
         for session in self:
             challenger = session.challenger
             if challenger and now >= challenger.deadline:
-                events += self._lose(session, "it stopped answering and was replaced", now)
+                events += self._replace(session, challenger, now)
             elif now - session.last_heard > self.timing.lost_s:
                 events += self._lose(session, f"no answer for {self.timing.lost_s:g} s", now)
             elif now - session.last_ping >= self.timing.ping_s:
@@ -340,19 +351,27 @@ class Sessions:
             turned = self._challenge_failed(holder)
             lost = self._lose(holder, "it connected again", now)
             return [*turned, *lost, self._open(route, hello, enrolled, now)]
-        if enrolled is not None:
-            reason = f"another process with the key of {hello.node!r} has connected, and takes its place"
-            turned = [self._turned(holder.route, hello.node, "superseded", reason)]
-            lost = self._lose(holder, "it was started a second time", now)
-            return [*turned, *lost, self._open(route, hello, enrolled, now)]
         if holder.challenger is not None:
-            if holder.challenger.hello.instance != hello.instance:
-                return [self._name_taken(route, hello)]
-            holder.challenger.route = route  # its first attempts are shorter than the probe
+            if holder.challenger.hello.instance == hello.instance:
+                holder.challenger.route = route  # its first attempts are shorter than the probe
+                return []
+            # With keys it asks again, when this is decided.
+            return [] if enrolled else [self._name_taken(route, hello)]
+        if enrolled is not None:
+            self.send_frames(route, encode(Ping(number=0), epoch=0))  # fails if nobody is there any more
+            holder.challenger = Challenger(route, hello, 0, now + self.timing.settle_s, enrolled)
             return []
         self._ping(holder, now)
         holder.challenger = Challenger(route, hello, holder.pinged, now + self.timing.probe_s)
         return []
+
+    def _replace(self, session: Session, challenger: Challenger, now: float) -> list[SessionEvent]:
+        """The challenger takes the name; see rule 4."""
+        if challenger.enrolled is None:
+            return self._lose(session, "it stopped answering and was replaced", now)
+        reason = f"another process with the key of {session.node!r} has connected, and takes its place"
+        turned = self._turned(session.route, session.node, "superseded", reason)
+        return [turned, *self._lose(session, "it was started a second time", now)]
 
     def _open(self, route: bytes, hello: Hello, enrolled: Enrolled | None, now: float) -> Opened:
         session = Session(route, self.next_epoch, hello, last_heard=now, last_ping=now, enrolled=enrolled)
@@ -362,7 +381,8 @@ class Sessions:
         return Opened(session)
 
     def _challenge_answered(self, session: Session, pong: Pong) -> list[SessionEvent]:
-        if session.challenger is None or pong.number < session.challenger.number:
+        challenger = session.challenger
+        if challenger is None or challenger.enrolled is not None or pong.number < challenger.number:
             return []
         return self._challenge_failed(session)
 
@@ -398,7 +418,7 @@ class Sessions:
         events: list[SessionEvent] = [Lost(session, reason)]
         challenger = session.challenger
         if challenger and challenger.route not in self._by_route:  # else it has another name by now
-            events.append(self._open(challenger.route, challenger.hello, None, now))  # only without keys
+            events.append(self._open(challenger.route, challenger.hello, challenger.enrolled, now))
         return events
 
     def _ping(self, session: Session, now: float) -> None:

@@ -43,13 +43,15 @@ class ScriptedNode:
     hello: Hello
     epoch: int = 0
     mute: bool = False
+    key: str = ""
     blobs: dict = field(default_factory=dict)
     heard: list = field(default_factory=list)
     payloads: dict = field(default_factory=dict)
 
     def say(self, message, payload=None):
         epoch = 0 if isinstance(message, Hello) else self.epoch
-        self.table.handle(FramesArrived(self.route, encode(message, epoch=epoch, payload=payload)))
+        frames = encode(message, epoch=epoch, payload=payload)
+        self.table.handle(FramesArrived(self.route, frames, self.key))
 
     def hears(self, frames):
         envelope = decode(frames, sender="coordinator")
@@ -102,12 +104,12 @@ class ScriptedNode:
 class Table:
     """The logic, what it told, and the nodes around it."""
 
-    def __init__(self, config, directory):
+    def __init__(self, config, directory, roster=None):
         self.now = 0.0
         strategy = configured_strategy(config)
         plan_uploads = planner_of(config, strategy, FREE_MEMORY)
         self.aggregation = Aggregation(directory, strategy)
-        self.logic = started_logic(config, self.aggregation, plan_uploads)
+        self.logic = started_logic(config, self.aggregation, plan_uploads, roster)
         self.spills = SpillJobs(directory.path)
         self.nodes = {}
         self.later = []
@@ -152,7 +154,9 @@ class Table:
     def told(self, kind):
         return [fact for fact in self.facts if type(fact) is kind]
 
-    def connect(self, name, kind="worker", *, examples=10, values=None, instance=None, mute=False, **changes):
+    def connect(
+        self, name, kind="worker", *, examples=10, values=None, instance=None, mute=False, key="", **changes
+    ):
         """A new connection that says HELLO."""
         layout = (values or buffer()).layout.shared.to_bytes()
         hello = Hello(
@@ -169,7 +173,7 @@ class Table:
             }
         )
         route = f"r{len(self.nodes)}".encode()
-        node = ScriptedNode(self, name, route, hello, mute=mute, blobs={"layout": layout})
+        node = ScriptedNode(self, name, route, hello, mute=mute, key=key, blobs={"layout": layout})
         self.nodes[route] = node
         node.say(hello)
         return node

@@ -16,7 +16,7 @@ class World:
         self.node = self.network.connector("alice", self.arrived_down)
         self.node.open()
 
-    def arrived_up(self, route, frames):
+    def arrived_up(self, route, frames, node):
         self.route = route
         self.up.append((self.clock.now, frames[0]))
 

@@ -97,14 +97,48 @@ def test_the_newer_of_two_processes_with_one_key_supersedes_at_once_and_the_olde
     door = Locked()
     older = opened(door, b"r1", instance=1)
     door.drain()
-    events = door.say(b"r2", hello(node="alice", instance=2), key=ALICE.key, at=1.0)
-    assert kinds(events) == [Turned, Lost, Opened]
+    assert door.say(b"r2", hello(node="alice", instance=2), key=ALICE.key, at=1.0) == []
+    door.say(
+        b"r1", Pong(number=9), key=ALICE.key, epoch=older.epoch, at=1.1
+    )  # that it answers changes nothing
+    assert kinds(door.run(1.2, 1.7)) == [Turned, Lost, Opened]
     [(code, reason)] = door.refusals(b"r1")
     assert code == "superseded"
     assert "takes its place" in reason
-    assert door.say(b"r1", Pong(number=0), key=ALICE.key, epoch=older.epoch, at=1.1) == []  # late
-    assert door.say(b"r1", hello(instance=1), key=ALICE.key, at=1.2) == []  # it does not come back
+    assert door.say(b"r1", Pong(number=0), key=ALICE.key, epoch=older.epoch, at=2.1) == []  # late
+    assert door.say(b"r1", hello(instance=1), key=ALICE.key, at=2.2) == []  # it does not come back
+    session = door.sessions.named("alice")
+    assert (session.route, session.enrolled) == (b"r2", ALICE)
+
+
+def test_a_hello_of_a_process_that_is_dead_by_now_supersedes_nobody():
+    """It lay in the queue behind that of the next process."""
+    door = Locked()
+    opened(door, b"r2", instance=2)
+    door.say(b"r1", hello(node="alice", instance=1), key=ALICE.key, at=0.1)
+    assert door.gone(b"r1", at=0.2) == []  # PING 0 was not to be sent
+    assert door.run(0.5, 3.0) == []
     assert door.sessions.named("alice").route == b"r2"
+    assert door.refusals(b"r2") == []
+
+
+def test_the_dead_process_may_as_well_have_been_heard_first():
+    door = Locked()
+    opened(door, b"r1", instance=1)
+    door.say(b"r2", hello(node="alice", instance=2), key=ALICE.key, at=0.1)
+    assert kinds(door.gone(b"r1", at=0.2)) == [Lost, Opened]
+    assert door.sessions.named("alice").route == b"r2"
+
+
+def test_a_third_process_waits_until_it_is_decided_between_two():
+    door = Locked()
+    opened(door, b"r1", instance=1)
+    for number in (2, 3):
+        route = f"r{number}".encode()
+        assert door.say(route, hello(node="alice", instance=number), key=ALICE.key, at=0.1) == []
+    assert kinds(door.run(0.5, 1.0)) == [Turned, Lost, Opened]
+    assert door.sessions.named("alice").route == b"r2"
+    assert door.refusals(b"r3") == []
 
 
 def test_the_same_process_that_connects_again_is_not_superseded():
@@ -120,8 +154,9 @@ def test_two_keys_of_one_name_are_one_node_while_both_are_valid():
     newer = Enrolled(node="alice", key="new-key-of-alice")
     door.sessions.enrol(Roster([ALICE, newer]), 0.0)
     opened(door, b"r1", instance=1)
-    session = opened(door, b"r2", instance=2, key=newer.key, at=1.0)
-    assert session.enrolled == newer
+    door.say(b"r2", hello(node="alice", instance=2), key=newer.key, at=1.0)
+    door.run(1.0, 2.0)
+    assert door.sessions.named("alice").enrolled == newer
 
 
 def test_a_revoked_key_ends_its_session_at_once_and_no_other():
