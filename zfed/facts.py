@@ -355,6 +355,7 @@ AnyFact: TypeAlias = (
     | Disconnected
     | StateNoted
     | NodeJoined
+    | NodeEnrolled
     | NodeLeft
     | NodeRefused
     | Waiting
