@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from zfed.config import NodeConfig, node_toml, resolve_node
 from zfed.config.tables import NODE
+from zfed_cli.first_use import ask_for_coordinator
 from zfed_cli.options import add_config_flags, read_inputs
 from zfed_cli.running import Node, run_node
 
@@ -45,6 +46,9 @@ def run_member(args: argparse.Namespace, load: Callable[[], MemberClass]) -> int
     if args.print_config:
         print(node_toml(resolved.config, resolved.settings, resolved.origins), end="")
         return 0
+
+    if args.invite is None:  # an invitation says whom to trust
+        ask_for_coordinator(resolved.config)
 
     from zfed.telemetry import open_observer
 

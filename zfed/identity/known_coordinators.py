@@ -25,10 +25,11 @@ class KnownCoordinators:
         """The key that the coordinator at an address must have; None if that was never said.
 
         Raises:
-            UsageError: If the file has a line that is none (ConfigError), or others may write it.
+            UsageError: If it is no address, the file has a line that is none (ConfigError), or others may
+                write it.
             CheckpointError: If it cannot be read.
         """
-        return self._entries(self._text()).get(address)
+        return self._entries(self._text()).get(_checked_address(address))
 
     def pin(self, address: str, key: PublicKey) -> None:
         """Know a coordinator from now on. A new key of the same identity replaces the one before.

@@ -44,7 +44,7 @@ def _pinned(folder: KeysFolder, config: NodeConfig, address: str) -> PublicKey:
     if found is None:
         raise UsageError(
             f"the key of the coordinator at {address} is not known, so nobody could tell it from another: "
-            "on its machine `zfed keys show coordinator` prints it; give it with --coordinator-key KEY, or "
-            f"write a line `{address} KEY` into {known.path}"
+            "on its machine `zfed keys show coordinator` prints it; give it with --coordinator-key KEY, "
+            f"write a line `{address} KEY` into {known.path}, or start once on a terminal, which asks for it"
         )
     return found
