@@ -24,10 +24,11 @@ collect_ignore = [] if find_spec("torch") else NEEDS_TORCH
 
 
 @pytest.fixture(scope="session", autouse=True)
-def state_of_tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing that a test's worker keeps goes where this user's workers keep theirs."""
+def own_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that a test's node keeps goes where this user's nodes keep theirs, its keys neither."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
         yield
 
 

@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 
 from zfed.facts import CoordinatorStarted, from_builtins
+from zfed.identity import COORDINATOR, KeysFolder
 
 TASK = f"{Path(__file__).with_name('integration') / 'tiny_task.py'}:Tiny"
 PATIENCE_S = 30.0
+
+
+def enrol(folder, name, key):
+    """What `zfed enroll` does."""
+    now = int(time.time())
+    folder.authorized_nodes.edit(lambda table: table.enrolled(name, key.public, now=now, overlap_s=60))
 
 
 class NodeProcess:
@@ -28,7 +35,6 @@ class NodeProcess:
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             "ZFED_STATE": str(folder / "state"),
-            "ZFED_INSECURE": "true",
             **dict(environment),
         }
         with self._out.open("w") as out, self._errors.open("w") as errors:
@@ -87,15 +93,21 @@ class NodeProcess:
 
 
 class Fleet:
-    """All processes of one test. None outlives it."""
+    """All processes of one test, each with keys of its own; none outlives it."""
 
     def __init__(self, folder):
         self.folder = folder
+        self.keys = KeysFolder(folder / "keys")
         self.address = ""
         self.started = []
 
     def start(self, *arguments, name, before=(), environment=()):
         name = f"{name}-{len(self.started)}"
+        environment = {
+            "ZFED_KEYS": str(self.keys.path),
+            "ZFED_COORDINATOR_KEY": self.key(COORDINATOR).public.text,
+            **dict(environment),
+        }
         node = NodeProcess(arguments, self.folder, name, before=before, environment=environment)
         self.started.append(node)
         return node
@@ -115,6 +127,7 @@ class Fleet:
         return node
 
     def member(self, kind, name, *flags, connect="", before=(), environment=(), **settings):
+        self.key(name)
         assignments = [word for item in settings.items() for word in ("--set", "{}={}".format(*item))]
         return self.start(
             *(kind, "--name", name, "--connect", connect or self.address),
@@ -129,6 +142,15 @@ class Fleet:
 
     def evaluator(self, *flags, **options):
         return self.member("evaluator", "examiner", *flags, **options)
+
+    def key(self, name):
+        """A node's key, made and enrolled when it is first asked for."""
+        if self.keys.secret_path(name).exists():
+            return self.keys.key(name)
+        key = self.keys.new_key(name)
+        if name != COORDINATOR:
+            enrol(self.keys, name, key)
+        return key
 
     def close(self):
         for node in self.started:

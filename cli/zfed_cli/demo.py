@@ -8,6 +8,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zfed.config import (
@@ -23,17 +24,17 @@ from zfed.config import (
 from zfed.config.tables import RUN
 from zfed.errors import ConfigError, UsageError
 from zfed.recipes import DEFAULT_RECIPE, recipe_file, recipe_names, recipe_text
-from zfed_cli.options import new_command, read_document
+from zfed_cli.options import add_setting_flag, new_command, read_document
 from zfed_cli.plan import plan_processes
 from zfed_cli.resuming import resolve_run
 
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
 
-_OVERRIDES = ("run", "rounds", "seed", "compress", "compress_model", "trace")
+_OVERRIDES = ("run", "insecure", "rounds", "seed", "compress", "compress_model", "trace")
 """Settings of [run] that are flags here too."""
 
-_PASSED_ON = ("rounds", "seed", "compress", "compress_model")
+_PASSED_ON = ("insecure", "rounds", "seed", "compress", "compress_model")
 """Those among them that only the coordinator is told."""
 
 
@@ -59,9 +60,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     for setting in RUN.settings:
         if setting.key in _OVERRIDES:
-            parser.add_argument(
-                setting.flag, metavar=setting.metavar, default=argparse.SUPPRESS, help=setting.help
-            )
+            add_setting_flag(parser, setting)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -85,24 +84,32 @@ def run(args: argparse.Namespace) -> int:
     if not entries:
         raise ConfigError(f"{document.name}: no [[node]] tables, so there is nobody to train")
 
+    from zfed.identity import KeysFolder
     from zfed.telemetry import renew_trace
     from zfed_cli.demo_data import fetch_needed
     from zfed_cli.demo_run import run_processes
     from zfed_cli.free_port import free_address
+    from zfed_cli.local_keys import PREFIX, with_new_keys
 
     if resolved.config.run.trace:
         renew_trace(Path(resolved.config.run.trace))
     root = Path(args.data) if args.data else None
     fetch_needed(entries, root)
     config = _placed(resolved.config, Path(document.name).stem, free_address(resolved.config.run.bind))
-    with nullcontext(args.config) if args.config else recipe_file(recipe) as file:
-        words = ["--config", str(file), "--run", config.run.run, "--bind", config.run.bind, "--insecure"]
+    with (
+        nullcontext(args.config) if args.config else recipe_file(recipe) as file,
+        TemporaryDirectory(prefix=PREFIX) as keys,
+    ):
+        words = [*("--config", str(file)), *("--run", config.run.run), *("--bind", config.run.bind)]
         for setting in RUN.settings:
             if setting.key in _PASSED_ON:
                 words += setting.arguments(getattr(config.run, setting.field))
         if config.run.trace:
             words += ["--trace", config.run.trace]
             entries = _traced(entries, config.run.trace)
+        if not config.run.insecure:
+            entries = with_new_keys(entries, KeysFolder(Path(keys)))
+            words += ["--keys", keys]
         return run_processes(config, plan_processes(config, entries, words), data=root)
 
 
@@ -118,4 +125,4 @@ def _placed(config: CoordinatorConfig, name: str, bind: str) -> CoordinatorConfi
     directory = config.run.run or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     if bind != config.run.bind:
         print(f"{config.run.bind} is taken; this demo uses {bind}", flush=True)
-    return replace(config, run=replace(config.run, run=directory, bind=bind, insecure=True))
+    return replace(config, run=replace(config.run, run=directory, bind=bind))

@@ -72,7 +72,7 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
         raise RunFailedError(
             f"{_describe_end(failed)}{_way_on(directory)}; its log: {fleet.log_path(failed)}"
         )
-    for line in timing.summary():
+    for line in [*timing.summary(), _traffic(config)]:
         print(line, file=sys.stderr if aside else sys.stdout)
     code = coordinator.exit_code
     return 1 if code is None or code < 0 else code
@@ -94,6 +94,12 @@ def _is_over(fleet: Fleet, relay: Relay) -> bool:
     """True if the run was over when a node ended with an error; the node's end may be seen first."""
     fleet.listen_until(lambda: relay.run_ended, _EXPLANATION_S)
     return relay.run_ended
+
+
+def _traffic(config: CoordinatorConfig) -> str:
+    if config.run.insecure:
+        return "traffic: not encrypted, as --insecure asks"
+    return "traffic: encrypted, with keys that were made for this demo and are gone now"
 
 
 def _describe_end(child: Child) -> str:

@@ -39,7 +39,7 @@ def add_config_flags(
     for table in tables:
         group = parser.add_argument_group(f"settings of [{table.name}]")
         for setting in table.settings:
-            _add_flag(group, setting)
+            add_setting_flag(group, setting)
     parser.add_argument(
         assign, metavar="KEY=VALUE", action="append", default=[], dest="assignments", help=assign_help
     )
@@ -76,8 +76,11 @@ def read_document(path: str) -> Document:
     return parse_document(text, path)
 
 
-def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
-    """Values stay text: `zfed.config` reads and checks them, as it does those of the environment."""
+def add_setting_flag(group: argparse._ActionsContainer, setting: Setting) -> None:
+    """Add the flag of one setting.
+
+    Values stay text: `zfed.config` reads and checks them, as it does those of the environment.
+    """
     # argparse formats help with %, and a default that is suppressed leaves the attribute away
     help = setting.help.replace("%", "%%")
     if setting.default not in ("", []):

@@ -18,6 +18,8 @@ import psutil
 
 from tests.chaos.runs import LOOK_S, journal_lines
 from tests.free_port import free_port
+from tests.processes import enrol
+from zfed.identity import COORDINATOR, KeysFolder
 
 KILLS = 10
 LONGEST_S = 300.0
@@ -41,13 +43,18 @@ def final_bytes(folder, kill_after):
     recipe.write_bytes(printed.stdout)
     bind = f"tcp://127.0.0.1:{free_port()}"
     run = folder / "run"
+    keys = KeysFolder(folder / "keys")
+    coordinator_key = keys.new_key(COORDINATOR).public
+    for name in (*NODES, "evaluator"):
+        enrol(keys, name, keys.new_key(name))
     with (folder / "log").open("w") as log:
         environment = {
             **os.environ,
-            "ZFED_INSECURE": "true",
             **ONE_THREAD,
             "ZFED_DATA": str(DATA),
             "ZFED_STATE": str(folder / "state"),
+            "ZFED_KEYS": str(keys.path),
+            "ZFED_COORDINATOR_KEY": coordinator_key.text,
         }
 
         def start(*words):

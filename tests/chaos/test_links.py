@@ -24,7 +24,7 @@ class Split:
 
     def __init__(self, fleet, network, *flags, **settings):
         self.coordinator = fleet.coordinator(
-            *("--wait-for", ",".join(NAMES), "--insecure", *flags),
+            *("--wait-for", ",".join(NAMES), *flags),
             bind=f"tcp://0.0.0.0:{PORT}",
             before=network.before,
         )
@@ -115,9 +115,7 @@ def test_ten_rounds_of_1_mb_finish_at_30_percent_loss_both_ways_and_10_ms_each_w
 ):
     """One worker, large packets. What decides how long this takes stands in docs/reliability.md."""
     spoke = network.spoke(seed=seed, loss=0.3, delay_s=0.01, mtu=LOSSY_MTU)
-    coordinator = fleet.coordinator(
-        *("--rounds", 10, "--insecure"), bind=f"tcp://0.0.0.0:{PORT}", before=network.before
-    )
+    coordinator = fleet.coordinator(*("--rounds", 10), bind=f"tcp://0.0.0.0:{PORT}", before=network.before)
     began = time.monotonic()
     worker = fleet.worker("alice", connect=f"tcp://{spoke.hub}:{PORT}", before=spoke.before, width=250_000)
     assert coordinator.exit_code(LONGEST_LOSSY_S) == 0

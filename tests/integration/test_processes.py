@@ -11,8 +11,10 @@ import orjson
 import pytest
 import zmq
 from safetensors.numpy import load_file
+from zmq.utils import z85
 
 from tests.free_port import free_port
+from tests.processes import enrol
 from zfed.facts import (
     Connected,
     CoordinatorStarted,
@@ -30,6 +32,7 @@ from zfed.facts import (
     TaskFailed,
     UpdateRefused,
 )
+from zfed.identity import COORDINATOR, KeysFolder
 
 pytestmark = pytest.mark.processes
 
@@ -93,18 +96,20 @@ def test_bad_nodes_are_refused_or_left_out_and_the_run_goes_on(fleet):
     raising = fleet.worker("carol", fault="raise", fault_round=2)
     doomed = fleet.worker("dave", fault="raise")
     coordinator.awaited(RoundOpened, round=1)
-    impostor = fleet.worker("alice")
+    impostors = KeysFolder(fleet.folder / "impostors")
+    enrol(fleet.keys, "mallory", impostors.new_key("alice"))
+    impostor = fleet.worker("alice", "--keys", impostors.path)
     wider = fleet.worker("erin", width=999)
-    stranger_was_told = say_hello_in_another_protocol(fleet.address)
+    stranger_was_told = say_hello_in_another_protocol(fleet)
 
     assert [node.exit_code() for node in (impostor, wider)] == [1, 1]
-    assert "the name 'alice' is in use by another node, which answers" in ended(impostor).reason
+    assert "this key belongs to the node 'mallory', not to 'alice'" in ended(impostor).reason
     assert "tensor 'weight': shape (999,) here, (1000,) there" in ended(wider).reason
     assert stranger_was_told["code"] == "protocol"
     assert "'zfed/9' is not spoken here" in stranger_was_told["reason"]
 
     assert [node.exit_code() for node in (coordinator, alice, broken, raising, doomed)] == [0] * 5
-    assert {fact.code for fact in coordinator.told(NodeRefused)} == {"name-taken", "layout", "protocol"}
+    assert {fact.code for fact in coordinator.told(NodeRefused)} == {"key", "layout", "protocol"}
     [refused] = coordinator.told(UpdateRefused)
     assert "bob in round 2" in refused.reason
     assert "tensor 'weight' is nan at (7,)" in refused.reason
@@ -119,11 +124,15 @@ def test_bad_nodes_are_refused_or_left_out_and_the_run_goes_on(fleet):
     assert all(np.isfinite(array).all() for array in load_file(ended(coordinator).model).values())
 
 
-def say_hello_in_another_protocol(address):
-    """What a node of another version is told."""
+def say_hello_in_another_protocol(fleet):
+    """What an enrolled node of another version is told."""
+    key = fleet.key("stranger")
     with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
         dealer.linger = 0
-        dealer.connect(address)
+        dealer.curve_publickey = z85.encode(key.public.curve)
+        dealer.curve_secretkey = z85.encode(key.curve_secret)
+        dealer.curve_serverkey = z85.encode(fleet.key(COORDINATOR).public.curve)
+        dealer.connect(fleet.address)
         dealer.send(orjson.dumps({"kind": "HELLO", "protocol": "zfed/9", "epoch": 0}))
         assert dealer.poll(5000)
         return orjson.loads(dealer.recv())
@@ -188,7 +197,7 @@ def test_what_cannot_start_says_why_and_exits_with_an_error(fleet):
     unwritable.write_text("not a folder")
     commands = {
         "in use": ("coordinator", "--bind", fleet.address, "--run", fleet.folder / "other"),
-        "no key": ("coordinator", "--no-insecure", "--keys", fleet.folder, "--run", fleet.folder / "open"),
+        "no key": ("coordinator", "--keys", fleet.folder / "none", "--run", fleet.folder / "open"),
         "directory": ("coordinator", "--bind", "tcp://127.0.0.1:*", "--run", unwritable / "run"),
         "there already": ("coordinator", "--bind", "tcp://127.0.0.1:*", "--run", fleet.folder / "run"),
     }
@@ -302,13 +311,22 @@ def two_machines():
 def test_coordinator_and_workers_work_across_two_machines(fleet, two_machines):
     here, there = two_machines
     coordinator = fleet.coordinator(
-        *("--rounds", 3, "--wait-for", 2, "--evaluate-last", "--insecure"),
+        *("--rounds", 3, "--wait-for", 2, "--evaluate-last"),
         bind="tcp://10.77.0.1:8777",
         before=here,
     )
     nodes = [fleet.worker(name, before=there) for name in ("alice", "bob")]
     nodes.append(fleet.evaluator(before=here))
     assert [node.exit_code() for node in [coordinator, *nodes]] == [0] * 4
+    assert coordinator.told(CoordinatorStarted)[0].protected
+    assert ended(nodes[0]).protected
+    assert nodes[0].told(Connected)[0].announcements == []
+
+
+def test_a_run_without_keys_says_so_on_both_sides(fleet):
+    coordinator = fleet.coordinator("--rounds", 1, "--insecure")
+    alice = fleet.worker("alice", "--insecure")
+    assert [node.exit_code() for node in (coordinator, alice)] == [0, 0]
     assert not coordinator.told(CoordinatorStarted)[0].protected
-    assert not ended(nodes[0]).protected
-    assert "neither encrypted nor authenticated" in str(nodes[0].told(Connected)[0].announcements)
+    assert not ended(alice).protected
+    assert "neither encrypted nor authenticated" in str(alice.told(Connected)[0].announcements)

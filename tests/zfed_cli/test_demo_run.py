@@ -52,6 +52,7 @@ def start(tmp_path):
 
     def start_demo(*, rounds: int, settings: str = "") -> subprocess.Popen[str]:
         (tmp_path / "drift.py").write_text(TASK)
+        (tmp_path / "tmp").mkdir(exist_ok=True)
         nodes = "".join(
             f'[[node]]\nkind = "{kind}"\nname = "{name}"\ntask = "drift.py:Drift"\nset = {{{settings}}}\n'
             for kind, name in (("worker", "alice"), ("worker", "bob"), ("evaluator", "eve"))
@@ -63,6 +64,7 @@ def start(tmp_path):
         process = subprocess.Popen(
             [sys.executable, "-m", "zfed_cli.main", "demo", "--config", "zfed.toml", "--run", "runs/test"],
             cwd=tmp_path,
+            env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -93,6 +95,9 @@ def test_a_demo_runs_to_its_end_and_leaves_model_metrics_and_logs(start, tmp_pat
     process = start(rounds=2)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out + err
+    assert "traffic: encrypted, with keys that were made for this demo and are gone now" in out
+    assert "INSECURE" not in out
+    assert list((tmp_path / "tmp").glob("zfed-keys-*")) == []
     run = tmp_path / "runs" / "test"
     assert (run / "model.safetensors").exists()
     assert {path.name for path in (run / "logs").iterdir()} == {

@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +91,49 @@ def test_a_session_that_is_there_is_left_alone(own_tmux, capsys, file):
     tmux.open_session("mine", [tmux.Pane("a", "sleep 60")])
     assert main(["launch", file, "--session", "mine"]) == 2
     assert 'there is a tmux session "mine" already' in capsys.readouterr().err
+
+
+def opened(monkeypatch, file):
+    """The panes that launch would open."""
+    panes = []
+    monkeypatch.setattr(tmux, "open_session", lambda session, these: panes.extend(these))
+    assert main(["launch", file]) == 0
+    return [shlex.split(pane.command) for pane in panes]
+
+
+def value_of(flag, words):
+    return words[words.index(flag) + 1]
+
+
+def test_launched_nodes_have_keys_that_are_gone_when_the_run_is_completed(file, monkeypatch):
+    coordinator, alice, eve = opened(monkeypatch, file)
+    keys = Path(value_of("--keys", coordinator))
+    try:
+        assert coordinator[-4:] == ["&&", "rm", "-r", str(keys)]
+        assert stat.S_IMODE(keys.stat().st_mode) == 0o700
+        public = (keys / "coordinator.pub").read_text().strip()
+        for node in (alice, eve):
+            assert value_of("--keys", node) == str(keys)
+            assert value_of("--coordinator-key", node) == public
+    finally:
+        shutil.rmtree(keys)
+
+
+@pytest.mark.parametrize("setting", ["insecure = true", 'keys = "/etc/zfed"'])
+def test_a_file_that_decides_about_keys_is_followed(file, monkeypatch, setting):
+    Path(file).write_text(FILE.replace("[run]", f"[run]\n{setting}"))
+    coordinator, alice, _ = opened(monkeypatch, file)
+    assert coordinator[-2:] == ["--config", file]
+    assert "--keys" not in alice
+    assert ("--insecure" in alice) == setting.startswith("insecure")
+
+
+def test_where_no_session_can_be_opened_no_keys_are_left(file, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    before = sorted(tmp_path.iterdir())
+    assert main(["launch", file]) == 2
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @needs_tmux
