@@ -13,8 +13,17 @@ if tmux has-session -t "=$SESSION" 2>/dev/null; then
   exit 1
 fi
 
+# Keys for this run alone. To use your own instead: zfed keys new, zfed enroll, and no --keys below.
+KEYS=$(mktemp -d "${TMPDIR:-/tmp}/zfed-keys-XXXXXX")
+zfed keys new coordinator --keys "$KEYS"
+for name in alice bob charlie evaluator; do
+  zfed keys new "$name" --keys "$KEYS" | zfed enroll "$name" - --keys "$KEYS"
+done
+MEMBER="--keys '$KEYS' --coordinator-key $(cat "$KEYS/coordinator.pub")"
+
 # Panes stay when their command has ended, so that its last words can be read.
-tmux new-session -d -s "$SESSION" -x 200 -y 50 "PATH='$PATH' zfed coordinator --config '$CONFIG'" \; \
+tmux new-session -d -s "$SESSION" -x 200 -y 50 \
+  "PATH='$PATH' zfed coordinator --config '$CONFIG' --keys '$KEYS' && rm -r '$KEYS'" \; \
   set-option -w -t "=$SESSION:" remain-on-exit on \; \
   set-option -w -t "=$SESSION:" pane-border-status top \; \
   set-option -w -t "=$SESSION:" pane-border-format ' #{pane_title} ' \; \
@@ -28,9 +37,9 @@ pane() {  # title, then the words after `zfed`
     select-layout -t "=$SESSION:" tiled
 }
 
-pane alice     worker --name alice --labels 0-3 --share-label-counts --threads 1
-pane bob       worker --name bob --labels 4-6 --share-label-counts --threads 1
-pane charlie   worker --name charlie --labels 7-9 --share-label-counts --threads 1
-pane evaluator evaluator --name evaluator --share-label-counts --threads 1
+pane alice     worker "$MEMBER" --name alice --labels 0-3 --share-label-counts --threads 1
+pane bob       worker "$MEMBER" --name bob --labels 4-6 --share-label-counts --threads 1
+pane charlie   worker "$MEMBER" --name charlie --labels 7-9 --share-label-counts --threads 1
+pane evaluator evaluator "$MEMBER" --name evaluator --share-label-counts --threads 1
 
 if [ -t 1 ]; then exec tmux attach -t "$SESSION"; else echo "tmux attach -t $SESSION"; fi
