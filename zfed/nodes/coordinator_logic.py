@@ -342,8 +342,6 @@ class CoordinatorLogic:
                 case Heard(session, message, payload):
                     self._heard(session, message, payload, now)
                 case Lost(session, reason, shut_out):
-                    if shut_out:
-                        self._uploads.shut_out(session.node, now)
                     self._gone(session, shut_out, reason, now)
                 case Turned(node, code, reason):
                     self._tell(NodeRefused(node=node, code=code, reason=reason))
@@ -420,7 +418,7 @@ class CoordinatorLogic:
         peer = self._reception.leave(session)
         if peer is None:
             return
-        self._uploads.gone(session.node, now if left else now + self.config.run.resume_window_s)
+        self._uploads.gone(session.node, None if left else now + self.config.run.resume_window_s)
         self._farewell.awaited.discard(session.node)
         if peer.admitted or self._farewell.begun:
             self._journal(journal_lines.left(session.node, session.hello.node_kind, left=left, reason=reason))

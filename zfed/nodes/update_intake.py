@@ -274,18 +274,15 @@ class UpdateIntake:
                 return staging.assignment
         return None
 
-    def of(self, node: str) -> list[AssignmentId]:
-        """The updates of a node that are offered or on their way."""
-        offered = [assignment for assignment, offer in self._offers.items() if offer.node == node]
-        return offered + [assignment for assignment, each in self._staged.items() if each.node == node]
-
-    def gone(self, node: str, resume_until: float) -> None:
-        """A node went away: what it offered waits until `resume_until`."""
+    def gone(self, node: str, resume_until: float | None) -> None:
+        """A node went away: what it offered waits until `resume_until`; None: nothing of it is wanted now."""
         for assignment in [key for key, offer in self._offers.items() if offer.node == node]:
             del self._offers[assignment]
-        for staging in self._staged.values():
+        for assignment, staging in list(self._staged.items()):
             if staging.node == node:
                 staging.parked_until = resume_until
+                if resume_until is None:
+                    self.drop(assignment)
 
     def expire(self, now: float) -> None:
         """Drop what waited too long. Call `fill` next."""

@@ -127,15 +127,9 @@ class Uploads:
             self.tell_engine(WorkFailed(node=node, assignment=assignment, error=error, traceback=""), now)
             self._fill(now)
 
-    def gone(self, node: str, until: float) -> None:
-        """A node went away: half an update of it waits for it `until` then."""
+    def gone(self, node: str, until: float | None) -> None:
+        """A node went away: half an update of it waits for it `until` then; None: it does not come back."""
         self._intake.gone(node, until)
-
-    def shut_out(self, node: str, now: float) -> None:
-        """A node is not trusted any more: no update of it counts that is not in the sum yet."""
-        for assignment in self._intake.of(node):
-            self._intake.drop(assignment)
-        self._fill(now)
 
     # ---- what became of jobs --------------------------------------------------------------------
 

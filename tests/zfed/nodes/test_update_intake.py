@@ -142,6 +142,16 @@ def test_what_is_not_resumed_in_time_frees_its_slot():
     assert bob.pulls
 
 
+def test_who_does_not_come_back_frees_its_slot_at_once():
+    intake = memory_only(1)
+    alice, bob = Worker("alice", intake, 1), Worker("bob", intake, 2)
+    alice.offer()
+    bob.offer()
+    intake.gone("alice", resume_until=None)
+    intake.fill(0.0)
+    assert bob.pulls
+
+
 def test_dropped_update_is_pulled_no_further():
     intake = memory_only(1)
     worker = Worker("alice", intake, 1)
