@@ -12,6 +12,7 @@ Whoever dies in between leaves an invitation that the same key, and only that, c
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from zfed.errors import ConfigError, RefusedError, UsageError
 from zfed.identity.invited_node import InvitedNode
@@ -20,7 +21,10 @@ from zfed.identity.names import checked_name
 from zfed.identity.utc import utc_text
 from zfed.wire.roster import Invited, KeyId
 
-CODE = "invitation"
+REMEMBERED_S: Final = 7 * 86_400
+"""For so long after it has expired, who comes with an invitation is told that it has."""
+
+CODE: Final = "invitation"
 """Code of the wire protocol for an ENROLL that is refused."""
 
 
@@ -35,12 +39,13 @@ class InvitationTable:
         """The lines that are invitations, the newest last."""
         return [line for line in self.lines if isinstance(line, InvitedNode)]
 
-    def entries(self) -> list[Invited]:
-        """What a coordinator has to know.
+    def entries(self, now: float) -> list[Invited]:
+        """What a coordinator has to know, as of seconds since 1970.
 
-        Nothing of what became of an invitation: whoever comes with its key is told that when it asks.
+        Nothing of what became of an invitation: whoever comes with its key is told that when it asks, for a
+        while after it has expired, too. Then the door knows it no more.
         """
-        return [each.entry() for each in self.invited]
+        return [each.entry() for each in self.invited if now < each.until + REMEMBERED_S]
 
     def render(self) -> str:
         """The file's text."""

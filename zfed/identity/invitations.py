@@ -36,9 +36,9 @@ class Invitations:
                 write_file(self.path, table.render())
         return table
 
-    def entries(self) -> list[Invited]:
-        """What a coordinator has to know; from here on `changed` looks for what differs from this."""
-        return self._parsed(self._file.look()).entries()
+    def entries(self, wall_now: float) -> list[Invited]:
+        """What a coordinator has to know now; from here on `changed` looks for what differs from this."""
+        return self._parsed(self._file.look()).entries(wall_now)
 
     def changed(self, wall_now: float) -> bool:
         """True if the file is another than it was at the last `entries`."""

@@ -31,7 +31,7 @@ class RosterFiles:
             ZfedError: As `AuthorizedNodes.entries`.
         """
         try:
-            self._invited = self._invitations.entries()
+            self._invited = self._invitations.entries(wall_now)
         except ZfedError as error:
             log.error("%s; the invitations that were known before stay so", error)
         return Roster([*self._invited, *self._nodes.entries(wall_now)])

@@ -237,21 +237,24 @@ class Sessions:
             session = None
         known = self.roster.find(key)
         if isinstance(known, Invited) and not known.objection:
-            return [*events, *self._ask_to_enrol(route, known, frames)]
+            return [*events, *self._ask_to_enrol(route, known, frames, now)]
         if not isinstance(known, Enrolled) or known.objection:
             node = known.node if known else ""
             return [*events, self._turned(route, node, "key", _objection(known, node))]
         return events + self._hear(route, session, known, frames, now)
 
     def enrolled(self, route: bytes, answer: EnrolledAnswer) -> None:
-        """Tell a device that its key is enrolled; it will connect again with that."""
+        """Tell a device that its key is enrolled. With that it connects again; this connection is over."""
+        self._dismissed.add(route)
         self.send_frames(route, encode(answer, epoch=0))
 
     def not_enrolled(self, route: bytes, node: str, reason: str) -> Turned:
         """Tell a device why its invitation does not enrol it."""
         return self._turned(route, node, "invitation", reason)
 
-    def _ask_to_enrol(self, route: bytes, invited: Invited, frames: Sequence[Buffer]) -> list[SessionEvent]:
+    def _ask_to_enrol(
+        self, route: bytes, invited: Invited, frames: Sequence[Buffer], now: float
+    ) -> list[SessionEvent]:
         """The key of an invitation lets ENROLL in, and nothing else."""
         try:
             message = decode(frames, sender="node").message
@@ -261,6 +264,8 @@ class Sessions:
             self.guard.counts["malformed"] += 1
             return [Malformed(invited.node, str(error))]
         if isinstance(message, Enroll):
+            if not self.guard.may_greet(invited.key, now):
+                return [Cut(route)]  # it costs a look into files
             return [EnrolmentAsked(route, invited.key, message)]
         return [self._turned(route, invited.node, "key", _objection(invited, invited.node))]
 

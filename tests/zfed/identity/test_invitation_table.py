@@ -66,7 +66,13 @@ def test_a_bad_line_is_named_with_its_file_and_number(line, complaint):
 
 def test_an_invitation_is_in_the_roster_for_enrolling_only():
     table = InvitationTable((invited(max_examples=5, tags=("gpu",)),))
-    assert table.entries() == [Invited(node="alice", key=KEY, max_examples=5, tags=("gpu",))]
+    assert table.entries(NOW) == [Invited(node="alice", key=KEY, max_examples=5, tags=("gpu",))]
+
+
+def test_an_invitation_that_expired_long_ago_is_not_known_at_the_door():
+    week = 7 * 24 * HOUR
+    assert len(ONE.entries(NOW + HOUR + week - 1)) == 1
+    assert ONE.entries(NOW + HOUR + week) == []
 
 
 def test_the_first_device_has_it_and_no_other_ever():

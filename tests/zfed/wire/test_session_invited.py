@@ -9,7 +9,7 @@ from tests.zfed.wire.strategies import hello, messages
 from zfed.wire.codec import decode, encode
 from zfed.wire.messages import FROM_NODE, Chunk, Enroll, Enrolled, Hello, Refused
 from zfed.wire.roster import Invited, Roster
-from zfed.wire.session import EnrolmentAsked, Malformed, Sessions, Turned
+from zfed.wire.session import Cut, EnrolmentAsked, Malformed, Sessions, Turned
 
 KEY = "k" * 43
 ENROLL = Enroll(protocol="zfed/1", node="alice", key="zfed-key-x")
@@ -40,6 +40,14 @@ def test_enroll_is_heard_and_answered_when_it_is_done():
     door.sessions.enrolled(b"r", Enrolled(node="alice", coordinator="zfed-key-c"))
     assert door.sent == [(b"r", Enrolled(node="alice", coordinator="zfed-key-c"))]
     assert list(door.sessions) == []
+    assert door.say(ENROLL) == []
+
+
+def test_whoever_asks_without_end_is_cut_off():
+    door = Door()
+    heard = [type(event) for _ in range(1000) for event in door.say(ENROLL)]
+    assert heard[0] is EnrolmentAsked
+    assert heard[-1] is Cut
 
 
 def test_a_device_that_is_not_enrolled_is_told_why_and_not_heard_again():
