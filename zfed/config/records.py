@@ -172,7 +172,7 @@ class RunConfig:
         0.0, "largest L2 norm of an update; 0: no limit", metavar="X", limits=NOT_NEGATIVE
     )
     max_norm_ratio: float = setting(
-        0.0,
+        100.0,
         "largest norm of an update, times the running median of those that counted; 0: no limit",
         metavar="R",
         limits=NOT_NEGATIVE,

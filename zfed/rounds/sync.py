@@ -113,6 +113,9 @@ class SyncRounds:
     _attempt: Attempt | None = None
     _gathering: Gathering | None = None
     _cohort: set[str] = field(default_factory=set)  # of the last attempt, but for those who said goodbye
+    _known: set[str] = field(
+        default_factory=set
+    )  # workers that were ever here, but for those who said goodbye
     _commit: Commit | None = None
     _give_up_at: float = 0.0
     _first: FirstModel = field(default_factory=FirstModel)
@@ -221,6 +224,7 @@ class SyncRounds:
             self._evaluator_seen = True
             actions = self.desk.ask(self.roster.evaluators)
         else:
+            self._known.add(event.node)
             collecting = self._attempt if self.phase == "collecting" else None
             actions = collecting.back(event.node) if collecting else []
         if self.phase == "gathering":
@@ -240,7 +244,7 @@ class SyncRounds:
         if self._attempt:
             self._attempt.gone(event.node, left=event.left, until=now + self.config.rejoin_grace_s)
         if event.left:
-            self._cohort.discard(event.node)
+            self._forget(event.node)
         asked = self.desk.ask(self.roster.evaluators)
         if self.phase == "gathering":  # if they are too few again, the others' grace begins anew
             return [*asked, *self._go_on(now)]
@@ -265,6 +269,8 @@ class SyncRounds:
             self._deadline = None
             return [self._commit] if self._commit else []
         what = f"waited {self.config.wait_timeout_s:g} s for {self._missing()}"
+        if self.refusals.benched:
+            what = f"{what}; benched for refused updates: {', '.join(self.refusals.benched)}"
         return self._end("failed", f"{what}; see --wait-for and --wait-timeout")
 
     def _notice(self, now: float) -> list[Action]:
@@ -306,6 +312,7 @@ class SyncRounds:
         self._value_range = point.value_range or self._value_range
         self._usual_norm = UsualNorm(point.norms)
         self.refusals.restore(point.strikes)
+        self._known = set(point.present).difference(self.refusals.benched)
         self._committed = dict(point.committed)
         self._evaluator_seen = point.evaluator_seen
         self.desk.owed.update((owed.assignment, owed) for owed in point.owed)
@@ -318,9 +325,8 @@ class SyncRounds:
         if point.attempt is not None and not all(map(self.refusals.is_benched, point.attempt.cohort)):
             self._tries = point.attempt.number
             return self._open_again(point.attempt, grace_until, now)
-        present = [node for node in point.present if not self.refusals.is_benched(node)]
-        self._cohort = set(present or self._wait_for.names).difference(self.refusals.benched)
-        needed = 0 if present else self._wait_for.count  # all had left: as before the first round
+        self._cohort = (self._known or set(self._wait_for.names)).difference(self.refusals.benched)
+        needed = 0 if self._known else self._wait_for.count  # all had left: as before the first round
         return self._gather(open_at=grace_until, now=now, needed=needed)
 
     def _open_again(self, before: OpenAttempt, grace_until: float, now: float) -> list[Action]:
@@ -402,11 +408,11 @@ class SyncRounds:
 
     def _too_many_benched(self) -> str:
         """Why there are too few workers, whoever comes back; empty if it is not for those on the bench."""
-        left, benched = self._cohort.union(each.node for each in self.roster.workers), self.refusals.benched
-        if not len(left) < self._needed <= len(left) + len(benched):
+        left, benched = len(self._known), self.refusals.benched
+        if not left < self._needed <= left + len(benched):
             return ""
         return (
-            f"too few workers are left for round {self.round}: {len(left)} of at least {self._needed}; "
+            f"too few workers are left for round {self.round}: {left} of at least {self._needed}; "
             f"benched for refused updates: {', '.join(benched)}. See --strikes, --min-workers"
         )
 
@@ -484,8 +490,13 @@ class SyncRounds:
             actions = self._attempt.refuse(part, event.flaw)
         if self.refusals.is_benched(node):
             self.roster.remove(node)
-            self._cohort.discard(node)
+            self._forget(node)
         return [*actions, *self._close_if_due(now)]
+
+    def _forget(self, worker: str) -> None:
+        """Wait for this worker no more."""
+        self._cohort.discard(worker)
+        self._known.discard(worker)
 
     def _stale(self, node: str, assignment: AssignmentId) -> list[Action]:
         return self.refusals.stale(node, assignment, self.round, self.stale_reason(assignment))

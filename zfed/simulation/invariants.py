@@ -93,6 +93,7 @@ class Invariants:
     _without_state: set[str] = field(default_factory=set)
     _assignments: set[tuple[int, int]] = field(default_factory=set)
     _roster: Roster | None = None
+    _benched: set[str] = field(default_factory=set)
 
     # ---- what a simulation tells ----------------------------------------------------------------
 
@@ -195,6 +196,7 @@ class Invariants:
         self._settled.clear()
         self._metrics.clear()
         self._assignments.clear()
+        self._benched.clear()
         self._read_on(disk, files)
         newest = max(self.versions, default=-1)
         if self.told > newest:
@@ -214,12 +216,15 @@ class Invariants:
                     self._committed(record, self._bytes_of(disk, files, record["version"]))
                 case "evaluated":
                     self._evaluation(record["round"], record["subject"])
+                case "benched":
+                    self._benched.add(record["node"])
                 case "skipped":
                     self._settled.add((record["round"], record["subject"]))
 
     def _committed(self, record: Mapping[str, Any], found: bytes | None) -> None:
         version, workers = record["version"], tuple(record.get("workers", ()))
         self._count(version, workers, record.get("assignments", ()))
+        self._check_workers(version, workers)
         known = self.versions.get(version)
         if known is not None:
             if found is not None and found != known.bytes:
@@ -250,6 +255,13 @@ class Invariants:
             if (incarnation, number) in self._assignments:
                 raise BrokenPromise(f"assignment {incarnation}.{number} counts twice, in version {version}")
             self._assignments.add((incarnation, number))
+
+    def _check_workers(self, version: int, workers: tuple[str, ...]) -> None:
+        spoilt = self.schedule.spoilt
+        if spoilt is not None and spoilt.worker in workers and version in spoilt.rounds:
+            raise BrokenPromise(f"version {version} holds an update of {spoilt.worker} that is no good")
+        if benched := self._benched.intersection(workers):
+            raise BrokenPromise(f"version {version} holds an update of {', '.join(benched)}, benched before")
 
     def _checked(self, version: int, workers: tuple[str, ...], found: bytes) -> _Version:
         """The version, if it is what its workers' updates make of the one before."""

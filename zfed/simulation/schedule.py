@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -25,6 +26,9 @@ SCARCE: Final = "432"
 """Bytes of memory that do for any of these runs, but for one update at a time; others wait on disk."""
 
 DAY_S: Final = 86_400.0
+
+TOO_LONG: Final = 20.0
+"""In an update it is within the range of values of round 1, and more than the norm may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,21 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spoilt:
+    """A worker that sends updates which must not count.
+
+    Attributes:
+        worker: Its name.
+        rounds: Those of which its update is no good.
+        value: What stands in it: no number, or one that is too large, or that makes it too long.
+    """
+
+    worker: str
+    rounds: frozenset[int]
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """One run, and what goes wrong in it.
 
@@ -70,6 +89,7 @@ class Schedule:
         keyed: The coordinator asks for keys.
         faults: In the order of their beginnings.
         peace_at: Virtual time at which all of them are over.
+        spoilt: Whose updates are no good, if somebody's are.
     """
 
     seed: int
@@ -83,6 +103,7 @@ class Schedule:
     keyed: bool
     faults: tuple[Fault, ...]
     peace_at: float
+    spoilt: Spoilt | None = None
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -134,6 +155,7 @@ def draw_schedule(seed: int) -> Schedule:
         keyed=keyed,
         faults=tuple(sorted(faults, key=lambda fault: fault.at)),
         peace_at=max(fault.at + fault.lasting_s for fault in faults),
+        spoilt=_drawn_spoilt(draw, run, examples),
     )
 
 
@@ -159,6 +181,7 @@ def _drawn_run(draw: random.Random, workers: int, slow: float) -> RunConfig:
         compress_model=draw.choice(("none", "none", "none", "none", "int8")),
         upload_slots=draw.choice((1, 2, 8)),
         keep_models=draw.choice((0, 1, 3)),
+        max_norm=TOO_LONG / 2,
     )
 
 
@@ -170,6 +193,16 @@ def _drawn_evaluation(draw: random.Random) -> EvaluateConfig:
         workers=draw.random() < 0.4,
         timeout_s=120.0,
     )
+
+
+def _drawn_spoilt(draw: random.Random, run: RunConfig, workers: Collection[str]) -> Spoilt | None:
+    """Seldom, and only where there are enough others for the run to end well."""
+    if draw.random() < 0.8 or run.min_workers >= len(workers):
+        return None
+    chosen = draw.sample(range(1, run.rounds + 1), draw.randint(1, min(run.rounds, 8)))
+    # What is compressed must be finite: its own node sees to that
+    values = (math.nan, -1e38, TOO_LONG) if run.compress == "none" else (TOO_LONG,)
+    return Spoilt(worker=draw.choice(sorted(workers)), rounds=frozenset(chosen), value=draw.choice(values))
 
 
 def _drawn_fault(draw: random.Random, nodes: tuple[str, ...], run_s: float) -> Fault:

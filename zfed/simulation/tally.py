@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -37,11 +38,17 @@ class Tally(Task):
     Args:
         examples: What it says it has; an update weighs as much.
         stateful: False: it keeps nothing from round to round.
+        spoilt: Rounds in which its update is no good,
+        value: for it holds this where it should hold what its work says.
     """
 
-    def __init__(self, examples: int, stateful: bool) -> None:
+    def __init__(
+        self, examples: int, stateful: bool, spoilt: Collection[int] = (), value: float = 0.0
+    ) -> None:
         self._examples = examples
         self._stateful = stateful
+        self._spoilt = spoilt
+        self._value = np.float32(value)
 
     def prepare(self, setup: Setup) -> DataSummary:
         """As `Task.prepare`."""
@@ -58,6 +65,8 @@ class Tally(Task):
             done = int(context.state.get("done", np.zeros(1, np.int64))[0])
             context.state["done"] = np.array([done + 1])
         trained = {"w": parameters["w"] + delta_of(context.seed, done)}
+        if context.round in self._spoilt:
+            trained["w"][0] = parameters["w"][0] + self._value
         return TrainResult(parameters=trained, examples=self._examples, steps=1, metrics={"done": done})
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:

@@ -76,7 +76,7 @@ def perform(schedule: Schedule, write: Callable[[str], None] | None = None) -> O
     simulation.watch = invariants if write is None else Story(simulation, write, invariants)
     faults = Faults(schedule, simulation)
     for name, examples in schedule.examples.items():
-        simulation.add(name, partial(Tally, examples, schedule.stateful))
+        simulation.add(name, partial(Tally, examples, schedule.stateful, *_spoilt(schedule, name)))
     if schedule.evaluated:
         simulation.add(EVALUATOR, partial(Tally, 1, False), kind="evaluator")
     simulation.host(schedule.config, partial(_open_run, simulation))
@@ -134,6 +134,14 @@ def perform_undisturbed(schedule: Schedule, outcome: Outcome) -> None:
     )
     if perform(undisturbed).model != outcome.model:
         raise BrokenPromise("all cohorts answered, and yet the model is not that of the undisturbed run")
+
+
+def _spoilt(schedule: Schedule, worker: str) -> tuple[frozenset[int], float]:
+    """Of which rounds a worker's updates are no good, and what stands in them."""
+    spoilt = schedule.spoilt
+    if spoilt is None or spoilt.worker != worker:
+        return frozenset(), 0.0
+    return spoilt.rounds, spoilt.value
 
 
 def _job_s(simulation: Simulation, schedule: Schedule, job: Job | SpillJob) -> float:

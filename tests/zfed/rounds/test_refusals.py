@@ -3,6 +3,7 @@ from tests.zfed.rounds.driver import (
     collecting,
     committed_by,
     ended,
+    failed,
     left,
     lost,
     of,
@@ -139,6 +140,27 @@ def test_a_run_still_waits_for_who_is_only_lost():
     assert of(OpenRound, run.say(ready("alice")))
 
 
+def test_a_run_waits_for_who_was_lost_before_the_round_began():
+    run, orders = collecting("alice", "bob", strikes=1)
+    run.say(lost("alice"))
+    run.answer(orders["bob"])
+    run.wake()
+    orders = asked(run.commit(1))
+    assert list(orders) == ["bob"]
+    run.say(unfit("bob", orders["bob"].assignment))
+    assert run.engine.phase == "gathering"
+    assert list(asked(run.say(ready("alice")))) == ["alice"]
+
+
+def test_who_waited_in_vain_is_told_who_is_benched():
+    run, orders = collecting("alice", "bob", strikes=1)
+    run.say(lost("alice"))
+    run.say(unfit("bob", orders["bob"].assignment))
+    while run.engine.phase != "ended":
+        actions = run.wake()
+    assert "benched for refused updates: bob; see --wait-for and --wait-timeout" in ended(actions).reason
+
+
 def test_absence_that_is_no_fault_of_the_bench_is_waited_for():
     run, orders = collecting("alice", "bob", "carol", strikes=1, min_workers=2)
     run.say(unfit("bob", orders["bob"].assignment))
@@ -186,13 +208,12 @@ def rounds_of(run, orders, *norms):
 
 
 def test_the_norms_of_versions_before_limit_those_of_a_round_and_its_own_do_not():
-    run, orders = collecting("alice", "bob", max_norm_ratio=3.0, rounds=9)
+    run, orders = collecting("alice", "bob", max_norm_ratio=3.0, rounds=9, min_workers=2)
     opened, orders = rounds_of(run, orders, *[2.0] * VERSIONS_NEEDED)
     assert opened.max_norm == 6.0
     run.answer(orders["alice"], norm=5.0)
-    run.say(lost("bob"))
-    run.wake()
-    assert run.engine._attempt is None or run.engine._usual_norm.limit(0.0, 3.0) == 6.0
+    run.say(failed("bob", orders["bob"].assignment))
+    assert of(OpenRound, run.wake())[0].max_norm == 6.0
 
 
 def test_a_run_that_is_resumed_has_the_limit_it_had():
@@ -202,9 +223,10 @@ def test_a_run_that_is_resumed_has_the_limit_it_had():
     assert of(OpenRound, again.begun)[0].max_norm == opened.max_norm == 9.0
 
 
-def test_there_is_no_limit_by_default():
-    run, orders = collecting("alice", "bob", rounds=9)
-    assert rounds_of(run, orders, 1.0, 1.0, 1.0, 1.0)[0].max_norm == NO_NORM_LIMIT
+def test_a_hundred_times_the_usual_norm_is_too_long_by_default_and_0_is_no_limit():
+    for settings, limit in (({}, 100.0), ({"max_norm_ratio": 0.0}, NO_NORM_LIMIT)):
+        run, orders = collecting("alice", "bob", rounds=9, **settings)
+        assert rounds_of(run, orders, 1.0, 1.0, 1.0)[0].max_norm == limit
 
 
 def test_a_configured_limit_holds_from_round_1_on():

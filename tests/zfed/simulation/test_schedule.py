@@ -23,6 +23,13 @@ def test_schedules_know_every_kind_of_fault_and_every_kind_of_node(drawn):
     assert {len(schedule.examples) for schedule in drawn} == {1, 2, 3, 4, 5}
 
 
+def test_some_workers_send_what_is_no_good_where_there_are_enough_others(drawn):
+    spoilt = [schedule for schedule in drawn if schedule.spoilt]
+    assert len(drawn) / 20 < len(spoilt) < len(drawn) / 5
+    assert all(schedule.config.run.min_workers < len(schedule.examples) for schedule in spoilt)
+    assert len({str(schedule.spoilt.value) for schedule in spoilt}) == 3
+
+
 def test_deaths_come_at_once_between_effects_and_at_disk_calls(drawn):
     deaths = [fault for schedule in drawn for fault in schedule.faults if fault.kind in ("kill", "power cut")]
     assert {(fault.effects > 0, fault.disk_calls > 0) for fault in deaths} == {

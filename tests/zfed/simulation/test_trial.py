@@ -4,11 +4,13 @@ import pytest
 
 from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.task_host import TaskHost
+from zfed.rounds.cohort import Roster
 from zfed.simulation.fake_disk import FakeDisk
 from zfed.simulation.invariants import BrokenPromise
-from zfed.simulation.schedule import Fault, draw_schedule
+from zfed.simulation.schedule import TOO_LONG, Fault, Spoilt, draw_schedule
 from zfed.simulation.tally import Tally
 from zfed.simulation.trial import perform, perform_twice, perform_undisturbed
+from zfed.strategies import UsualNorm
 from zfed.strategies.mean import FedAvg
 from zfed.transport.memory import LinkFaults
 
@@ -99,6 +101,27 @@ def test_an_update_that_counts_twice_is_noticed(monkeypatch):
 def test_a_worker_that_trains_twice_is_noticed(monkeypatch):
     monkeypatch.setattr(HeldUpdates, "find", lambda self, order: None)
     assert "trains twice from version" in broken(befallen(BREAKING, round_timeout_s=1000.0))
+
+
+def spoilt(*rounds, **run):
+    bad = Spoilt(worker="w2", rounds=frozenset(rounds), value=TOO_LONG)
+    return replace(befallen(min_workers=2, **run), spoilt=bad)
+
+
+def test_a_worker_whose_updates_are_no_good_is_left_out_and_then_benched():
+    outcome = perform(spoilt(2, 4, strikes=2))
+    everybody, others = ("w1", "w2", "w3"), ("w1", "w3")
+    assert outcome.cohorts == (everybody, others, everybody, others, others, others, others, others)
+
+
+def test_an_update_that_is_no_good_and_counts_is_noticed(monkeypatch):
+    monkeypatch.setattr(UsualNorm, "limit", lambda self, max_norm, max_ratio: 1e9)
+    assert "version 2 holds an update of w2 that is no good" in broken(spoilt(2))
+
+
+def test_a_benched_worker_that_is_asked_again_is_noticed(monkeypatch):
+    monkeypatch.setattr(Roster, "remove", lambda self, name: True)
+    assert "version 3 holds an update of w2, benched before" in broken(spoilt(2, strikes=1))
 
 
 def test_state_that_is_not_kept_is_noticed(monkeypatch):
