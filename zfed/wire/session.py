@@ -209,9 +209,12 @@ class Sessions:
         for session in self:
             if session.enrolled is None:
                 continue
+            challenger = session.challenger
+            if challenger and challenger.enrolled and not _valid(roster, challenger.enrolled):
+                session.challenger = None  # what it sends next is refused
             known = roster.find(session.enrolled.key)
-            if isinstance(known, Enrolled) and known.node == session.node and not known.objection:
-                session.enrolled = known
+            if valid := _valid(roster, session.enrolled):
+                session.enrolled = valid
             else:
                 reason = _objection(known, session.node)
                 turned = self._turned(session.route, session.node, "key", reason)
@@ -430,6 +433,14 @@ class Sessions:
         session.pinged += 1
         session.last_ping = now
         self.send(session, Ping(number=session.pinged))
+
+
+def _valid(roster: Roster, before: Enrolled) -> Enrolled | None:
+    """What is known of a key by now, if it still lets its node in."""
+    known = roster.find(before.key)
+    if isinstance(known, Enrolled) and known.node == before.node and not known.objection:
+        return known
+    return None
 
 
 def _objection(known: Enrolled | Invited | None, node: str) -> str:

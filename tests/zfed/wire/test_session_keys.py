@@ -180,6 +180,18 @@ def test_a_key_that_is_taken_off_the_roster_or_is_another_nodes_ends_its_session
     assert kinds(door.sessions.enrol(Roster(left), 1.0)) == [Turned, Lost]
 
 
+def test_a_key_that_is_revoked_while_it_would_supersede_another_does_not():
+    door = Locked()
+    newer = Enrolled(node="alice", key="new-key-of-alice")
+    door.sessions.enrol(Roster([ALICE, newer]), 0.0)
+    opened(door, b"r1", instance=1, key=newer.key)
+    door.say(b"r2", hello(node="alice", instance=2), key=ALICE.key, at=1.0)
+    revoked = Enrolled(node="alice", key=ALICE.key, objection="the key of alice was revoked")
+    assert door.sessions.enrol(Roster([revoked, newer]), 1.1) == []
+    assert door.run(1.2, 3.0) == []
+    assert door.sessions.named("alice").route == b"r1"
+
+
 def test_what_is_enrolled_of_a_key_may_change_within_a_session():
     door = Locked()
     session = opened(door)
