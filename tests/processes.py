@@ -14,6 +14,7 @@ from zfed.facts import CoordinatorStarted, from_builtins
 from zfed.identity import COORDINATOR, KeysFolder
 
 TASK = f"{Path(__file__).with_name('integration') / 'tiny_task.py'}:Tiny"
+PROGRAM = ["-m", "zfed_cli.main"]
 PATIENCE_S = 30.0
 
 
@@ -39,7 +40,7 @@ class NodeProcess:
         }
         with self._out.open("w") as out, self._errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [*before, sys.executable, "-m", "zfed_cli.main", *map(str, arguments), "--format", "json"],
+                [*before, sys.executable, *PROGRAM, *map(str, arguments), "--format", "json"],
                 stdout=out,
                 stderr=errors,
                 cwd=folder,
