@@ -70,7 +70,7 @@ def run_processes(config: CoordinatorConfig, processes: Sequence[Process], data:
         failed = _wait_for_end(fleet, coordinator, relay)
     if failed is not None:  # told last, when the logs lie where they stay
         raise RunFailedError(
-            f"{_describe_end(failed)}{_way_on(directory)}; its log: {fleet.log_path(failed)}"
+            f"{_describe_end(failed)}{_way_on(directory)}; its log: {fleet.log_path(failed.name)}"
         )
     for line in [*timing.summary(), _traffic(config)]:
         print(line, file=sys.stderr if aside else sys.stdout)

@@ -2,7 +2,7 @@
 
 from zfed.checkpoint.atomic import is_temporary, write_atomically
 from zfed.checkpoint.digest import Digests, content_digest
-from zfed.checkpoint.disk import OS_DISK, Closeable, Disk, OsDisk
+from zfed.checkpoint.disk import OS_DISK, PRIVATE_DISK, Closeable, Disk, OsDisk
 from zfed.checkpoint.history import Evaluation, History, OwedEvaluation, without_newer
 from zfed.checkpoint.journal import (
     Journal,
@@ -21,6 +21,7 @@ from zfed.checkpoint.verify import Finding, verify
 
 __all__ = [
     "OS_DISK",
+    "PRIVATE_DISK",
     "Closeable",
     "Digests",
     "Disk",

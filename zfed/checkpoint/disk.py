@@ -116,16 +116,21 @@ class Disk(Protocol):
 class OsDisk:
     """The disk of this machine.
 
+    Files are opened by their own names only: where another user of the machine may write, a name could be a
+    link to something of this user's, which would be appended to or cut.
+
     Args:
         file_mode: Permissions of files that it creates, whatever the umask; None leaves them to the umask.
+        folder_mode: Permissions of folders that it makes, of which the umask may take some away.
     """
 
-    def __init__(self, *, file_mode: int | None = None) -> None:
+    def __init__(self, *, file_mode: int | None = None, folder_mode: int = 0o777) -> None:
         self._file_mode = file_mode
+        self._folder_mode = folder_mode
 
     def make_folder(self, path: Path) -> None:
         """As `Disk.make_folder`."""
-        path.mkdir()
+        path.mkdir(self._folder_mode)
 
     def entries(self, folder: Path) -> list[str]:
         """As `Disk.entries`."""
@@ -184,7 +189,8 @@ class OsDisk:
 
     def lock(self, path: Path) -> Closeable:
         """As `Disk.lock`, by flock. On a network file system it may not reach other machines."""
-        file = open(path, "a+b", buffering=0)  # noqa: SIM115  # open as long as the lock is held
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = open(os.open(path, flags, 0o666), "a+b", buffering=0)  # noqa: SIM115  # as long as it is held
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.truncate(0)
@@ -203,7 +209,8 @@ class _OsFile:
     """A file open for appending, without a buffer of Python's: that would be lost with the process."""
 
     def __init__(self, path: Path, flags: int, mode: int) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | flags, mode)
+        flags |= os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(path, flags, mode)
 
     @property
     def size(self) -> int:
@@ -256,3 +263,6 @@ class _OsScratch:
 
 
 OS_DISK: Final = OsDisk()
+
+PRIVATE_DISK: Final = OsDisk(file_mode=0o600, folder_mode=0o700)
+"""The disk of this machine, for what no other user of it may see."""

@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from zfed.checkpoint import (
-    OS_DISK,
+    PRIVATE_DISK,
     Closeable,
     Disk,
     checked_record,
@@ -55,7 +55,7 @@ class StateFolder:
         disk: Where it is.
     """
 
-    def __init__(self, folder: Path, *, disk: Disk = OS_DISK) -> None:
+    def __init__(self, folder: Path, *, disk: Disk = PRIVATE_DISK) -> None:
         self._folder = folder
         self._disk = disk
         self._run = ""

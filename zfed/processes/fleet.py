@@ -86,6 +86,7 @@ class Fleet:
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         """Start a child; its output goes to `<name>.log` and to `on_line`."""
+        log = open(self.log_path(name), "ab", opener=_without_links)  # noqa: SIM115  # until the child ends
         process = subprocess.Popen(
             command,
             env=dict(environment),
@@ -96,7 +97,6 @@ class Fleet:
         )
         child = Child(name, process)
         self.children.append(child)
-        log = self.log_path(child).open("ab")
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
             stream = _Stream(child, pipe, log, is_error=pipe is process.stderr)
@@ -104,9 +104,9 @@ class Fleet:
             self._selector.register(pipe, selectors.EVENT_READ, stream)
         return child
 
-    def log_path(self, child: Child) -> Path:
-        """Where the child's lines are kept."""
-        return self._logs / f"{quote(child.name, safe=' ')}.log"  # no name may become a path
+    def log_path(self, name: str) -> Path:
+        """Where the lines of the child of this name are kept."""
+        return self._logs / f"{quote(name, safe=' ')}.log"  # no name may become a path
 
     def move_logs(self, folder: Path) -> None:
         """Put the logs elsewhere on the same file system, into a folder that is not there yet."""
@@ -200,3 +200,8 @@ class _Stream:
     def close(self) -> None:
         self._pipe.close()
         self._log.close()
+
+
+def _without_links(path: str, flags: int) -> int:
+    """Where another user may write, a log's name could be a link to a file of this user's."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from zfed.checkpoint import OS_DISK
+from zfed.checkpoint import OS_DISK, PRIVATE_DISK
 
 
 def test_a_file_grows_at_its_end_and_can_be_cut(tmp_path: Path) -> None:
@@ -74,3 +74,20 @@ def test_the_room_of_a_scratch_file_is_taken_from_what_is_free(tmp_path: Path) -
     assert scratch.read_at(0, 100) == bytes(4) + b"abcdef"
     assert OS_DISK.entries(tmp_path) == []
     assert OS_DISK.free(tmp_path) > 0
+
+
+@pytest.mark.parametrize("call", [OS_DISK.append, OS_DISK.create, OS_DISK.lock])
+def test_a_link_that_somebody_planted_is_not_followed(tmp_path: Path, call) -> None:
+    mine, planted = tmp_path / "mine", tmp_path / "journal.jsonl"
+    mine.write_bytes(b"precious")
+    planted.symlink_to(mine)
+    with pytest.raises(OSError, match=r"File exists|Too many levels of symbolic links"):
+        call(planted)
+    assert mine.read_bytes() == b"precious"
+
+
+def test_nobody_else_may_look_at_what_is_private(tmp_path: Path) -> None:
+    PRIVATE_DISK.make_folder(tmp_path / "folder")
+    PRIVATE_DISK.create(tmp_path / "file").close()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"folder": 0o700, "file": 0o600}

@@ -187,3 +187,12 @@ def test_no_home_is_said_with_the_remedy(monkeypatch):
     monkeypatch.setattr(Path, "home", homeless)
     with pytest.raises(UsageError, match="choose one with --state"):
         state_folder("", "alice")
+
+
+def test_what_a_task_keeps_is_for_no_other_user_of_the_machine(folder, place):
+    folder.enter(RUN)
+    stored(folder, FULL)
+    assert place.stat().st_mode & 0o777 == 0o700
+    kept = [path for path in place.iterdir() if path.suffix != ".lock"]
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert len(kept) == 2

@@ -112,7 +112,7 @@ def test_other_processes_are_left_alone(tmp_path):
 def test_a_name_with_a_slash_stays_in_the_log_folder(tmp_path):
     with Fleet(tmp_path / "logs", Lines()) as fleet:
         child = start(fleet, "../a b", "pass")
-        assert fleet.log_path(child).parent == tmp_path / "logs"
+        assert fleet.log_path(child.name).parent == tmp_path / "logs"
         fleet.wait(10)
 
 
@@ -138,5 +138,15 @@ def test_moved_logs_go_on_growing(tmp_path):
         (tmp_path / "run").mkdir()
         fleet.move_logs(tmp_path / "run" / "logs")
         fleet.wait(10)
-        assert fleet.log_path(child).read_text() == "one\ntwo\n"
+        assert fleet.log_path(child.name).read_text() == "one\ntwo\n"
     assert not (tmp_path / "run.logs").exists()
+
+
+def test_a_link_in_the_place_of_a_log_is_not_written_through(tmp_path):
+    mine, logs = tmp_path / "mine", tmp_path / "logs"
+    mine.write_text("precious")
+    with Fleet(logs, Lines()) as fleet:
+        (logs / "alice.log").symlink_to(mine)
+        with pytest.raises(OSError, match="Too many levels of symbolic links"):
+            start(fleet, "alice", WAITING)
+    assert mine.read_text() == "precious"
