@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
+from tests.fuzz import file_names
 from tests.fuzz.hostile_network import HostileNetwork
 from tests.fuzz.onlookers import Onlookers
 from zfed.checkpoint import RunDirectory
@@ -158,6 +159,8 @@ def perform(seed: int, outcomes: Outcomes, *, quota: int = QUOTA) -> None:
     simulation.work_s = lambda node, work: simulation.random.uniform(*schedule.work_s)
     simulation.watch = _Look(network, outcomes)
     simulation.when_gone = partial(_start_again, simulation)
+    for name in (*schedule.nodes, COORDINATOR):
+        simulation.disk_of(name).watch = _look_at_names
     for name, examples in schedule.examples.items():
         simulation.add(name, partial(Tally, examples, schedule.stateful))
     if schedule.evaluated:
@@ -172,6 +175,11 @@ def perform(seed: int, outcomes: Outcomes, *, quota: int = QUOTA) -> None:
     _see_it_go_on(simulation, network, outcomes)
     finish = simulation.finish_of(COORDINATOR)
     outcomes.ends["went on" if finish is None else f"{finish.status}: {finish.reason}"] += 1
+
+
+def _look_at_names(call: str) -> None:
+    if not file_names.is_expected(call):
+        raise BrokenByMessage(f"a node called its disk: {call}")
 
 
 def _see_it_go_on(simulation: Simulation, network: HostileNetwork, outcomes: Outcomes) -> None:

@@ -1,7 +1,10 @@
 import re
 
+import pytest
+
 from tests.fuzz import messages
 from tests.fuzz.episode import Outcomes, perform
+from tests.fuzz.file_names import is_expected
 from zfed.wire import session
 
 
@@ -30,3 +33,17 @@ def test_a_message_that_breaks_something_is_told_with_the_seed_that_shows_it_aga
         r"seed 1: RemoteProtocolError: .+\nSee it again: python -m tests.fuzz.messages --seed 1$",
         said.strip(),
     )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "create /etc/passwd",
+        "create /runs/fuzzed/../x",
+        "create /runs/fuzzed/updates/r00001-../../x.safetensors",
+        "rename /state/w1/.000001-x.json.00000000.tmp to ../x",
+        "open /state/eve/000001-" + "0" * 32 + ".lock",
+    ],
+)
+def test_a_file_that_no_run_has_is_found(call):
+    assert not is_expected(call)

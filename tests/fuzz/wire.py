@@ -57,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(
             "atheris is not installed (it has wheels for Linux on x86-64): fuzzing blindly, without coverage"
         )
-    print(f"{'target':<12} {'executions':>10} {'exec/s':>8} {'new corpus':>10} {'crashes':>7}", flush=True)
+    print(f"{'target':<18} {'executions':>10} {'exec/s':>8} {'new corpus':>10} {'crashes':>7}", flush=True)
     results = []
     for name in names:
         result = _fuzz(engine, name, max(1, round(args.seconds / len(names))))
         rate = result.executions / result.seconds
-        row = f"{name:<12} {result.executions:>10,} {rate:>8,.0f} {result.added:>10} {len(result.crashes):>7}"
+        row = f"{name:<18} {result.executions:>10,} {rate:>8,.0f} {result.added:>10} {len(result.crashes):>7}"
         print(row, flush=True)
         results.append(result)
     for result in results:

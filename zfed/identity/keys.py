@@ -62,7 +62,7 @@ class PublicKey:
             UsageError: If it is no such word, or its signature is wrong. Says nothing of a secret key that
                 was given by mistake.
         """
-        if text.startswith(SECRET_MARK):
+        if SECRET_MARK in text:  # also with something before it that was copied along
             raise UsageError(
                 "this is a secret key, which never leaves its file; `zfed keys show` has the other"
             )
