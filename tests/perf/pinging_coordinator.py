@@ -15,7 +15,7 @@ from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.words import FramesArrived, SendFrames
 from zfed.wire.codec import decode
 from zfed.wire.messages import Ping, Pong
-from zfed.wire.session import Timing
+from zfed.wire.session_words import Timing
 from zfed_cli.main import main
 
 PING_S = 0.05

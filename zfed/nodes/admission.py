@@ -12,7 +12,7 @@ from zfed.partition import Partition
 from zfed.rounds import FEDERATED
 from zfed.rounds.refusals import Refusals
 from zfed.wire.messages import Hello, PartitionClaim
-from zfed.wire.session import Session
+from zfed.wire.session_words import Session
 
 MAX_LAYOUT_BYTES = 64 << 20
 

@@ -122,7 +122,8 @@ from zfed.wire.messages import (
 )
 from zfed.wire.messages import Cancel as CancelMessage
 from zfed.wire.roster import Roster
-from zfed.wire.session import (
+from zfed.wire.session import Sessions
+from zfed.wire.session_words import (
     Cut,
     EnrolmentAsked,
     Heard,
@@ -131,7 +132,6 @@ from zfed.wire.session import (
     Opened,
     Session,
     SessionEvent,
-    Sessions,
     Timing,
     Turned,
 )

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from zfed.facts import Fact, NodeEnrolled, NodeRefused, NotWritten
 from zfed.nodes import words
 from zfed.wire.messages import Enrolled
-from zfed.wire.session import EnrolmentAsked, Sessions
+from zfed.wire.session import Sessions
+from zfed.wire.session_words import EnrolmentAsked
 
 
 class Enrolments:

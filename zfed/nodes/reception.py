@@ -25,7 +25,8 @@ from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import Pong, Pull, Welcome
 from zfed.wire.pacing import Limits
-from zfed.wire.session import Session, Sessions, Timing
+from zfed.wire.session import Sessions
+from zfed.wire.session_words import Session, Timing
 from zfed.wire.transfer import Puller, Window
 
 OWN_MODELS_ANNOUNCED = "this worker's own model will be evaluated, not only the federated one"

@@ -12,7 +12,8 @@ from zfed.wire.codec import Buffer, decode, encode
 from zfed.wire.messages import PROTOCOL, AnyMessage, Bye, Chunk, Enroll, Pong, Pull, Welcome
 from zfed.wire.messages import Enrolled as EnrolledAnswer
 from zfed.wire.roster import Enrolled, Invited, Roster
-from zfed.wire.session import EnrolmentAsked, Opened, SessionEvent, Sessions
+from zfed.wire.session import Sessions
+from zfed.wire.session_words import EnrolmentAsked, Opened, SessionEvent
 
 KEYS: Final = {
     "a": Enrolled(node="alice", key="a"),

@@ -22,7 +22,7 @@ from zfed.rounds.refusals import Refusals
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Blob, Hello, PartitionClaim
 from zfed.wire.roster import Enrolled
-from zfed.wire.session import Session
+from zfed.wire.session_words import Session
 
 
 def layout_of(**arrays):

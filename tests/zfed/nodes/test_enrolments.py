@@ -6,7 +6,8 @@ from zfed.nodes.enrolments import Enrolments
 from zfed.nodes.words import EnrolmentRefused, EnrolmentUnwritten, EnrolNode, NodeEnrolled
 from zfed.wire.codec import decode
 from zfed.wire.messages import Enroll, Enrolled, Refused
-from zfed.wire.session import EnrolmentAsked, Sessions
+from zfed.wire.session import Sessions
+from zfed.wire.session_words import EnrolmentAsked
 
 KEY = "k" * 43
 JOB = EnrolNode(route=b"r", invitation=KEY, node="alice", key="zfed-key-x")

@@ -9,7 +9,8 @@ from zfed.rounds.refusals import Refusals
 from zfed.wire.codec import decode, encode
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Hello, PartitionClaim, Pong
-from zfed.wire.session import Opened, Sessions, Timing
+from zfed.wire.session import Sessions
+from zfed.wire.session_words import Opened, Timing
 
 LAYOUT = ParameterBuffer.from_arrays({"w": np.zeros(3, np.float32)}).layout
 

@@ -11,7 +11,8 @@ from zfed.wire.codec import decode, encode
 from zfed.wire.dismissals import LEAVE_S
 from zfed.wire.guard import Guard
 from zfed.wire.messages import Bye, Chunk, Ping, Pong, Refused, Welcome
-from zfed.wire.session import Cut, Heard, Lost, Malformed, Opened, Session, Sessions, Timing, Turned
+from zfed.wire.session import Sessions
+from zfed.wire.session_words import Cut, Heard, Lost, Malformed, Opened, Session, Timing, Turned
 
 WELCOME = Welcome(run="r", ping_s=2.0, lost_s=10.0, protected=False)
 

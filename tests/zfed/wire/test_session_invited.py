@@ -9,7 +9,8 @@ from tests.zfed.wire.strategies import hello, messages
 from zfed.wire.codec import decode, encode
 from zfed.wire.messages import FROM_NODE, Chunk, Enroll, Enrolled, Hello, Refused
 from zfed.wire.roster import Invited, Roster
-from zfed.wire.session import Cut, EnrolmentAsked, Malformed, Sessions, Turned
+from zfed.wire.session import Sessions
+from zfed.wire.session_words import Cut, EnrolmentAsked, Malformed, Turned
 
 KEY = "k" * 43
 ENROLL = Enroll(protocol="zfed/1", node="alice", key="zfed-key-x")

@@ -7,7 +7,7 @@ from tests.zfed.wire.test_session import Door, kinds
 from zfed.wire.codec import encode
 from zfed.wire.messages import Bye, Pong, Refused
 from zfed.wire.roster import Enrolled, Invited, Roster
-from zfed.wire.session import Heard, Lost, Opened, Turned
+from zfed.wire.session_words import Heard, Lost, Opened, Turned
 
 ALICE = Enrolled(node="alice", key="key-of-alice", max_examples=100)
 BOB = Enrolled(node="bob", key="key-of-bob")
