@@ -104,11 +104,7 @@ class Fleet:
 
     def start(self, *arguments, name, before=(), environment=()):
         name = f"{name}-{len(self.started)}"
-        environment = {
-            "ZFED_KEYS": str(self.keys.path),
-            "ZFED_COORDINATOR_KEY": self.key(COORDINATOR).public.text,
-            **dict(environment),
-        }
+        environment = {"ZFED_KEYS": str(self.keys.path), **dict(environment)}
         node = NodeProcess(arguments, self.folder, name, before=before, environment=environment)
         self.started.append(node)
         return node
@@ -117,6 +113,7 @@ class Fleet:
         self, *flags, bind="tcp://127.0.0.1:*", run="run", before=(), environment=(), started=True
     ):
         """A coordinator that evaluates nothing unless told to; it listens already if `started`."""
+        self.key(COORDINATOR)
         node = self.start(
             *("coordinator", "--bind", bind, "--run", self.folder / run, "--no-plot"),
             *("--no-evaluate-first", "--evaluate-every", 0, "--no-evaluate-last", *flags),
@@ -132,6 +129,7 @@ class Fleet:
         assignments = [word for item in settings.items() for word in ("--set", "{}={}".format(*item))]
         return self.start(
             *(kind, "--name", name, "--connect", connect or self.address),
+            *("--coordinator-key", self.key(COORDINATOR).public.text),
             *("--task", TASK, *assignments, *flags),
             name=name,
             before=before,

@@ -49,7 +49,7 @@ class Hall:
         self._nodes = []
 
     def start(self, environment=()):
-        flags = ("--keys", self.keys.path, "--no-insecure", "--wait-for", 2)
+        flags = ("--keys", self.keys.path, "--wait-for", 2)
         run = f"{self.folder.name}/run"
         node = self._fleet.coordinator(
             *flags, bind=self.bind, run=run, environment=environment, started=False
@@ -58,7 +58,7 @@ class Hall:
         return node
 
     def device(self, name):
-        flags = ("--keys", self.folder.with_name(f"{self.folder.name}-{name}"), "--no-insecure")
+        flags = ("--keys", self.folder.with_name(f"{self.folder.name}-{name}"))
         node = self._fleet.start("worker", "--invite", self.token, *flags, "--task", TASK, name=name)
         self._nodes.append(node)
         return node

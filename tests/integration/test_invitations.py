@@ -18,7 +18,7 @@ def keys(fleet):
 
 
 def coordinator(fleet, keys, bind, run, wait_for="alice"):
-    flags = ("--rounds", 1, "--wait-for", wait_for, "--keys", keys.path, "--no-insecure")
+    flags = ("--rounds", 1, "--wait-for", wait_for, "--keys", keys.path)
     return fleet.coordinator(*flags, bind=bind, run=run, started=False)
 
 
@@ -28,7 +28,7 @@ def token(keys, name, address):
 
 def device(fleet, name, token):
     """What a person types on a device, but for the task, which a file would name."""
-    flags = ("--keys", fleet.folder / f"keys-of-{name}", "--task", TASK, "--no-insecure")
+    flags = ("--keys", fleet.folder / f"keys-of-{name}", "--task", TASK)
     return fleet.start("worker", "--invite", token, *flags, name=name)
 
 
