@@ -328,11 +328,40 @@ class EvaluationSkipped(Fact, frozen=True):
     reason: str
 
 
+class DoorCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came to a coordinator's door since it was started; only what is not zero.
+
+    Attributes:
+        keys: Handshakes `admitted`, `refused` for a key that is not enrolled, or `malformed`.
+        connections: Those that never shook hands, `unfinished`, broken in the middle (`protocol`) or for the
+            key (`keys`), and those that were ended for a message that did not end (`endless`).
+        messages: Dropped ones, by the limit in `[limits]` that they were beyond, or `malformed`; and the
+            `sessions` and `staging` that were refused.
+        nodes: Refused ones, by code.
+    """
+
+    keys: dict[str, int] = {}
+    connections: dict[str, int] = {}
+    messages: dict[str, int] = {}
+    nodes: dict[str, int] = {}
+
+    @property
+    def kept_out(self) -> dict[str, int]:
+        """How much of each kind was kept out, and of which kind anything was."""
+        keys = sum(count for name, count in self.keys.items() if name != "admitted")
+        kinds = {
+            "keys": keys,
+            **{kind: sum(getattr(self, kind).values()) for kind in ("connections", "messages", "nodes")},
+        }
+        return {kind: count for kind, count in kinds.items() if count}
+
+
 class RunEnded(Fact, frozen=True):
     """The run is over. `status` is completed, stopped (somebody asked) or failed.
 
     `evaluated` is False if no evaluator ever answered; `model`, `metrics` are paths at the coordinator ("" at
-    other nodes or if there is none); `plot` is the path of the curves, if they were drawn.
+    other nodes or if there is none); `plot` is the path of the curves, if they were drawn; `door` is what a
+    coordinator kept out.
     """
 
     status: str
@@ -345,6 +374,7 @@ class RunEnded(Fact, frozen=True):
     metrics: str
     plot: str
     protected: bool
+    door: DoorCounts = DoorCounts()
 
 
 AnyFact: TypeAlias = (

@@ -3,6 +3,7 @@
 from zfed.checkpoint.atomic import is_temporary, write_atomically
 from zfed.checkpoint.digest import Digests, content_digest
 from zfed.checkpoint.disk import OS_DISK, PRIVATE_DISK, Closeable, Disk, OsDisk
+from zfed.checkpoint.health_file import Health, read_health, remove_health, write_health
 from zfed.checkpoint.history import Evaluation, History, OwedEvaluation, without_newer
 from zfed.checkpoint.journal import (
     Journal,
@@ -27,6 +28,7 @@ __all__ = [
     "Disk",
     "Evaluation",
     "Finding",
+    "Health",
     "History",
     "Journal",
     "JournalContents",
@@ -42,13 +44,16 @@ __all__ = [
     "examine_journal",
     "is_temporary",
     "map_model",
+    "read_health",
     "read_journal",
     "read_model",
     "record_line",
+    "remove_health",
     "translated",
     "verify",
     "without_newer",
     "write_arrays",
     "write_atomically",
+    "write_health",
     "write_model",
 ]

@@ -7,6 +7,7 @@ runs/<run id>/
   state/              v00000.safetensors, ...: strategy state and float32 masters
   updates/            r00001-alice.safetensors, ...: workers' own models waiting for evaluation
   metrics.jsonl       one line per round and per evaluation
+  health.json         how the coordinator is, while it is at work
   model.safetensors   the last model, once the run is done
   lock                held by the process that owns the folder
 """
@@ -49,6 +50,11 @@ class RunFiles:
     def metrics_path(self) -> Path:
         """What plots and dashboards read."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def health_path(self) -> Path:
+        """How the coordinator is, while it is at work."""
+        return self.path / "health.json"
 
     @property
     def final_model_path(self) -> Path:

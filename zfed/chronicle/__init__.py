@@ -1,6 +1,7 @@
 """What run directories tell about their runs, to people who look at them from outside."""
 
 from zfed.chronicle.find import find_run
+from zfed.chronicle.health_words import ailments, condition
 from zfed.chronicle.overview import Overview, is_run, list_runs, overview
 from zfed.chronicle.remedies import remedies
 from zfed.chronicle.story import Story, tell_story
@@ -10,6 +11,8 @@ __all__ = [
     "Overview",
     "Sentence",
     "Story",
+    "ailments",
+    "condition",
     "find_run",
     "is_run",
     "list_runs",

@@ -15,7 +15,7 @@ from zfed.checkpoint import RunDirectory
 from zfed.compression import warm_up as warm_up_levels
 from zfed.config import CoordinatorConfig, check_resumed, coordinator_toml, parse_document
 from zfed.errors import CheckpointError, ConfigError
-from zfed.facts import CoordinatorStarted, Fact, Observer, RunEnded, RunResumed
+from zfed.facts import CoordinatorStarted, DoorCounts, Fact, Observer, RoundCommitted, RunEnded, RunResumed
 from zfed.identity import KeysFolder
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.allocator import keep_freed_chunks
@@ -23,7 +23,9 @@ from zfed.nodes.background import Background
 from zfed.nodes.collector import spare_what_stays
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.coordinator_start import started_logic
+from zfed.nodes.door_book import DoorBook
 from zfed.nodes.free_memory import free_memory
+from zfed.nodes.health import HealthBook, SignOfLife
 from zfed.nodes.link_compression import RunCompression
 from zfed.nodes.pump import Pump
 from zfed.nodes.roster_watch import RosterWatch
@@ -71,6 +73,7 @@ class Coordinator:
         self._pump: Pump | None = None
         self._trace: CoordinatorTrace | None = None
         self._stop_reason: str | None = None
+        self._books: tuple[DoorBook | HealthBook, ...] = ()
 
     def stop(self, reason: str) -> None:
         """Ask the run to stop; from any thread or signal handler."""
@@ -116,6 +119,15 @@ class Coordinator:
         roster = watch.roster if watch is not None else None
         logic = started_logic(config, aggregation, plan_uploads, roster)
         perform_job = aggregation.perform if self._trace is None else self._trace.timed(aggregation.perform)
+        door = DoorBook(lambda: listener.counts, logic.dropped)
+        health = HealthBook(
+            directory.run_id,
+            encrypted=protected,
+            closed_doors=lambda: listener.troubles,
+            door=door.counts,
+        )
+        self._books = (door, health)
+        sign_of_life = SignOfLife(directory.path, health.record)
         broken = JobFailed("an internal error")
         background = Background("zfed-numbers", lambda: pump.post(broken))
         spilling = Background("zfed-spill", lambda: pump.post(broken))
@@ -128,7 +140,8 @@ class Coordinator:
 
         def tell(effect: TellFact) -> None:
             self._tell(effect.fact)
-            record = metrics_record(effect.fact)
+            counts = door.counts() if isinstance(effect.fact, RoundCommitted) else None
+            record = metrics_record(effect.fact, counts)
             if record is not None:
                 background.add(lambda: record_metrics(record))
 
@@ -161,6 +174,7 @@ class Coordinator:
         def turn_done() -> None:
             background.start()
             spilling.start()
+            sign_of_life.look()
 
         look = watch.look if watch is not None else lambda: None
         pump = self._pump = Pump(logic, listener, {**perform, TellFact: tell}, turn_done, look)
@@ -184,11 +198,12 @@ class Coordinator:
         finally:
             background.close()
             spilling.close()
+            sign_of_life.close()
             pump.close()
         for thread in (background, spilling):
             if thread.failure is not None:
                 raise thread.failure
-        ended = self._ended(finish, aggregation, protected)
+        ended = self._ended(finish, aggregation, protected, door.counts())
         self._tell(ended)
         return ended
 
@@ -200,9 +215,11 @@ class Coordinator:
     def _tell(self, fact: Fact) -> None:
         if self._trace is not None:
             self._trace.observe(fact)
+        for book in self._books:
+            book.observe(fact)
         self._observer(fact)
 
-    def _ended(self, finish: Finish, aggregation: Aggregation, protected: bool) -> RunEnded:
+    def _ended(self, finish: Finish, aggregation: Aggregation, protected: bool, door: DoorCounts) -> RunEnded:
         directory = aggregation.directory
         model = aggregation.finish()
         plot = directory.path / "curves.png"
@@ -218,6 +235,7 @@ class Coordinator:
             metrics=str(directory.metrics_path),
             plot=str(plot) if drawn else "",
             protected=protected,
+            door=door,
         )
 
 

@@ -8,6 +8,7 @@ the pump in the order in which they were given.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zfed.config import CoordinatorConfig
@@ -219,6 +220,11 @@ class CoordinatorLogic:
     def backlog(self) -> tuple[int, int]:
         """How many updates have a slot, and how many wait for one."""
         return self._uploads.backlog
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many messages were, by the limit that they were beyond."""
+        return self._sessions.guard.counts
 
     def start(self, now: float) -> list[CoordinatorEffect]:
         """Begin the run, or go on with it."""

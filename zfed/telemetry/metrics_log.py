@@ -9,18 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zfed.facts import Evaluated, Fact, RoundCommitted, WorkerRound
+import msgspec
+
+from zfed.facts import DoorCounts, Evaluated, Fact, RoundCommitted, WorkerRound
 from zfed.metrics import Metric
 
 _CLASSIFIER_METRICS = ("correct", "accuracy", "loss", "predicted")
 
 
-def metrics_record(fact: Fact) -> dict[str, Any] | None:
-    """The record to log for a fact, JSON-ready and in the documented key order, or None if there is none."""
+def metrics_record(fact: Fact, door: DoorCounts | None = None) -> dict[str, Any] | None:
+    """The record to log for a fact, JSON-ready and in the documented key order, or None if there is none.
+
+    Args:
+        fact: What happened.
+        door: What was kept out until then; stands with a round, if there is anything.
+    """
     if isinstance(fact, Evaluated):
         return _evaluated(fact)
     if isinstance(fact, RoundCommitted):
-        return _round(fact)
+        counts = msgspec.to_builtins(door) if door is not None else {}
+        return {**_round(fact), **({"door": counts} if counts else {})}
     return None
 
 

@@ -10,6 +10,7 @@ from zfed.facts import (
     Connecting,
     CoordinatorStarted,
     Disconnected,
+    DoorCounts,
     Evaluated,
     EvaluationSkipped,
     Fact,
@@ -287,7 +288,7 @@ def summary(
     for name, path in (("model", fact.model), ("metrics", fact.metrics), ("curves", fact.plot)):
         if path:
             lines.append(f"{name + ':':<9}{path}")
-    return [*lines, *insecure_words(fact.protected)]
+    return [*lines, *_kept_out(fact.door), *insecure_words(fact.protected)]
 
 
 def round_words(fact: RoundCommitted) -> str:
@@ -328,6 +329,12 @@ def evaluation_words(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> st
 def insecure_words(protected: bool) -> list[str]:
     """The sentence that must be seen if the traffic is not protected, else nothing."""
     return [] if protected else [f"*** {INSECURE}; others can read and forge it"]
+
+
+def _kept_out(door: DoorCounts) -> list[str]:
+    """One line, if anything was kept out."""
+    kept = [plural(number, kind.removesuffix("s")) for kind, number in door.kept_out.items()]
+    return [f"kept out: {names(kept)}"] if kept else []
 
 
 def _level_words(updates: str, model: str) -> list[str]:

@@ -125,9 +125,12 @@ class SocketListener:
         return troubles
 
     @property
-    def counts(self) -> dict[str, int]:
-        """How many connections never shook hands, by how that failed, or were ended."""
-        return {**self._monitor.handshakes, "endless": self._sentry.ended}
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Counts of `keys` and `connections`, as in `zfed.facts.DoorCounts`."""
+        return {
+            "keys": dict(self._doorman.counts) if self._doorman is not None else {},
+            "connections": {**self._monitor.handshakes, "endless": self._sentry.ended},
+        }
 
     def attend(self) -> None:
         """Decide who may connect, and whether there is room."""

@@ -4,7 +4,7 @@ import json
 
 import orjson
 
-from zfed.facts import Evaluated, Fact, from_builtins, to_builtins
+from zfed.facts import DoorCounts, Evaluated, Fact, from_builtins, to_builtins
 from zfed.telemetry import metrics_record
 
 from .conftest import committed, evaluated
@@ -33,6 +33,14 @@ def test_a_round_is_logged_in_the_documented_order() -> None:
         '"per_worker":{"alice":{"examples":320,"steps":10,"seconds":0.84,"norm":0.5,"loss":0.25},'
         '"bob":{"examples":320,"steps":10,"seconds":0.84,"norm":0.5,"loss":0.75}}}'
     )
+
+
+def test_a_round_is_logged_with_what_was_kept_out_until_then_if_anything_was() -> None:
+    fact = committed(2, {"alice": 1.0})
+    record = metrics_record(fact, DoorCounts(keys={"refused": 2}, messages={"malformed": 1}))
+    assert record is not None
+    assert record["door"] == {"keys": {"refused": 2}, "messages": {"malformed": 1}}
+    assert metrics_record(fact, DoorCounts()) == metrics_record(fact)
 
 
 def test_a_task_cannot_overwrite_the_key_of_a_record() -> None:

@@ -9,6 +9,7 @@ from zfed.facts import (
     Connected,
     Connecting,
     Disconnected,
+    DoorCounts,
     Fact,
     NodeStarted,
     RunEnded,
@@ -113,6 +114,14 @@ def test_a_failed_run_gives_its_reason() -> None:
     assert "reason: bob and charlie are missing" in summary(
         ended(status="failed", rounds_done=3, reason="bob and charlie are missing")
     )
+
+
+def test_a_run_at_whose_door_something_was_kept_out_ends_with_one_line_of_it() -> None:
+    door = DoorCounts(
+        keys={"admitted": 3, "refused": 2}, connections={"unfinished": 1200}, nodes={"layout": 1}
+    )
+    assert "kept out: 2 keys, 1,200 connections, 1 node" in summary(ended(door=door))
+    assert not any("kept out" in line for line in summary(ended(door=DoorCounts(keys={"admitted": 3}))))
 
 
 def test_a_benched_worker_is_told_of_with_its_reason() -> None:

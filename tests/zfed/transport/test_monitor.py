@@ -33,14 +33,14 @@ def test_connections_are_counted_as_they_come_and_go(listener):
     looked(listener, lambda: len(listener._monitor.open) == 1)
     second.close()
     looked(listener, lambda: not listener._monitor.open)
-    assert sum(listener.counts.values()) == 0
+    assert sum(listener.counts["connections"].values()) == 0
 
 
 @pytest.mark.parametrize("said", [b"", GREETING[:10], GREETING])
 def test_silence_in_the_handshake_is_ended_and_counted(listener, said):
     with connected(listener.address) as raw:
         raw.sendall(said)
-        looked(listener, lambda: listener.counts.get("unfinished") == 1)
+        looked(listener, lambda: listener.counts["connections"].get("unfinished") == 1)
         while raw.recv(100):
             pass
     looked(listener, lambda: not listener._monitor.open)
@@ -49,7 +49,7 @@ def test_silence_in_the_handshake_is_ended_and_counted(listener, said):
 def test_a_broken_handshake_is_ended_and_counted(listener):
     with connected(listener.address) as raw:
         raw.sendall(GREETING + b"\x04\x06\x05WRONG" * 10)
-        looked(listener, lambda: listener.counts.get("protocol") == 1)
+        looked(listener, lambda: listener.counts["connections"].get("protocol") == 1)
 
 
 def test_a_frame_above_the_limit_ends_its_connection(listener):

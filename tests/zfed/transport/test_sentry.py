@@ -39,7 +39,7 @@ def pumped(listener, until, *, patience_s=10.0):
 
 def ended(listener):
     """True once a connection was ended."""
-    return listener.counts["endless"] > 0
+    return listener.counts["connections"]["endless"] > 0
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def test_a_message_that_never_ends_is_ended_before_it_takes_much_memory(listener
     with sending(shaken_hands(listener.address), data, times):
         arrived, grown = pumped(listener, lambda _: ended(listener))
     assert arrived == []
-    assert listener.counts["endless"] == 1
+    assert listener.counts["connections"]["endless"] == 1
     assert grown < 64 * MIB
 
 
@@ -83,7 +83,7 @@ def test_two_hundred_thousand_empty_frames_are_one_message_of_a_few(listener):
         [(_, frames, _)], grown = pumped(listener, lambda arrived: arrived)
     assert len(frames) < 10
     assert grown < 64 * MIB
-    assert listener.counts["endless"] == 0
+    assert listener.counts["connections"]["endless"] == 0
 
 
 def test_others_go_on_while_one_is_ended(listener):
@@ -111,7 +111,7 @@ def test_a_peer_that_sends_much_is_not_taken_for_one_that_never_ends(listener):
             listener.attend()
             for _ in range(25):
                 taken += listener.receive() is not None
-        assert listener.counts["endless"] == 0
+        assert listener.counts["connections"]["endless"] == 0
 
 
 def test_a_slow_peer_may_take_its_time_for_one_message(listener):
@@ -129,4 +129,4 @@ def test_a_slow_peer_may_take_its_time_for_one_message(listener):
         while got is None:
             got = listener.receive()
     assert len(got[1][1]) == MIB
-    assert listener.counts["endless"] == 0
+    assert listener.counts["connections"]["endless"] == 0
