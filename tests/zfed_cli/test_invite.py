@@ -1,3 +1,4 @@
+import io
 import re
 import sys
 
@@ -87,6 +88,19 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(folder, words, reason)
     with pytest.raises(UsageError, match=re.escape(reason)):
         invite(*words)
     assert not folder.invitations.path.exists()
+
+
+def test_a_node_takes_its_invitation_as_a_flag_or_from_stdin_and_a_wrong_name_is_refused(
+    folder, capsys, monkeypatch
+):
+    invite("alice")
+    token = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.StringIO(token))
+    for given in (token.strip(), "-"):
+        with pytest.raises(UsageError, match="the invitation is for alice, not for bob"):
+            run_words(["worker", "--name", "bob", "--invite", given])
+    with pytest.raises(UsageError, match="this is no invitation"):
+        run_words(["evaluator", "--invite", "zfed-key-x"])
 
 
 def test_without_a_key_of_the_coordinator_nobody_can_be_invited(folder):
