@@ -31,6 +31,12 @@ name = "eve"
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path, monkeypatch):
+    """Keys of runs that a test does not complete are left there."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "zfed.toml"
@@ -108,15 +114,12 @@ def value_of(flag, words):
 def test_launched_nodes_have_keys_that_are_gone_when_the_run_is_completed(file, monkeypatch):
     coordinator, alice, eve = opened(monkeypatch, file)
     keys = Path(value_of("--keys", coordinator))
-    try:
-        assert coordinator[-4:] == ["&&", "rm", "-r", str(keys)]
-        assert stat.S_IMODE(keys.stat().st_mode) == 0o700
-        public = (keys / "coordinator.pub").read_text().strip()
-        for node in (alice, eve):
-            assert value_of("--keys", node) == str(keys)
-            assert value_of("--coordinator-key", node) == public
-    finally:
-        shutil.rmtree(keys)
+    assert coordinator[-4:] == ["&&", "rm", "-r", str(keys)]
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o700
+    public = (keys / "coordinator.pub").read_text().strip()
+    for node in (alice, eve):
+        assert value_of("--keys", node) == str(keys)
+        assert value_of("--coordinator-key", node) == public
 
 
 @pytest.mark.parametrize("setting", ["insecure = true", 'keys = "/etc/zfed"'])
@@ -129,7 +132,6 @@ def test_a_file_that_decides_about_keys_is_followed(file, monkeypatch, setting):
 
 
 def test_where_no_session_can_be_opened_no_keys_are_left(file, monkeypatch, tmp_path):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(shutil, "which", lambda name: None)
     before = sorted(tmp_path.iterdir())
     assert main(["launch", file]) == 2
