@@ -84,9 +84,11 @@ def print_tables(comparison: Comparison) -> None:
     rounds = draw(
         Column(title="", cells=[row.quantity for row in rows], need=0),
         [
-            Column(title="zfed", cells=[row.engine for row in rows], need=1),
+            Column(title="zfed", cells=[row.encrypted for row in rows], need=0),
+            Column(title="--insecure", cells=[row.plain for row in rows], need=1),
+            Column(title="ratio", cells=[row.encryption for row in rows], need=1),
             Column(title="raw sockets", cells=[row.raw for row in rows], need=2),
-            Column(title="ratio", cells=[row.ratio for row in rows], need=1),
+            Column(title="ratio", cells=[row.engine for row in rows], need=2),
         ],
         console.width,
     )

@@ -19,4 +19,4 @@ ZFED = [sys.executable, "-m", "zfed_cli.main"]
 def test_rounds_of_three_workers(benchmark, size, rounds):
     plan = make_plan(size, workers=3, rounds=rounds, blocks=1)
     found = benchmark.pedantic(compare, args=(plan, ZFED, lambda what: None), rounds=1)
-    benchmark.extra_info.update(found.ratios, round_s=found.engine.round_s)
+    benchmark.extra_info.update(found.ratios, round_s=found.encrypted.round_s)

@@ -62,6 +62,11 @@ class Block:
     bytes_up: int
 
 
+def worker_name(number: int) -> str:
+    """The name of a block's worker, from 1 on."""
+    return f"worker-{number}"
+
+
 def run_block(side: Side, plan: Plan, folder: Path) -> Block:
     """Run one block's rounds.
 
@@ -84,7 +89,7 @@ def run_block(side: Side, plan: Plan, folder: Path) -> Block:
         _settle(fleet, coordinator.process.pid)
         heard.idle[coordinator] = private_bytes(coordinator.process.pid)
         for number in range(1, plan.workers + 1):
-            name = f"worker-{number}"
+            name = worker_name(number)
             heard.children.append(fleet.start(name, side.worker(heard.address, name), _environment(folder)))
         for child in heard.children:
             watch.add(child.process.pid)

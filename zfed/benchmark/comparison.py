@@ -12,7 +12,7 @@ from pathlib import Path
 from zfed.benchmark.averaging import measure_averaging
 from zfed.benchmark.block import Block, run_block
 from zfed.benchmark.plan import Plan
-from zfed.benchmark.sides import engine_side, raw_side
+from zfed.benchmark.sides import encrypted_side, plain_side, raw_side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +49,24 @@ class Comparison:
     """What `zfed bench` found; `averaging_s` holds the seconds of `zfed.benchmark.averaging.WAYS`."""
 
     plan: Plan
-    engine: Measured
+    encrypted: Measured
+    plain: Measured
     raw: Measured
     averaging_s: dict[str, float]
 
     @property
     def ratios(self) -> dict[str, float]:
-        """The engine's round time and CPU time, of those of raw sockets."""
+        """Round time and CPU time without encryption, of those of raw sockets; and with it, of without."""
         return {
-            "round": self.engine.round_s / self.raw.round_s,
-            "cpu": self.engine.cpu_s / self.raw.cpu_s,
+            "round": self.plain.round_s / self.raw.round_s,
+            "cpu": self.plain.cpu_s / self.raw.cpu_s,
+            "encrypted_round": self.encrypted.round_s / self.plain.round_s,
+            "encrypted_cpu": self.encrypted.cpu_s / self.plain.cpu_s,
         }
 
 
 def compare(plan: Plan, zfed: Sequence[str], say: Callable[[str], None]) -> Comparison:
-    """Run the blocks: zfed, raw sockets, zfed, raw sockets ..., then averaging alone.
+    """Run the blocks: zfed, zfed without encryption, raw sockets, zfed ..., then averaging alone.
 
     Args:
         plan: What to run.
@@ -73,17 +76,19 @@ def compare(plan: Plan, zfed: Sequence[str], say: Callable[[str], None]) -> Comp
     Raises:
         RunFailedError: If a process failed.
     """
-    sides = (engine_side(plan, zfed), raw_side(plan))
-    blocks: dict[str, list[Block]] = {side.name: [] for side in sides}
-    for number in range(1, plan.blocks + 1):
-        for side in sides:
-            say(f"block {number} of {plan.blocks}: {side.name}")
-            with tempfile.TemporaryDirectory(prefix="zfed-bench-", dir=plan.folder) as folder:
-                blocks[side.name].append(run_block(side, plan, Path(folder) / "block"))
+    blocks: dict[str, list[Block]] = {}
+    with tempfile.TemporaryDirectory(prefix="zfed-bench-keys-") as keys:
+        sides = (encrypted_side(plan, zfed, Path(keys) / "keys"), plain_side(plan, zfed), raw_side(plan))
+        for number in range(1, plan.blocks + 1):
+            for side in sides:
+                say(f"block {number} of {plan.blocks}: {side.name}")
+                with tempfile.TemporaryDirectory(prefix="zfed-bench-", dir=plan.folder) as folder:
+                    block = run_block(side, plan, Path(folder) / "block")
+                blocks.setdefault(side.name, []).append(block)
     say("averaging alone")
-    engine, raw = (summarised(blocks[side.name]) for side in sides)
+    encrypted, plain, raw = (summarised(blocks[side.name]) for side in sides)
     averaging_s = measure_averaging(plan.length, plan.workers)
-    return Comparison(plan=plan, engine=engine, raw=raw, averaging_s=averaging_s)
+    return Comparison(plan=plan, encrypted=encrypted, plain=plain, raw=raw, averaging_s=averaging_s)
 
 
 def summarised(blocks: Sequence[Block]) -> Measured:

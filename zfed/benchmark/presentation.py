@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from zfed.benchmark.averaging import LARGEST_UPDATE, MOST_UPDATES
-from zfed.benchmark.comparison import Comparison
+from zfed.benchmark.comparison import Comparison, Measured
 from zfed.telemetry.wording import megabytes, plural
 
 _ITEM_BYTES = 4
@@ -16,12 +17,23 @@ _ITEM_BYTES = 4
 
 @dataclass(frozen=True)
 class Row:
-    """A quantity of both sides in words; `ratio` is zfed's part of the other's, if that says something."""
+    """A quantity of all sides in words; the ratios are there where they say something.
+
+    Attributes:
+        quantity: What it is.
+        encrypted: Of zfed as it is meant to be run.
+        plain: Of zfed without encryption.
+        raw: Of raw sockets.
+        encryption: Of `encrypted` to `plain`.
+        engine: Of `plain` to `raw`.
+    """
 
     quantity: str
-    engine: str
+    encrypted: str
+    plain: str
     raw: str
-    ratio: str = ""
+    encryption: str = ""
+    engine: str = ""
 
 
 def heading(comparison: Comparison) -> str:
@@ -35,35 +47,31 @@ def heading(comparison: Comparison) -> str:
 
 
 def round_rows(comparison: Comparison) -> list[Row]:
-    """A round of zfed beside one of raw sockets."""
-    engine, raw = comparison.engine, comparison.raw
+    """A round of zfed, with and without encryption, beside one of raw sockets."""
+    sides = (comparison.encrypted, comparison.plain, comparison.raw)
     model = comparison.plan.model_bytes
+
+    def times(quantity: str, of: Callable[[Measured], float], *ratios: str) -> Row:
+        words = [f"{comparison.ratios[ratio]:.2f}" for ratio in ratios]
+        return Row(quantity, *(time_words(of(side)) for side in sides), *words)
+
+    def memory(quantity: str, of: Callable[[Measured], int]) -> Row:
+        return Row(quantity, *(_memory(of(side), model) for side in sides))
+
+    def payload(quantity: str, of: Callable[[Measured], int]) -> Row:
+        return Row(quantity, *(megabytes(of(side)) for side in sides))
+
     return [
-        Row(
-            "round, median", time_words(engine.round_s), time_words(raw.round_s), _ratio(comparison, "round")
-        ),
-        Row("round, fastest", time_words(engine.fastest_s), time_words(raw.fastest_s)),
-        Row("round, slowest", time_words(engine.slowest_s), time_words(raw.slowest_s)),
-        Row("CPU a round, all", time_words(engine.cpu_s), time_words(raw.cpu_s), _ratio(comparison, "cpu")),
-        Row(
-            "CPU a round, coordinator",
-            time_words(engine.cpu_coordinator_s),
-            time_words(raw.cpu_coordinator_s),
-        ),
-        Row(
-            "CPU a round, each worker",
-            *(time_words(max(side.cpu_workers_s)) for side in (engine, raw)),
-        ),
-        Row(
-            "peak memory, coordinator",
-            *(_memory(side.peak_coordinator_bytes, model) for side in (engine, raw)),
-        ),
-        Row(
-            "peak memory, each worker",
-            *(_memory(max(side.peak_workers_bytes), model) for side in (engine, raw)),
-        ),
-        Row("sent down a round", *(megabytes(side.bytes_down) for side in (engine, raw))),
-        Row("sent up a round", *(megabytes(side.bytes_up) for side in (engine, raw))),
+        times("round, median", lambda side: side.round_s, "encrypted_round", "round"),
+        times("round, fastest", lambda side: side.fastest_s),
+        times("round, slowest", lambda side: side.slowest_s),
+        times("CPU a round, all", lambda side: side.cpu_s, "encrypted_cpu", "cpu"),
+        times("CPU a round, coordinator", lambda side: side.cpu_coordinator_s),
+        times("CPU a round, each worker", lambda side: max(side.cpu_workers_s)),
+        memory("peak memory, coordinator", lambda side: side.peak_coordinator_bytes),
+        memory("peak memory, each worker", lambda side: max(side.peak_workers_bytes)),
+        payload("sent down a round", lambda side: side.bytes_down),
+        payload("sent up a round", lambda side: side.bytes_up),
     ]
 
 
@@ -82,8 +90,9 @@ def lines(comparison: Comparison) -> list[str]:
     """Everything as plain lines, for a pipe."""
     written = [heading(comparison)]
     for row in round_rows(comparison):
-        ratio = f", ratio {row.ratio}" if row.ratio else ""
-        written.append(f"{row.quantity}: zfed {row.engine}, raw sockets {row.raw}{ratio}")
+        ratios = f"; ratios {row.encryption}, {row.engine}" if row.engine else ""
+        sides = f"zfed {row.encrypted}, --insecure {row.plain}, raw sockets {row.raw}"
+        written.append(f"{row.quantity}: {sides}{ratios}")
     for name, rate, ratio in averaging_rows(comparison):
         written.append(f"averaging with {name}: {rate}, {ratio} the time")
     return written
@@ -103,7 +112,3 @@ def time_words(seconds: float) -> str:
 def _memory(size: int, model_bytes: int) -> str:
     """Megabytes, and how many models that is."""
     return f"{size / 1e6:,.0f} MB ({size / model_bytes:.1f}x)"
-
-
-def _ratio(comparison: Comparison, name: str) -> str:
-    return f"{comparison.ratios[name]:.2f}"
