@@ -15,7 +15,7 @@ MINUTES ?= 30
 COUNT ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mnist demo test lint check fuzz fuzz-wire fuzz-messages chaos soak bench crowd cover docs wheel clean
+.PHONY: help setup mnist demo test lint check fuzz fuzz-wire fuzz-messages chaos attacks soak bench crowd cover docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ fuzz-messages: $(READY) ## send COUNT forged messages to simulated runs (5 minut
 
 chaos: $(READY) mnist ## kill real processes, cut real links, fill a real disk (15 minutes; some of it as root)
 	$(BIN)/pytest tests/chaos $(ARGS)
+
+attacks: $(READY) ## attack a running coordinator from many connections, and measure what it costs (5 minutes)
+	$(BIN)/pytest tests/attacks tests/attacks/floods $(ARGS)
 
 soak: $(READY) ## kill at random for MINUTES, and say if memory or descriptors grow
 	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) $(ARGS)

@@ -52,6 +52,7 @@ class HostileWorker:
         self.name = name
         self.epoch = 0
         self.heard = []
+        self.hello = None
         self.values = tiny_values()
         self.blobs = {"layout": self.values.layout.shared.to_bytes()}
         self._instance = instance or f"{abs(hash((name, time.monotonic_ns()))):032x}"
@@ -77,7 +78,8 @@ class HostileWorker:
 
     def say(self, message, payload=None, *, epoch=None):
         """Say a message, under its session's epoch if none is given."""
-        self.say_frames(encode(message, epoch=self.epoch if epoch is None else epoch, payload=payload))
+        epoch = self.epoch if epoch is None else epoch
+        self.say_frames(encode(message, epoch=0 if isinstance(message, Hello) else epoch, payload=payload))
 
     def say_frames(self, frames):
         """Say anything, unless the connection is gone."""
@@ -100,7 +102,8 @@ class HostileWorker:
             "partition": claim_of(Partition(spec="iid:9/10")),
             **changes,
         }
-        self.say(Hello(**hello), epoch=0)
+        self.hello = Hello(**hello)
+        self.say(self.hello)
         return self
 
     def join(self, **changes):

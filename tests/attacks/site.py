@@ -4,9 +4,12 @@ import json
 import time
 from itertools import pairwise
 
+from tests.attacks.hostile_worker import CurveKeys
 from tests.processes import Fleet
 from zfed.benchmark.memory import MemoryWatch, private_bytes
+from zfed.config import RunConfig
 from zfed.facts import NodeJoined, RoundCommitted
+from zfed.identity import COORDINATOR
 from zfed.processes import process_cpu_seconds
 
 WORKERS = ("alice", "bob")
@@ -21,19 +24,23 @@ class Site:
 
     Args:
         folder: For all files.
+        encrypted: False: without keys, as with --insecure.
         flags: Of the coordinator beside the usual ones.
         settings: Of the task.
     """
 
-    def __init__(self, folder, *flags, pause_s=0.05, before=(), **settings):
+    def __init__(self, folder, *flags, encrypted=True, pause_s=0.05, before=(), **settings):
         self._fleet = Fleet(folder)
         self._run = folder / "run"
+        self._encrypted = encrypted
         self.coordinator = self._fleet.coordinator(
-            *("--rounds", 1_000_000, "--wait-for", ",".join(WORKERS), "--seed", 7, *flags), before=before
+            *("--rounds", 1_000_000, "--wait-for", ",".join(WORKERS), "--seed", 7, *flags),
+            *(() if encrypted else ("--insecure",)),
+            before=before,
         )
         self.address = self._fleet.address
         self.workers = {
-            name: self._fleet.worker(name, "--partition", f"iid:{place + 1}/10", pause_s=pause_s, **settings)
+            name: self.worker(name, "--partition", f"iid:{place + 1}/10", pause_s=pause_s, **settings)
             for place, name in enumerate(WORKERS)
         }
         for name in WORKERS:
@@ -41,15 +48,41 @@ class Site:
         self.rounds(SETTLING)
         self._idle_bytes = private_bytes(self.pid)
 
+    @property
+    def key(self):
+        """The coordinator's public key."""
+        return self._fleet.key(COORDINATOR).public
+
+    def worker(self, name, *flags, insecure=False, **settings):
+        """A real worker's process, `insecure` if it takes the coordinator for one without keys."""
+        security = ("--insecure",) if insecure or not self._encrypted else ()
+        return self._fleet.worker(name, *flags, *security, **settings)
+
     def enrolled(self, name):
-        """Keys of a node that this coordinator knows."""
-        return None
+        """Keys of a node that this coordinator lets in from now on; None where it asks for none."""
+        return self._client(self._fleet.key(name)) if self._encrypted else None
+
+    def stranger(self, name):
+        """Keys of a node that is not enrolled."""
+        return self._client(self._fleet.keys.new_key(name))
+
+    def _client(self, key):
+        return CurveKeys(key.public.curve, key.curve_secret, self.key.curve)
+
+    def revoke(self, name):
+        """Let the keys of this node in no more."""
+        self._fleet.keys.authorized_nodes.edit(lambda table: table.revoked(name, now=int(time.time())))
 
     def close(self):
         """End all processes."""
         self._fleet.close()
 
     # ---- what the coordinator takes -------------------------------------------------------------
+
+    @property
+    def rejoin_grace_s(self):
+        """How long a round waits for a worker that is gone and may come back."""
+        return RunConfig().rejoin_grace_s
 
     @property
     def pid(self):
@@ -82,23 +115,21 @@ class Site:
         return committed[seen : seen + count]
 
     def timed_rounds(self, count, meanwhile=time.sleep):
-        """From commit to commit: (seconds, CPU seconds of the coordinator) of the next rounds.
+        """Seconds from commit to commit of the next rounds.
 
         Args:
             count: How many.
             meanwhile: Called again and again with seconds that it may take.
         """
-        marks = []
+        committed = []
         seen = len(self._committed())
         until = time.monotonic() + PATIENCE_S
-        while len(marks) <= count:
+        while len(committed) <= count:
             meanwhile(LOOK_S)
-            if len(self._committed()) > seen + len(marks):
-                marks.append((time.monotonic(), self.cpu_s))
+            if len(self._committed()) > seen + len(committed):
+                committed.append(time.monotonic())
             assert time.monotonic() < until, self.coordinator.report("more rounds")
-        return [
-            (later - earlier, cpu - cpu_before) for (earlier, cpu_before), (later, cpu) in pairwise(marks)
-        ]
+        return [later - earlier for earlier, later in pairwise(committed)]
 
     def goes_on(self):
         """Two more rounds are committed, of alice and bob alone."""

@@ -7,26 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.lossy_link import Network
+from tests.figures import figure, pytest_configure, pytest_terminal_summary  # noqa: F401
 from tests.processes import Fleet
-
-FIGURES = pytest.StashKey()
-
-
-def pytest_configure(config):
-    config.stash[FIGURES] = []
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    if config.stash[FIGURES]:
-        terminalreporter.section("figures")
-        for figure in config.stash[FIGURES]:
-            terminalreporter.write_line(figure)
-
-
-@pytest.fixture
-def figure(request):
-    """Tells a sentence with what was measured, at the end of all tests."""
-    return request.config.stash[FIGURES].append
 
 
 @pytest.fixture
