@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,19 @@ def test_the_first_device_has_it_and_no_other_ever():
             claim(each, OTHER)
         assert raised.value.code == "invitation"
         assert DEVICE.fingerprint in str(raised.value)
+
+
+@given(st.lists(st.tuples(st.sampled_from([DEVICE, OTHER]), st.integers(-HOUR, 2 * HOUR), st.booleans())))
+def test_in_whatever_order_devices_come_at_most_one_ever_gets_it(visits):
+    table, got = ONE, set()
+    for device, at, is_enrolled in visits:
+        with suppress(RefusedError):
+            table = claim(table, device, now=NOW + at)
+            got.add(device)
+            if is_enrolled:
+                table = table.settle(KEY, now=NOW)
+        table = InvitationTable.parse(table.render(), "here")
+    assert len(got) <= 1
 
 
 def test_the_device_that_has_it_may_ask_again_at_any_time():
