@@ -14,6 +14,7 @@ from typing import Any, get_args
 from zfed.checkpoint import RunDirectory
 from zfed.compression import warm_up as warm_up_levels
 from zfed.config import CoordinatorConfig, check_resumed, coordinator_toml, parse_document
+from zfed.config.sizes import parse_size
 from zfed.errors import CheckpointError, ConfigError
 from zfed.facts import CoordinatorStarted, DoorCounts, Fact, Observer, RoundCommitted, RunEnded, RunResumed
 from zfed.identity import KeysFolder
@@ -46,7 +47,7 @@ from zfed.nodes.words import (
 from zfed.rounds import WaitFor
 from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
-from zfed.transport import SocketListener, raise_descriptor_limit
+from zfed.transport import FRAMING_BYTES, SocketListener, raise_descriptor_limit
 
 log = logging.getLogger(__name__)
 
@@ -280,6 +281,13 @@ def _check(config: CoordinatorConfig) -> None:
             f"--heartbeat-timeout {run.heartbeat_timeout_s:g} is not above --heartbeat {run.heartbeat_s:g}: "
             "every node would be lost before it is asked"
         )
+    limits = config.limits
+    for name, size in (("header", limits.header), ("chunk", limits.chunk)):
+        if parse_size(limits.frame) < parse_size(size) + FRAMING_BYTES:
+            raise ConfigError(
+                f"--max-frame {limits.frame} has no room for --max-{name} {size} and what is around it: "
+                f"it must be {FRAMING_BYTES} bytes more"
+            )
 
 
 def configured_strategy(config: CoordinatorConfig) -> Strategy:

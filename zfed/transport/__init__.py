@@ -4,9 +4,10 @@ from zfed.transport.base import Arrival, Refusal, Transport
 from zfed.transport.descriptors import raise_descriptor_limit
 from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
 from zfed.transport.security import ClientSecurity, CurveKeys, ServerSecurity
-from zfed.transport.sockets import SocketConnector, SocketListener, addresses_in
+from zfed.transport.sockets import FRAMING_BYTES, SocketConnector, SocketListener, addresses_in
 
 __all__ = [
+    "FRAMING_BYTES",
     "Arrival",
     "ClientSecurity",
     "CurveKeys",

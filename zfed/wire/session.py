@@ -312,8 +312,13 @@ class Sessions:
         if not breach.flood:
             return [Malformed(node, breach.reason)]
         reason = f"it sent {breach.reason}"
-        turned = self._turned(route, node, "limits", reason)
-        return [turned, *(self._lose(session, reason, now) if session else [])]
+        if session is not None:
+            self._dismissed.add(route, leave_s=0.0)  # what goes on coming costs time, though nobody reads it
+            turned = self._turned(route, node, "limits", reason)
+            return [turned, *self._lose(session, reason, now)]
+        self._dismissed.add(route)
+        told = [Turned("", "limits", reason)] if self.guard.worth_telling(now) else []
+        return [*told, Cut(route)]
 
     def _turned(self, route: bytes, node: str, code: str, reason: str) -> Turned:
         """Tell whoever is behind a route why, and hear nothing of it from now on."""

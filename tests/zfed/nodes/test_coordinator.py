@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from zfed.checkpoint import read_journal
-from zfed.config import CoordinatorConfig, RunConfig, parse_document
+from zfed.config import CoordinatorConfig, LimitsConfig, RunConfig, parse_document
 from zfed.errors import ConfigError, UsageError
 from zfed.identity import KeysFolder
 from zfed.nodes.coordinator import Coordinator
@@ -46,6 +46,11 @@ def test_only_a_run_without_keys_is_unprotected(tmp_path, insecure):
 def test_rule_that_does_not_exist_is_refused_at_once(name, value):
     with pytest.raises(ConfigError, match=value):
         Coordinator(CoordinatorConfig(run=RunConfig(**{name: value})))
+
+
+def test_frames_must_have_room_for_what_may_be_in_them():
+    with pytest.raises(ConfigError, match="--max-frame 1MiB has no room for --max-chunk 1MiB"):
+        Coordinator(CoordinatorConfig(limits=LimitsConfig(frame="1MiB")))
 
 
 def test_stop_before_the_start_ends_the_run_as_stopped(tmp_path):

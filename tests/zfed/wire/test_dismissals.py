@@ -27,6 +27,13 @@ def test_to_be_told_twice_gives_no_more_time():
     assert dismissals.overdue(LEAVE_S) == [b"a"]
 
 
+def test_who_has_no_time_still_has_until_the_next_look():
+    dismissals = Dismissals()
+    dismissals.add(b"a", leave_s=0.0)
+    assert dismissals.overdue(0.0) == []
+    assert dismissals.overdue(0.5) == [b"a"]
+
+
 def test_of_too_many_the_first_must_go_at_once():
     dismissals = Dismissals()
     for number in range(MOST + 10):
