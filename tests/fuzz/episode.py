@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from tests.fuzz import file_names
+from tests.fuzz.at_the_door import ask_for_keys, enrolled, revoke_now_and_then
 from tests.fuzz.hostile_network import HostileNetwork
 from tests.fuzz.onlookers import Onlookers
 from zfed.checkpoint import RunDirectory
@@ -22,6 +23,7 @@ from zfed.config import LimitsConfig
 from zfed.facts import Disconnected, NodeRefused, RoundCommitted
 from zfed.nodes.words import (
     Effect,
+    EnrolNode,
     Finish,
     FramesArrived,
     Input,
@@ -98,6 +100,8 @@ class _Look:
 
     def starts(self, node: Driven) -> None:
         """As `Watch.starts`."""
+        if node.name == COORDINATOR:
+            node._perform = {**node._perform, EnrolNode: lambda asked: node.post(enrolled(asked))}
 
     def takes(self, node: Driven, event: Input) -> None:
         """As `Watch.takes`."""
@@ -159,6 +163,9 @@ def perform(seed: int, outcomes: Outcomes, *, quota: int = QUOTA) -> None:
     simulation.work_s = lambda node, work: simulation.random.uniform(*schedule.work_s)
     simulation.watch = _Look(network, outcomes)
     simulation.when_gone = partial(_start_again, simulation)
+    if schedule.keyed:
+        ask_for_keys(simulation, schedule.nodes)
+        revoke_now_and_then(simulation, schedule.nodes, draw)
     for name in (*schedule.nodes, COORDINATOR):
         simulation.disk_of(name).watch = _look_at_names
     for name, examples in schedule.examples.items():
@@ -172,6 +179,8 @@ def perform(seed: int, outcomes: Outcomes, *, quota: int = QUOTA) -> None:
     while outcomes.messages < enough and simulation.clock.step(LONGEST_S):
         if simulation.finish_of(COORDINATOR) is not None:
             break
+    if schedule.keyed:
+        ask_for_keys(simulation, schedule.nodes)
     _see_it_go_on(simulation, network, outcomes)
     finish = simulation.finish_of(COORDINATOR)
     outcomes.ends["went on" if finish is None else f"{finish.status}: {finish.reason}"] += 1
@@ -200,8 +209,13 @@ def _see_it_go_on(simulation: Simulation, network: HostileNetwork, outcomes: Out
 
 def _start_again(simulation: Simulation, node: str, finish: Finish | None) -> None:
     """Somebody starts a node again that was told to end."""
+
+    def start() -> None:
+        if not simulation.is_running(node):
+            simulation.restart(node)
+
     if node != COORDINATOR:
-        simulation.at(simulation.clock.now + 1.0, lambda: simulation.restart(node))
+        simulation.at(simulation.clock.now + 1.0, start)
 
 
 def _open_run(simulation: Simulation, disk: FakeDisk) -> RunDirectory:

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+from tests.fuzz.at_the_door import STRANGERS
 from tests.fuzz.forger import Forger
 from zfed.transport.base import Buffer
 from zfed.transport.memory import LinkFaults, MemoryNetwork, VirtualClock
 
-STRANGERS: Final = 8
+MOST_STRANGERS: Final = 8
 """Connections that nobody but the forger uses; the oldest is closed for the next."""
 
 CROWD: Final = 300
@@ -81,8 +82,9 @@ class HostileNetwork(MemoryNetwork):
         return frames
 
     def _stranger(self) -> bytes:
-        if len(self._strangers) < STRANGERS or self._draw.random() < 0.1:
-            self._strangers.append(self.open("stranger", lambda route, frames: None))
-        if len(self._strangers) > STRANGERS:
+        if len(self._strangers) < MOST_STRANGERS or self._draw.random() < 0.1:
+            key = self._draw.choice(STRANGERS)
+            self._strangers.append(self.open(key, lambda route, frames: None))
+        if len(self._strangers) > MOST_STRANGERS:
             self.close(self._strangers.popleft())
         return self._draw.choice(self._strangers)
