@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 
 from zfed.errors import LayoutError
 from zfed.nodes.words import Chunks
-from zfed.params import ParameterLayout
+from zfed.params import MAX_DESCRIPTION_BYTES, ParameterLayout
 from zfed.partition import Partition
 from zfed.rounds import FEDERATED
 from zfed.rounds.refusals import Refusals
 from zfed.wire.messages import Hello, PartitionClaim
 from zfed.wire.session_words import Session
-
-MAX_LAYOUT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -132,10 +130,10 @@ class RunLayout:
 
     def too_long(self, hello: Hello) -> Objection | None:
         """A layout's description is not received if it is absurdly long."""
-        if 0 < hello.layout.bytes <= MAX_LAYOUT_BYTES:
+        if 0 < hello.layout.bytes <= MAX_DESCRIPTION_BYTES:
             return None
         seen = f"{hello.node}: description of its layout has {hello.layout.bytes} bytes"
-        return Objection("layout", f"{seen}, allowed are 1 to {MAX_LAYOUT_BYTES}")
+        return Objection("layout", f"{seen}, allowed are 1 to {MAX_DESCRIPTION_BYTES}")
 
     def take(self, hello: Hello, description: Chunks) -> Objection | None:
         """Take the layout that a node has sent, in slices of any order.

@@ -9,13 +9,11 @@ import numpy as np
 from zfed.compression import Encodings
 from zfed.errors import LayoutError, RemoteProtocolError
 from zfed.nodes.words import EncodedVector
-from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
+from zfed.params import MAX_DESCRIPTION_BYTES, BufferPool, ParameterBuffer, ParameterLayout
 from zfed.task import Array
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import Evaluate, Initialize, Train, Vector
 from zfed.wire.transfer import Intake, Write
-
-MAX_VECTOR_LAYOUT_BYTES = 64 << 20
 
 
 class Download:
@@ -137,9 +135,9 @@ class Download:
     def _plan_vector(self, vector: Vector) -> None:
         """A vector's layout need not be the model's: it is pulled first, and the data after it."""
         _exact(vector)
-        if not 0 < vector.layout.bytes <= MAX_VECTOR_LAYOUT_BYTES:
+        if not 0 < vector.layout.bytes <= MAX_DESCRIPTION_BYTES:
             seen = f"layout of vector {vector.name!r} has {vector.layout.bytes} bytes"
-            raise RemoteProtocolError(f"{seen}, allowed are 1 to {MAX_VECTOR_LAYOUT_BYTES}")
+            raise RemoteProtocolError(f"{seen}, allowed are 1 to {MAX_DESCRIPTION_BYTES}")
         description = np.zeros(vector.layout.bytes, np.uint8)
         self.intakes.append(Intake(vector.layout, _writer(description)))
         self._layouts[vector.layout.id] = (vector, description)

@@ -3,10 +3,12 @@
 from zfed.params.buffer import ParameterBuffer, fitting, matched_kinds
 from zfed.params.dtypes import dtype_name, narrowed, widened
 from zfed.params.layout import ParameterLayout, Segment
+from zfed.params.layout_codec import MAX_DESCRIPTION_BYTES
 from zfed.params.pool import BufferPool
 from zfed.params.tensor import TensorKind, TensorSpec, default_kind
 
 __all__ = [
+    "MAX_DESCRIPTION_BYTES",
     "BufferPool",
     "ParameterBuffer",
     "ParameterLayout",

@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, TypeAlias
 
 from zfed.errors import LayoutError
@@ -73,9 +73,9 @@ class ParameterLayout:
         Raises:
             LayoutError: If a name, dtype, shape or kind cannot be, two names are equal, or all is too large.
         """
-        specs = [checked_spec(*entry) for entry in entries]
+        specs = [checked_spec(*entry) for entry in islice(entries, MAX_TENSORS + 1)]
         if len(specs) > MAX_TENSORS:
-            raise LayoutError(f"{len(specs)} tensors, limit is {MAX_TENSORS}")
+            raise LayoutError(f"more than {MAX_TENSORS} tensors, limit is {MAX_TENSORS}")
         names: set[str] = set()
         for spec in specs:
             if spec.name in names:

@@ -6,14 +6,18 @@ form; names, dtypes, shapes and kinds are checked by `ParameterLayout.build`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Literal
 
+import msgspec
 import orjson
 
 from zfed.errors import LayoutError
 
 FORMAT: Final = "zfed-layout/1"
+
+MAX_DESCRIPTION_BYTES: Final = 8 << 20
+"""Longest description: of 65,536 tensors each may take 128 bytes. As objects it takes ten times as much."""
 
 
 def encode(tensors: Iterable[tuple[str, str, tuple[int, ...], str]]) -> bytes:
@@ -21,24 +25,23 @@ def encode(tensors: Iterable[tuple[str, str, tuple[int, ...], str]]) -> bytes:
     return orjson.dumps({"format": FORMAT, "tensors": list(tensors)})
 
 
-def decode(data: bytes | bytearray | memoryview) -> Iterator[tuple[str, str, tuple[int, ...], str]]:
-    """Yield what `encode` was given.
+def decode(data: bytes | bytearray | memoryview) -> list[tuple[str, str, tuple[int, ...], str]]:
+    """What `encode` was given. Bytes of another form are given up where that shows, not read to their end.
 
     Raises:
-        LayoutError: If the bytes are not JSON of this form.
+        LayoutError: If the bytes are not JSON of this form, or longer than `MAX_DESCRIPTION_BYTES`.
     """
+    if len(data) > MAX_DESCRIPTION_BYTES:
+        raise LayoutError(f"layout of {len(data)} bytes, limit is {MAX_DESCRIPTION_BYTES}")
     try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
+        document = msgspec.json.decode(data, type=_Document)
+    except msgspec.ValidationError as error:
+        raise LayoutError(f"layout is not in the format {FORMAT!r}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LayoutError(f"layout is not JSON: {error}") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise LayoutError(f"layout is not in the format {FORMAT!r}")
-    tensors = document.get("tensors")
-    if not isinstance(tensors, list):
-        raise LayoutError("layout has no list of tensors")
-    for index, tensor in enumerate(tensors):
-        match tensor:
-            case [str(name), str(dtype), list(shape), str(kind)]:
-                yield name, dtype, tuple(shape), kind
-            case _:
-                raise LayoutError(f"layout entry {index} is not [name, dtype, shape, kind]")
+    return document.tensors
+
+
+class _Document(msgspec.Struct):
+    format: Literal["zfed-layout/1"]
+    tensors: list[tuple[str, str, tuple[int, ...], str]]

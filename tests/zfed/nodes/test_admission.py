@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zfed.nodes.admission import (
-    MAX_LAYOUT_BYTES,
     Objection,
     PartsHeld,
     RunLayout,
@@ -16,7 +15,7 @@ from zfed.nodes.admission import (
     name_objection,
     partition_of,
 )
-from zfed.params import ParameterBuffer, TensorKind
+from zfed.params import MAX_DESCRIPTION_BYTES, ParameterBuffer, TensorKind
 from zfed.partition import Partition
 from zfed.rounds.refusals import Refusals
 from zfed.wire.digests import layout_blob
@@ -202,7 +201,7 @@ def test_model_with_nothing_to_share_is_refused():
     )
 
 
-@pytest.mark.parametrize("nbytes", [0, MAX_LAYOUT_BYTES + 1, (1 << 62) - 1])
+@pytest.mark.parametrize("nbytes", [0, MAX_DESCRIPTION_BYTES + 1, (1 << 62) - 1])
 def test_absurd_length_of_a_description_is_refused_before_a_byte_is_pulled(nbytes):
     claim = msgspec.structs.replace(
         hello(), layout=Blob(id="layout", bytes=nbytes, digest="sha256:" + "0" * 64)

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from zfed.compression import Encodings
 from zfed.errors import ConfigError, RemoteProtocolError
-from zfed.nodes.download import MAX_VECTOR_LAYOUT_BYTES, Download
-from zfed.params import BufferPool, ParameterBuffer, TensorKind
+from zfed.nodes.download import Download
+from zfed.params import MAX_DESCRIPTION_BYTES, BufferPool, ParameterBuffer, TensorKind
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Blob, Initialize, Train, Vector
 
@@ -116,7 +116,7 @@ def test_vector_whose_data_do_not_have_the_size_of_its_layout_are_refused():
         download.arrived(download.intakes[-1])
 
 
-@pytest.mark.parametrize("nbytes", [0, MAX_VECTOR_LAYOUT_BYTES + 1])
+@pytest.mark.parametrize("nbytes", [0, MAX_DESCRIPTION_BYTES + 1])
 def test_absurd_layout_takes_no_memory(nbytes):
     claimed = vector("control", CONTROL, layout=Blob(id="l", bytes=nbytes, digest="xxh3-128:" + "0" * 32))
     with pytest.raises(RemoteProtocolError, match=f"has {nbytes} bytes"):

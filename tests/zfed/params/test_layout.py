@@ -1,10 +1,12 @@
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.zfed.params.strategies import entry_lists, layouts
 from zfed.errors import LayoutError
-from zfed.params import ParameterLayout, Segment, TensorKind
+from zfed.params import MAX_DESCRIPTION_BYTES, ParameterLayout, Segment, TensorKind
 from zfed.params.layout import MAX_TENSORS
 from zfed.params.tensor import MOVING
 
@@ -248,6 +250,23 @@ HEAD = b'{"format":"zfed-layout/1","tensors":['
 def test_hostile_bytes_are_refused(hostile: bytes) -> None:
     with pytest.raises(LayoutError):
         ParameterLayout.from_bytes(hostile)
+
+
+@pytest.mark.parametrize("item", [b"[]", b"0", b'"w"', b'{"a":[]}', b'["w","F32",{},"average"]'])
+def test_a_long_description_of_another_form_takes_no_more_memory_than_a_short_one(item: bytes) -> None:
+    hostile = HEAD + b",".join([item] * (1_000_000 // len(item))) + b"]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(LayoutError, match="format"):
+            ParameterLayout.from_bytes(hostile)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_description_beyond_the_limit_is_not_parsed() -> None:
+    with pytest.raises(LayoutError, match="limit is 8388608"):
+        ParameterLayout.from_bytes(bytes(MAX_DESCRIPTION_BYTES + 1))
 
 
 @given(layouts, st.data())
