@@ -143,7 +143,7 @@ def draw_schedule(seed: int) -> Schedule:
     keyed = keys.random() < 0.5
     if keyed:
         faults += [_drawn_revocation(keys, nodes, run_s) for _ in range(keys.choice((0, 0, 1, 2)))]
-    return Schedule(
+    schedule = Schedule(
         seed=seed,
         config=CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION),
         examples=examples,
@@ -155,8 +155,8 @@ def draw_schedule(seed: int) -> Schedule:
         keyed=keyed,
         faults=tuple(sorted(faults, key=lambda fault: fault.at)),
         peace_at=max(fault.at + fault.lasting_s for fault in faults),
-        spoilt=_drawn_spoilt(draw, run, examples),
     )
+    return _with_bad_updates(schedule, random.Random(f"spoilt:{seed}"))
 
 
 _NO_EVALUATION: Final = EvaluateConfig(first=False, every=0, last=False)
@@ -195,14 +195,22 @@ def _drawn_evaluation(draw: random.Random) -> EvaluateConfig:
     )
 
 
-def _drawn_spoilt(draw: random.Random, run: RunConfig, workers: Collection[str]) -> Spoilt | None:
-    """Seldom, and only where there are enough others for the run to end well."""
-    if draw.random() < 0.8 or run.min_workers >= len(workers):
-        return None
-    chosen = draw.sample(range(1, run.rounds + 1), draw.randint(1, min(run.rounds, 8)))
+def _with_bad_updates(schedule: Schedule, draw: random.Random) -> Schedule:
+    """Now and then the same with a worker whose updates are no good, where the others can end the run.
+
+    All are there when it begins, and nobody is revoked: who has never come, or is turned away, is not waited
+    for when too few are left.
+    """
+    run, workers = schedule.config.run, sorted(schedule.examples)
+    revoked = any(fault.kind == "revocation" for fault in schedule.faults)
+    if draw.random() < 0.75 or revoked or run.min_workers >= len(workers):
+        return schedule
     # What is compressed must be finite: its own node sees to that
     values = (math.nan, -1e38, TOO_LONG) if run.compress == "none" else (TOO_LONG,)
-    return Spoilt(worker=draw.choice(sorted(workers)), rounds=frozenset(chosen), value=draw.choice(values))
+    rounds = draw.sample(range(1, run.rounds + 1), draw.randint(1, min(run.rounds, 8)))
+    spoilt = Spoilt(worker=draw.choice(workers), rounds=frozenset(rounds), value=draw.choice(values))
+    config = replace(schedule.config, run=replace(run, wait_for=str(len(workers))))
+    return replace(schedule, config=config, spoilt=spoilt)
 
 
 def _drawn_fault(draw: random.Random, nodes: tuple[str, ...], run_s: float) -> Fault:
