@@ -81,7 +81,10 @@ def _next_steps(name: str, *, rotated: bool) -> list[str]:
 
     if name == COORDINATOR:
         changed = ", which must have it before the next start" if rotated else ""
-        return [f"give it to each node{changed}: zfed worker --coordinator-key zfed-key-..."]
+        return [
+            f"give it to each node{changed}: zfed worker --coordinator-key zfed-key-...",
+            "or invite each, which needs no key to be carried: zfed invite NAME",
+        ]
     steps = [f"at the coordinator: zfed enroll {name} zfed-key-..."]
     if rotated:
         steps.append(f"until then do not start {name} again: it uses the new key from its next start on")

@@ -13,7 +13,7 @@ from zfed_cli.options import new_command
 if TYPE_CHECKING:
     from zfed_cli.options import Subparsers
 
-_PARTS = ("pyzmq", "numpy", "numba", "torch", "torchvision")
+_PARTS = ("pyzmq", "cryptography", "numpy", "numba", "torch", "torchvision")
 
 
 def add_parser(subparsers: Subparsers) -> None:
