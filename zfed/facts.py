@@ -334,7 +334,8 @@ class DoorCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         keys: Handshakes `admitted`, `refused` for a key that is not enrolled, or `malformed`.
         connections: Those that never shook hands, `unfinished`, broken in the middle (`protocol`) or for the
-            key (`keys`), and those that were ended for a message that did not end (`endless`).
+            key (`keys`), and those that were ended for a message that did not end (`endless`) or because none
+            came (`silent`).
         messages: Dropped ones, by the limit in `[limits]` that they were beyond, or `malformed`; and the
             `sessions` and `staging` that were refused.
         nodes: Refused ones, by code.

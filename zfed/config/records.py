@@ -259,6 +259,12 @@ class LimitsConfig:
     handshake_s: float = setting(
         5.0, "seconds in which a connection must have shaken hands", metavar="SECONDS", limits=POSITIVE
     )
+    silence_s: float = setting(
+        30.0,
+        "seconds without a message after which a connection is ended; at least 3 heartbeat timeouts",
+        metavar="SECONDS",
+        limits=POSITIVE,
+    )
     sessions: int = setting(
         120, "sessions that one node may begin in a minute", metavar="N", limits=AT_LEAST_ONE
     )

@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from zfed.checkpoint import RunDirectory
 from zfed.compression import warm_up as warm_up_levels
-from zfed.config import CoordinatorConfig, check_resumed, coordinator_toml, parse_document
+from zfed.config import CoordinatorConfig, LimitsConfig, check_resumed, coordinator_toml, parse_document
 from zfed.config.sizes import parse_size
 from zfed.errors import CheckpointError, ConfigError
 from zfed.facts import CoordinatorStarted, DoorCounts, Fact, Observer, RoundCommitted, RunEnded, RunResumed
@@ -100,7 +101,9 @@ class Coordinator:
             held = opened.enter_context(_resume(path, config)) if RunDirectory.holds_run(path) else None
             watch = None if config.run.insecure else RosterWatch(KeysFolder.at(config.run.keys))
             security = watch.security if watch is not None else None
-            listener = opened.enter_context(closing(SocketListener(config.run.bind, security, config.limits)))
+            listener = opened.enter_context(
+                closing(SocketListener(config.run.bind, security, _limits(config)))
+            )
             directory = held or opened.enter_context(_begin(path, config))
             trace = opened.enter_context(open_trace(config.run.trace, "coordinator") or nullcontext())
             self._trace = CoordinatorTrace(trace) if trace is not None else None
@@ -270,6 +273,12 @@ def _resumed(directory: RunDirectory, logic: CoordinatorLogic) -> RunResumed:
 
 def _new_run_path() -> str:
     return f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def _limits(config: CoordinatorConfig) -> LimitsConfig:
+    """The limits of connections: that of a node which is only late is not ended."""
+    silence_s = max(config.limits.silence_s, 3 * config.run.heartbeat_timeout_s)
+    return replace(config.limits, silence_s=silence_s)
 
 
 def _check(config: CoordinatorConfig) -> None:

@@ -1,8 +1,10 @@
-"""Ends connections whose message never does.
+"""Ends connections whose message never does, or that say nothing.
 
 libzmq hands a message out when its last frame is here, and until then keeps the frames, however many: neither
 its high-water mark nor its limit on a frame counts them. Nobody else sees them either. But the kernel knows
 how many bytes came on a connection, and the listener how many messages.
+
+A connection without messages costs little, but a descriptor, which others may need.
 """
 
 from __future__ import annotations
@@ -38,29 +40,40 @@ _BYTES_RECEIVED: Final = struct.Struct("=128xQ")  # tcpi_bytes_received in Linux
 
 @dataclass(frozen=True)
 class _Seen:
-    """A connection as it was when its last message had just been taken."""
+    """A connection as it was when its last message had just been taken.
+
+    `since` is when that was seen, or when the connection was.
+    """
 
     inode: int
     messages: int
     nbytes: int
+    since: float
 
 
 class Sentry:
-    """Watches for bytes of which no message comes; does nothing where the system does not tell of them.
+    """Watches for connections from which no message comes; does nothing where the system tells too little.
 
     Args:
         connections: The inode of each connection's socket, by its descriptor.
         messages: How many messages came on the connection with a descriptor.
         allowed: Bytes that an unfinished message may have.
+        silence_s: Seconds that may pass without a message.
 
     Attributes:
-        ended: How many connections were.
+        counts: How many connections were ended: `endless` and `silent` ones.
     """
 
     def __init__(
-        self, connections: Mapping[int, int], messages: Callable[[int], int], *, allowed: int
+        self,
+        connections: Mapping[int, int],
+        messages: Callable[[int], int],
+        *,
+        allowed: int,
+        silence_s: float,
     ) -> None:
-        self.ended = 0
+        self.counts = {"endless": 0, "silent": 0}
+        self._silence_s = silence_s
         self._connections = connections
         self._messages = messages
         self._allowed = allowed
@@ -85,7 +98,7 @@ class Sentry:
         if self._suspects or resident - self._least >= GROWTH_BYTES or now >= self._compare_at:
             self._least = resident
             self._compare_at = now + COMPARE_S
-            self._compare()
+            self._compare(now)
         self._look_at = now + self.look_again_s
 
     def close(self) -> None:
@@ -94,20 +107,23 @@ class Sentry:
             os.close(self._memory)
             self._memory = None
 
-    def _compare(self) -> None:
+    def _compare(self, now: float) -> None:
         before, self._seen = self._seen, {}
         sure, self._suspects = self._suspects, set()
         for number, inode in list(self._connections.items()):
             messages = self._messages(number)
             seen = before.get(number)
             if seen is None or seen.inode != inode:
-                seen = _Seen(inode, 0, 0)
+                seen = _Seen(inode, 0, 0, now)
             came = _bytes_received(number)
             if messages != seen.messages:
-                seen = _Seen(inode, messages, came)
+                seen = _Seen(inode, messages, came, now)
+            elif now - seen.since > self._silence_s:
+                self.counts["silent"] += shut_down(number, inode)
+                continue
             elif came - seen.nbytes > self._allowed and _taken(number, came) - seen.nbytes > self._allowed:
                 if number in sure:
-                    self.ended += shut_down(number, inode)
+                    self.counts["endless"] += shut_down(number, inode)
                     continue
                 self._suspects.add(number)
             self._seen[number] = seen

@@ -92,7 +92,9 @@ class SocketListener:
         self._shared = _Shared()
         self._connections = Connections()
         longest = parse_size(limits.header) + parse_size(limits.chunk) + FRAMING_BYTES
-        self._sentry = Sentry(self._monitor.open, self._connections.messages, allowed=longest)
+        self._sentry = Sentry(
+            self._monitor.open, self._connections.messages, allowed=longest, silence_s=limits.silence_s
+        )
 
     @property
     def pollables(self) -> tuple[zmq.Socket[bytes], ...]:
@@ -129,7 +131,7 @@ class SocketListener:
         """Counts of `keys` and `connections`, as in `zfed.facts.DoorCounts`."""
         return {
             "keys": dict(self._doorman.counts) if self._doorman is not None else {},
-            "connections": {**self._monitor.handshakes, "endless": self._sentry.ended},
+            "connections": {**self._monitor.handshakes, **self._sentry.counts},
         }
 
     def attend(self) -> None:

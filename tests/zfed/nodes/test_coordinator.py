@@ -1,9 +1,11 @@
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
-from zfed.checkpoint import read_journal
+from zfed.checkpoint import read_health, read_journal
 from zfed.config import CoordinatorConfig, LimitsConfig, RunConfig, parse_document
 from zfed.errors import ConfigError, UsageError
 from zfed.identity import KeysFolder
@@ -51,6 +53,23 @@ def test_rule_that_does_not_exist_is_refused_at_once(name, value):
 def test_frames_must_have_room_for_what_may_be_in_them():
     with pytest.raises(ConfigError, match="--max-frame 1MiB has no room for --max-chunk 1MiB"):
         Coordinator(CoordinatorConfig(limits=LimitsConfig(frame="1MiB")))
+
+
+def test_a_coordinator_at_work_says_how_it_is_and_leaves_no_sign_of_life_behind(tmp_path):
+    folder = tmp_path / "run"
+    coordinator = Coordinator(
+        CoordinatorConfig(run=RunConfig(bind="tcp://127.0.0.1:*", run=str(folder), insecure=True))
+    )
+    at_work = threading.Thread(target=coordinator.run)
+    at_work.start()
+    until = time.monotonic() + 10.0
+    while (health := read_health(folder)) is None:
+        assert time.monotonic() < until, "no sign of life"
+        time.sleep(0.01)
+    coordinator.stop("enough")
+    at_work.join()
+    assert (health.run, health.admitting, health.encrypted, health.troubles) == ("run", True, False, [])
+    assert read_health(folder) is None
 
 
 def test_stop_before_the_start_ends_the_run_as_stopped(tmp_path):

@@ -1,3 +1,4 @@
+import select
 import socket
 import threading
 import time
@@ -6,6 +7,7 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from tests.zfed.transport.raw_client import frame, shaken_hands
+from zfed.config import LimitsConfig
 from zfed.transport import SocketConnector, SocketListener
 from zfed.transport.sentry import LOOK_S, SURE_S
 
@@ -84,6 +86,28 @@ def test_two_hundred_thousand_empty_frames_are_one_message_of_a_few(listener):
     assert len(frames) < 10
     assert grown < 64 * MIB
     assert listener.counts["connections"]["endless"] == 0
+
+
+def test_a_connection_that_says_nothing_is_ended_and_one_that_speaks_is_not():
+    with (
+        closing(SocketListener("tcp://127.0.0.1:*", limits=LimitsConfig(silence_s=1.5))) as listener,
+        closing(SocketConnector()) as speaks,
+        shaken_hands(listener.address) as silent,
+        shaken_hands(listener.address) as drips,
+    ):
+        speaks.open(listener.address)
+        drips.sendall(frame(b"hello", more=True))
+        ended, end = [], time.monotonic() + 10.0
+        while len(ended) < 2:
+            assert time.monotonic() < end, listener.counts
+            speaks.send(b"", [b"here"])
+            with suppress(OSError):  # once ended
+                drips.sendall(frame(b"x", more=True))
+            pumped(listener, lambda arrived: arrived)
+            ended = [raw for raw in (silent, drips) if select.select([raw], [], [], 0)[0]]
+            time.sleep(0.05)
+        assert listener.counts["connections"]["silent"] == 2
+        assert not speaks.broken
 
 
 def test_others_go_on_while_one_is_ended(listener):
