@@ -12,7 +12,20 @@ from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.wire.codec import decode, encode
 from zfed.wire.digests import blob_of, layout_blob
-from zfed.wire.messages import Bye, Chunk, Hello, Ping, Pong, Pull, Refused, Train, Update, Vector, Welcome
+from zfed.wire.messages import (
+    Bye,
+    Chunk,
+    Hello,
+    Initialize,
+    Ping,
+    Pong,
+    Pull,
+    Refused,
+    Train,
+    Update,
+    Vector,
+    Welcome,
+)
 
 PATIENCE_S = 10.0
 """Within this time whoever is refused has been told."""
@@ -113,15 +126,16 @@ class HostileWorker:
 
     def offer(self, order, values, *, changed=b"", **changes):
         """Offer an update for an order; `changed` are the bytes that are sent in place of those digested."""
+        name = "model" if isinstance(order, Initialize) else "delta"
         data = values.data.tobytes()
-        blob = f"delta:{order.assignment}:{len(self.blobs)}"
+        blob = f"{name}:{order.assignment}:{len(self.blobs)}"
         layout = layout_blob("layout:delta", values.layout.to_bytes())
         self.blobs["layout:delta"], self.blobs[blob] = values.layout.to_bytes(), changed or data
         update = Update(
             **{
                 "assignment": order.assignment,
-                "version": order.version,
-                "vectors": [Vector(name="delta", layout=layout, data=blob_of(blob, data))],
+                "version": getattr(order, "version", 0),
+                "vectors": [Vector(name=name, layout=layout, data=blob_of(blob, data))],
                 "examples": 10,
                 **changes,
             }
