@@ -38,7 +38,7 @@ from zfed.nodes.words import (
 from zfed.simulation.coordinator import COORDINATOR
 from zfed.simulation.driven import Driven
 from zfed.simulation.fake_disk import FakeDisk
-from zfed.simulation.schedule import EVALUATOR, draw_schedule
+from zfed.simulation.schedule import EVALUATOR, Schedule, draw_schedule
 from zfed.simulation.tally import Tally
 from zfed.simulation.world import Simulation
 from zfed.transport.memory import LinkFaults
@@ -148,24 +148,39 @@ def perform(seed: int, outcomes: Outcomes, *, quota: int = QUOTA) -> None:
         BrokenByMessage: If a message broke something that raises nothing.
         Exception: Whatever a node raised: none of it is allowed.
     """
-    draw = random.Random(f"messages:{seed}")
-    schedule = draw_schedule(seed)
+    draw, schedule = random.Random(f"messages:{seed}"), draw_schedule(seed)
     simulation = Simulation(seed=seed)
-    faults = LinkFaults(
-        delay_s=schedule.calm.delay_s,
-        loss=draw.choice((0.0, 0.0, 0.02)),
-        duplication=draw.choice((0.0, 0.0, 0.1)),
-        reordering=draw.choice((0.0, 0.0, 0.1)),
-    )
-    per_message = draw.choice((0.3, 1.0, 3.0, 8.0))
-    network = HostileNetwork(simulation.clock, draw, faults, per_message)
-    simulation.network = network
+    simulation.network = network = _hostile_network(simulation, schedule, draw)
     simulation.work_s = lambda node, work: simulation.random.uniform(*schedule.work_s)
     simulation.watch = _Look(network, outcomes)
     simulation.when_gone = partial(_start_again, simulation)
     if schedule.keyed:
         ask_for_keys(simulation, schedule.nodes)
         revoke_now_and_then(simulation, schedule.nodes, draw)
+    _start(simulation, schedule, draw.choice((LimitsConfig(), WIDE, WIDE, WIDE)))
+    enough = outcomes.messages + quota
+    while outcomes.messages < enough and simulation.finish_of(COORDINATOR) is None:
+        if not simulation.clock.step(LONGEST_S):
+            break
+    if schedule.keyed:
+        ask_for_keys(simulation, schedule.nodes)
+    _see_it_go_on(simulation, network, outcomes)
+    finish = simulation.finish_of(COORDINATOR)
+    outcomes.ends["went on" if finish is None else f"{finish.status}: {finish.reason:.100}"] += 1
+
+
+def _hostile_network(simulation: Simulation, schedule: Schedule, draw: random.Random) -> HostileNetwork:
+    faults = LinkFaults(
+        delay_s=schedule.calm.delay_s,
+        loss=draw.choice((0.0, 0.0, 0.02)),
+        duplication=draw.choice((0.0, 0.0, 0.1)),
+        reordering=draw.choice((0.0, 0.0, 0.1)),
+    )
+    return HostileNetwork(simulation.clock, draw, faults, per_message=draw.choice((0.3, 1.0, 3.0, 8.0)))
+
+
+def _start(simulation: Simulation, schedule: Schedule, limits: LimitsConfig) -> None:
+    """Start all nodes of a run that goes on until it is stopped."""
     for name in (*schedule.nodes, COORDINATOR):
         simulation.disk_of(name).watch = _look_at_names
     for name, examples in schedule.examples.items():
@@ -173,17 +188,7 @@ def perform(seed: int, outcomes: Outcomes, *, quota: int = QUOTA) -> None:
     if schedule.evaluated:
         simulation.add(EVALUATOR, partial(Tally, 1, False), kind="evaluator")
     run = replace(schedule.config.run, rounds=10**9)
-    config = replace(schedule.config, run=run, limits=draw.choice((LimitsConfig(), WIDE, WIDE, WIDE)))
-    simulation.host(config, partial(_open_run, simulation))
-    enough = outcomes.messages + quota
-    while outcomes.messages < enough and simulation.clock.step(LONGEST_S):
-        if simulation.finish_of(COORDINATOR) is not None:
-            break
-    if schedule.keyed:
-        ask_for_keys(simulation, schedule.nodes)
-    _see_it_go_on(simulation, network, outcomes)
-    finish = simulation.finish_of(COORDINATOR)
-    outcomes.ends["went on" if finish is None else f"{finish.status}: {finish.reason}"] += 1
+    simulation.host(replace(schedule.config, run=run, limits=limits), partial(_open_run, simulation))
 
 
 def _look_at_names(call: str) -> None:
