@@ -52,21 +52,16 @@ def bench_objection(hello: Hello, refusals: Refusals) -> Objection | None:
 
 
 def examples_objection(session: Session) -> Objection | None:
-    """A worker may declare as many examples as it was enrolled for: they are the weight of its updates."""
-    declared, allowed = session.hello.examples, most_examples(session)
-    if declared <= allowed:
+    """A node may declare as many examples as it was enrolled for: a worker's are its updates' weight."""
+    declared = session.hello.examples
+    allowed = session.enrolled.max_examples if session.enrolled else 0
+    if not allowed or declared <= allowed:
         return None
     return Objection(
         "examples",
-        f"{session.node} declares {declared} examples, it is enrolled for {allowed} at most: use fewer, or "
-        f"have the coordinator's owner enrol it again with --max-examples {declared}",
+        f"{session.node} declares {declared} examples, it is enrolled for {allowed} at most: use fewer, "
+        f"or have the coordinator's owner enrol it again with --max-examples {declared}",
     )
-
-
-def most_examples(session: Session) -> int:
-    """The largest weight that an update of this session may have now."""
-    declared, enrolled = session.hello.examples, session.enrolled
-    return min(declared, enrolled.max_examples) if enrolled and enrolled.max_examples else declared
 
 
 @dataclass

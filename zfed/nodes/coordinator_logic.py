@@ -54,7 +54,7 @@ from zfed.facts import (
     WorkerBenched,
 )
 from zfed.nodes import journal_lines
-from zfed.nodes.admission import RunLayout
+from zfed.nodes.admission import RunLayout, examples_objection
 from zfed.nodes.enrolments import Enrolments
 from zfed.nodes.farewell import Farewell
 from zfed.nodes.model_shelf import ModelShelf
@@ -257,6 +257,7 @@ class CoordinatorLogic:
                 self._session_events(self._sessions.unreachable(event.route, now), now)
             case RosterChanged():
                 self._session_events(self._sessions.enrol(event.roster, now), now)
+                self._hold_to_enrolled(now)
             case NodeEnrolled() | EnrolmentRefused() | EnrolmentUnwritten():
                 self._enrolments.answer(event)
             case TimePassed():
@@ -431,6 +432,14 @@ class CoordinatorLogic:
             if not self._farewell.begun:
                 self._tell(NodeLeft(node=session.node, kind=session.hello.node_kind, reason=reason))
             self._tell_engine(NodeGone(node=session.node, left=left, reason=reason), now)
+
+    def _hold_to_enrolled(self, now: float) -> None:
+        """Refuse who had declared more examples than it is enrolled for now."""
+        for session in self._sessions:
+            if objection := examples_objection(session):
+                self._sessions.refuse(session, objection.code, objection.reason)
+                self._tell(NodeRefused(node=session.node, code=objection.code, reason=objection.reason))
+                self._gone(session, True, objection.reason, now)
 
     # ---- what nodes say -------------------------------------------------------------------------
 

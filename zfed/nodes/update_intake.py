@@ -305,7 +305,7 @@ def _fitting(update: Update, wanted: Wanted) -> dict[str, Vector]:
     """The vectors that are wanted of an offer, checked before a byte is received or room for it is taken."""
     if wanted.max_examples and not 1 <= update.examples <= wanted.max_examples:
         allowed = f"1 to {wanted.max_examples}"
-        reason = f"claims {update.examples} examples, allowed are {allowed}, as declared and enrolled"
+        reason = f"claims {update.examples} examples, allowed are {allowed}, as declared in HELLO"
         raise UpdateError(reason, code="examples", seen=update.examples, limit=allowed)
     if update.version != wanted.version:
         reason = f"starts from version {update.version}, the round from {wanted.version}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from zfed.engine import Event, Fold, Folded, OfferStale, UpdateStaged, UpdateUnfit, WorkFailed
 from zfed.errors import LocalProtocolError
 from zfed.facts import Fact, NoRoomToSpill
-from zfed.nodes.admission import most_examples
 from zfed.nodes.orders import Orders
 from zfed.nodes.reception import Peer, Reception
 from zfed.nodes.staging import Staging
@@ -204,7 +203,7 @@ class Uploads:
             layouts={"delta": layout.moving},
             version=self.rounds.version,
             bounds=self._bounds,
-            max_examples=most_examples(peer.session),
+            max_examples=peer.session.hello.examples,
             encoding=peer.encodings.updates,
             trained_from=peer.encodings.model,
         )

@@ -74,6 +74,21 @@ def test_a_revoked_node_is_told_why_once_and_is_not_waited_for(table, nodes):
     assert [fact.reason for fact in table.told(NodeLeft)] == ["the key of alice was revoked"]
 
 
+def test_a_node_that_declared_more_examples_than_it_is_enrolled_for_now_is_told_both_numbers(table, nodes):
+    alice, bob = nodes
+    fewer = Enrolled(node="alice", key="alice", max_examples=9)
+    table.handle(RosterChanged(Roster([fewer, ROSTER.find("bob")])))
+    [refused] = alice.of(Refused)
+    assert (refused.about, refused.code) == ("hello", "examples")
+    assert "alice declares 10 examples, it is enrolled for 9 at most" in refused.reason
+    again = join(table, "alice", key="alice")
+    assert again.last(Refused).code == "examples"
+    offer(bob, bob.last(Train), delta(), encoding="int8")
+    for found in table.found:
+        table.handle(found)
+    assert table.told(RoundCommitted)[0].workers == ["bob"]
+
+
 def test_others_notice_nothing(table, nodes):
     _, bob = nodes
     before = list(bob.heard)
