@@ -8,6 +8,7 @@ import selectors
 import socket
 import struct
 import time
+from collections import deque
 
 GREETING_BYTES = 64
 MORE, LONG, COMMAND = 1, 2, 4
@@ -98,27 +99,27 @@ class RawPeer:
 
 
 class Flood:
-    """Many connections at once; whoever is closed comes back, as an attacker would.
+    """Many connections at once; whoever is closed comes back after `RETURN_S`, as often as it takes.
 
     Args:
         address: Of the coordinator.
         connections: How many are open, or being opened, at any time.
         opening: What each says at once; a callable of its number.
         drip: Said a byte a second from then on, over and over; nothing if empty.
-        returns: Whether whoever is closed comes back.
     """
 
     DRIP_S = 1.0
+    RETURN_S = 5.0
+    """As long as somebody silent is let be: so all kinds of peers come equally often."""
 
-    def __init__(self, address, connections, opening, *, drip=b"", returns=True):
+    def __init__(self, address, connections, opening, *, drip=b""):
         self.opened = 0
         self.closed = 0
         self.heard = 0
         self._endpoint = endpoint(address)
-        self._wanted = connections
         self._opening = opening
         self._drip = drip
-        self._returns = returns
+        self._due = deque([0.0] * connections)  # when each of those who are not here comes, in order
         self._selector = selectors.DefaultSelector()
         self._dripped = {}
         self._next_drip = 0.0
@@ -138,8 +139,9 @@ class Flood:
 
     def turn(self, wait_s):
         """Open who is missing, hear who speaks, say what is due."""
-        budget = 50  # a turn stays short: an attacker's machine is not the one that is measured
-        while self.open < self._wanted and budget and (self._returns or self.opened < self._wanted):
+        budget = 50  # a turn stays short: who waits for the next round must not miss it
+        while budget and self._due and self._due[0] <= time.monotonic():
+            self._due.popleft()
             self._open()
             budget -= 1
         for key, events in self._selector.select(0 if budget == 0 else wait_s):
@@ -193,3 +195,4 @@ class Flood:
         self._dripped.pop(key.fileobj, None)
         key.fileobj.close()
         self.closed += 1
+        self._due.append(time.monotonic() + self.RETURN_S)
