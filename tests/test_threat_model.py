@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "threat-model.md").read_text()
-DEFENCES = PAGE.partition("## Threats and defences")[2].partition("## What is not defended")[0]
+DEFENCES = PAGE.partition("## Threats and defences")[2].partition("\n## ")[0]
 
 
 def test_every_defence_names_a_test_and_every_test_is_there():
