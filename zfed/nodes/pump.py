@@ -22,6 +22,7 @@ from zfed.nodes.words import Effect, Finish, FramesArrived, Input, Logic, RouteG
 from zfed.transport import Transport
 
 BUSY_S = 0.02
+LONGEST_WAIT_S = 1.0
 
 
 class Pump:
@@ -91,14 +92,22 @@ class Pump:
 
     def _poll(self) -> None:
         self._look_at(self._transport.pollables)
-        wake = self._logic.next_wake
-        wait = self._transport.look_again_s
-        if wake is not None:
-            wait = min(max(wake - time.monotonic(), 0.0), wait)
-        for ready, _ in self._poller.poll(math.ceil(wait * 1000)):
+        for ready, _ in self._wait():
             if ready == self._wake_in:
                 os.read(self._wake_in, 4096)
                 self._woken = False  # from here on whoever posts wakes again
+
+    def _wait(self) -> list[tuple[Any, int]]:
+        """What is ready, as soon as anything is or there is something else to do."""
+        transport, wake = self._transport, self._logic.next_wake
+        now = time.monotonic()
+        until = now + LONGEST_WAIT_S if wake is None else min(wake, now + LONGEST_WAIT_S)
+        while True:
+            wait = min(max(until - now, 0.0), transport.look_again_s)
+            ready = self._poller.poll(math.ceil(wait * 1000))
+            now = time.monotonic()
+            if ready or now >= until or transport.uneasy:
+                return ready
 
     def _look_at(self, pollables: tuple[Any, ...]) -> None:
         """Poll these from now on: a node that connects again has another socket."""

@@ -46,7 +46,11 @@ class Transport(Protocol):
 
     @property
     def look_again_s(self) -> float:
-        """Seconds after which there may be something to attend to although nothing came."""
+        """Seconds after which to ask whether it is `uneasy`."""
+
+    @property
+    def uneasy(self) -> bool:
+        """True if there is something to attend to although nothing came."""
 
     @property
     def refusal(self) -> Refusal:

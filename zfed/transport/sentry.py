@@ -86,8 +86,13 @@ class Sentry:
 
     @property
     def look_again_s(self) -> float:
-        """Seconds until there is reason to look again."""
+        """Seconds after which to ask whether it is `uneasy`."""
         return SURE_S if self._suspects else LOOK_S
+
+    @property
+    def uneasy(self) -> bool:
+        """True if there is reason to compare; far less work than a whole turn of the pump."""
+        return bool(self._suspects) or _resident(self._memory) - self._least >= GROWTH_BYTES
 
     def look(self, now: float) -> None:
         """Compare, if it is time; all messages that are there must have been taken just before."""

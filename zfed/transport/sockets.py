@@ -7,6 +7,7 @@ never drop at a high-water mark, never let one peer take another's route, never 
 from __future__ import annotations
 
 import errno
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -39,7 +40,6 @@ HANDSHAKE_MS = 5000
 RECEIVE_HWM = 64
 HEARTBEAT_MS = 10_000
 HEARTBEAT_TIMEOUT_MS = 30_000
-LONGEST_WAIT_S = 1.0
 FRAMING_BYTES = 64 << 10
 """What the longest message has beside header and chunk, with room for heartbeats and encryption."""
 
@@ -115,8 +115,13 @@ class SocketListener:
 
     @property
     def look_again_s(self) -> float:
-        """Seconds after which it looks after its connections, whether or not something came."""
+        """Seconds after which to ask whether it is `uneasy`."""
         return self._sentry.look_again_s
+
+    @property
+    def uneasy(self) -> bool:
+        """True if bytes come of which no message does."""
+        return self._sentry.uneasy
 
     @property
     def troubles(self) -> list[str]:
@@ -226,8 +231,13 @@ class SocketConnector:
 
     @property
     def look_again_s(self) -> float:
-        """Seconds after which it is asked whether the connection is lost, at the latest."""
-        return LONGEST_WAIT_S
+        """Never: a connection that is lost is input."""
+        return math.inf
+
+    @property
+    def uneasy(self) -> bool:
+        """Never."""
+        return False
 
     @property
     def broken(self) -> bool:

@@ -45,6 +45,7 @@ class Mailbox:
     pollables = ()
     refusal = ""
     look_again_s = 1.0
+    uneasy = False
 
     def __init__(self, arrived=(), *, reachable=True):
         self.arrived = deque(arrived)
