@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -22,6 +25,7 @@ class WatchedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._seen: _Stamp = None
+        self._let_go: Callable[[], object] = lambda: None
 
     def look(self) -> str:
         """Its text, empty if there is none; from here on `changed` looks for what differs from this.
@@ -29,6 +33,7 @@ class WatchedFile:
         If it raises, which it does as `read_file`, `changed` is silent until the file is another one.
         """
         self._seen = self._stamp()
+        self._hold()
         found = read_file(self.path)
         if found is None:
             self._seen = None
@@ -44,6 +49,13 @@ class WatchedFile:
             return False
         in_place = stamp is not None and self._seen is not None and stamp[0] == self._seen[0]
         return not (in_place and stamp is not None and 0 <= wall_now - stamp[1] / 1e9 < _SETTLED_S)
+
+    def _hold(self) -> None:
+        """Keep the file open: no later one gets its inode, and looks like it, written over in place."""
+        self._let_go()
+        with contextlib.suppress(OSError):
+            number = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            self._let_go = weakref.finalize(self, os.close, number)
 
     def _stamp(self) -> _Stamp:
         try:
