@@ -24,7 +24,7 @@ _FILES: Final = (
 )
 _FOLDERS: Final = r"/|/runs(/fuzzed(/models|/state|/updates)?)?|/state(/w\d|/examiner)?"
 _CALL: Final = re.compile(
-    rf"[a-z ]+ (scratch file|{_FOLDERS}|{'|'.join(_FILES)})( \d+ bytes| to [^/ ]+)?", re.ASCII
+    rf"[a-z ]+ (scratch file|{_FOLDERS}|{'|'.join(_FILES)})( \d+ bytes| (to|as) [^/ ]+)?", re.ASCII
 )
 
 

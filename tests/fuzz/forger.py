@@ -11,6 +11,7 @@ import orjson
 
 from tests.fuzz.values import Values, written
 from zfed.transport.base import Buffer
+from zfed.wire.codec import decode
 from zfed.wire.messages import MAX_CHUNK_BYTES, PROTOCOL
 
 KEPT: Final = 64
@@ -52,7 +53,12 @@ class Forger:
         )
 
     def hear(self, sender: str, frames: Sequence[Buffer]) -> dict[str, Any]:
-        """Learn from a genuine message; returns what its header says."""
+        """Learn from a genuine message; returns what its header says.
+
+        Raises:
+            RemoteProtocolError: If it is none that its sender may send, whatever that had been told.
+        """
+        decode(frames, sender=sender)
         self._kept[sender].append(list(frames))
         fields: dict[str, Any] = orjson.loads(frames[0])
         self._values.learn(fields)
