@@ -88,6 +88,11 @@ class HeldUpdates:
             self._shelf.drop(vector.data.id)
         return True
 
+    @property
+    def first_models(self) -> list[AssignmentId]:
+        """The held updates that are first models."""
+        return [assignment for assignment, held in self._held.items() if isinstance(held.order, Initialize)]
+
     def settle_before(self, version: int, counted: AssignmentId) -> list[AssignmentId]:
         """Drop what is decided once a version is there: the update that counted last, and all older ones."""
         settled = [

@@ -394,6 +394,8 @@ class MemberLogic:
         if self._late.heard(order) or any(order.assignment == other.assignment for other in known):
             return
         if isinstance(order, Train):
+            for assignment in self._offers.first_models:  # there is a model, whosesoever it was
+                self._settle(assignment, DropState(assignment))
             if self._renumbered(order, now):
                 return
             if order.counted is not None:  # what COMMITTED and REFUSED may have said in vain

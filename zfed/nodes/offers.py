@@ -138,6 +138,11 @@ class Offers:
         self.accepted(assignment)
         return self._held.settle(assignment)
 
+    @property
+    def first_models(self) -> list[AssignmentId]:
+        """The updates that are first models."""
+        return self._held.first_models
+
     def settle_before(self, version: int, counted: AssignmentId) -> None:
         """Drop what is decided once a version is there: the update that counted last, and all older ones."""
         self._uploading.difference_update(self._held.settle_before(version, counted))

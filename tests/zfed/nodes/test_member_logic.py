@@ -480,6 +480,15 @@ def test_first_model_that_is_held_is_offered_to_whoever_asks_again():
     assert len(bench.of(StartWork)) == 2
 
 
+def test_first_model_is_settled_by_an_order_to_train_should_nothing_else_have_said_so():
+    bench = Bench().welcome()
+    bench.say(Initialize(assignment=(1, 1), seed=3))
+    bench.finished(1)
+    bench.say(train(2))
+    assert bench.logic.backlog[1] == 0
+    assert bench.of(DropState) == [DropState((1, 1))]
+
+
 def test_orders_are_done_one_after_another():
     bench = working()
     bench.say(train(2, round=2))
