@@ -54,6 +54,9 @@ INSECURE = "INSECURE: traffic is neither encrypted nor authenticated"
 FEDERATED = "federated"
 NOT_EVALUATED = "not evaluated: no evaluator answered"
 
+MOST_TRACEBACK_LINES = 100
+"""Of the end, where the reason is: of a traceback another node may send thousands of lines."""
+
 
 @singledispatch
 def describe(fact: Fact) -> list[str]:
@@ -229,7 +232,7 @@ def _worker_benched(fact: WorkerBenched) -> list[str]:
 
 @describe.register
 def _task_failed(fact: TaskFailed) -> list[str]:
-    traceback = [f"  | {line}" for line in fact.traceback.splitlines()]
+    traceback = [f"  | {line}" for line in fact.traceback.splitlines()[-MOST_TRACEBACK_LINES:]]
     return [f"round {fact.round}: {fact.work} failed at {fact.node}: {fact.error}", *traceback]
 
 

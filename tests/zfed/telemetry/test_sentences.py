@@ -13,6 +13,7 @@ from zfed.facts import (
     Fact,
     NodeStarted,
     RunEnded,
+    TaskFailed,
     WorkerBenched,
 )
 from zfed.telemetry.sentences import INSECURE, describe, evaluation_words, summary
@@ -142,3 +143,11 @@ def test_of_a_run_that_failed_no_node_says_that_it_was_completed() -> None:
     failed = "the coordinator's run failed: the disk is full"
     lines = describe(ended(rounds_done=3, reason=failed, evaluated=True))
     assert lines == ["run ended: 3 of 40 rounds", f"reason: {failed}"]
+
+
+def test_of_a_traceback_the_end_is_shown_however_long_somebody_makes_it() -> None:
+    text = "\n".join([*("x" for _ in range(8000)), "RuntimeError: out of paper"])
+    failed = TaskFailed(node="alice", round=3, work="train", error="out of paper", traceback=text)
+    lines = describe(failed)
+    assert len(lines) == 101
+    assert lines[-1] == "  | RuntimeError: out of paper"

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from tests.zfed.wire.strategies import hello
-from zfed.wire.messages import FROM_COORDINATOR, FROM_NODE, MAX_CHUNK_BYTES, Hello, Pull
+from zfed.wire.messages import FROM_COORDINATOR, FROM_NODE, MAX_CHUNK_BYTES, Enroll, Hello, Pull, Welcome
 
 
 def with_changes(message, **changes):
@@ -65,3 +65,20 @@ def test_defaults_of_one_message_are_not_shared_with_the_next():
     )
     first.compression.append("other")
     assert hello().compression == ["none"]
+
+
+@pytest.mark.parametrize(
+    "key", ["../" + "a" * 29, "a" * 31, "A" * 32, "a" * 32 + "\n", "a" * 31 + "/", "\0" * 32]
+)
+def test_run_key_by_which_a_worker_names_files_is_nothing_else(key):
+    welcome = Welcome(run="../../run", ping_s=2, lost_s=10, protected=True)
+    assert with_changes(welcome, run_key="a" * 32).run_key == "a" * 32
+    with pytest.raises(msgspec.ValidationError):
+        with_changes(welcome, run_key=key)
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a\0", "..", ".", ""])
+def test_a_device_enrols_under_no_name_that_is_a_path(name):
+    enroll = Enroll(protocol="zfed/1", node="dora", key="zfed-key-...")
+    with pytest.raises(msgspec.ValidationError):
+        with_changes(enroll, node=name)
