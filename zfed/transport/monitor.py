@@ -45,6 +45,11 @@ class Monitor:
         self._events.setsockopt(zmq.RCVHWM, 0)
         self._events.connect(address)
 
+    @property
+    def pollable(self) -> zmq.Socket[bytes]:
+        """The socket on which it is told."""
+        return self._events
+
     def look(self) -> None:
         """Take in all that was told since."""
         with contextlib.suppress(zmq.Again):

@@ -98,10 +98,10 @@ class SocketListener:
 
     @property
     def pollables(self) -> tuple[zmq.Socket[bytes], ...]:
-        """The socket, and the one that is asked who may connect."""
+        """The socket, the one that tells of connections, and the one that is asked who may connect."""
         if self._doorman is None or not self._doorman.here:
-            return (self._socket,)
-        return (self._socket, self._doorman.socket)
+            return (self._socket, self._monitor.pollable)
+        return (self._socket, self._monitor.pollable, self._doorman.socket)
 
     @property
     def broken(self) -> bool:

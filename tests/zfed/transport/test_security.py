@@ -99,10 +99,10 @@ def test_where_nothing_is_encrypted_there_is_no_key():
 def test_nobody_new_comes_in_once_the_doorman_is_gone_and_who_is_here_stays(caplog):
     with listening(NODE, STRANGER) as listener, connecting(listener.address, NODE) as here:
         arrived = turns(listener, here, listener.receive)
-        listener.pollables[1].close()
+        listener.pollables[-1].close()
         with connecting(listener.address, STRANGER) as late, caplog.at_level(logging.ERROR):
             assert refusal(listener, late) == "handshake"
-        assert len(listener.pollables) == 1
+        assert len(listener.pollables) == 2
         assert "nobody new is let in" in listener.troubles[0]
         assert [record.levelname for record in caplog.records] == ["ERROR"]  # said once
         assert listener.send(arrived.route, [b"still here"])
