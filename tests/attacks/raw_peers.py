@@ -53,10 +53,10 @@ def endpoint(address):
 
 
 class RawPeer:
-    """One TCP connection to a coordinator."""
+    """One TCP connection to a coordinator, which takes what is said within `patience_s`."""
 
-    def __init__(self, address):
-        self._socket = socket.create_connection(endpoint(address), timeout=PATIENCE_S)
+    def __init__(self, address, *, patience_s=PATIENCE_S):
+        self._socket = socket.create_connection(endpoint(address), timeout=patience_s)
 
     def __enter__(self):
         return self
