@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 import zmq
 
+from tests.zfed.transport.raw_client import frame, shaken_hands
 from zfed.transport import SocketConnector, SocketListener
 from zfed.transport.connections import Connections, shut_down
 
@@ -43,6 +44,16 @@ def test_a_dropped_route_loses_its_connection_and_no_other_does(listener):
         until(lambda: not listener.send(route, [b"too late"]))
         assert not other.broken
         assert listener.send(others_route, [b"go on"])
+
+
+def test_who_is_in_the_middle_of_sending_is_told_at_once(listener):
+    with shaken_hands(listener.address) as raw:
+        raw.sendall(frame(b"here I am", more=False))
+        arrived = []
+        until(lambda: arrived.append(listener.receive()) or arrived[-1])
+        listener.drop(arrived[-1][0])
+        with pytest.raises(ConnectionError):  # not TimeoutError: its patience is 5 s
+            raw.sendall(bytes(64 << 20))
 
 
 def test_a_route_that_nobody_knows_is_not_dropped(listener):
