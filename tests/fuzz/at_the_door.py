@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from zfed.nodes.words import EnrolmentRefused, EnrolNode, NodeEnrolled
+from zfed.nodes.coordinator_words import EnrolmentRefused, EnrolNode, NodeEnrolled
 from zfed.simulation.world import Simulation
 from zfed.wire.roster import Enrolled, Invited, Roster
 

@@ -21,20 +21,9 @@ from tests.fuzz.onlookers import Onlookers
 from zfed.checkpoint import RunDirectory
 from zfed.config import LimitsConfig
 from zfed.facts import Disconnected, NodeRefused, RoundCommitted
-from zfed.nodes.words import (
-    Effect,
-    EnrolNode,
-    Finish,
-    FramesArrived,
-    Input,
-    Job,
-    JobFailed,
-    JobResult,
-    SendFrames,
-    SpillJob,
-    SpillResult,
-    TellFact,
-)
+from zfed.nodes.coordinator_words import EnrolNode, Job, JobFailed, JobResult, SpillJob, SpillResult
+from zfed.nodes.logic import Effect, Input
+from zfed.nodes.words import Finish, FramesArrived, SendFrames, TellFact
 from zfed.simulation.coordinator import COORDINATOR
 from zfed.simulation.driven import Driven
 from zfed.simulation.fake_disk import FakeDisk

@@ -16,19 +16,9 @@ import zmq
 
 from zfed.nodes.introduction import introduction
 from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.member_words import Connect, Disconnect, ResultVector, StartWork, WorkDone
 from zfed.nodes.task_host import Prepared
-from zfed.nodes.words import (
-    Connect,
-    Disconnect,
-    Finish,
-    FramesArrived,
-    ResultVector,
-    RouteGone,
-    SendFrames,
-    StartWork,
-    TimePassed,
-    WorkDone,
-)
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, TimePassed
 from zfed.params import ParameterLayout
 from zfed.partition import Partition
 from zfed.task import DataSummary
@@ -131,7 +121,8 @@ def run(address, names, length):
     messages = collections.Counter()
     answers = Answers(length)
     with zmq.Context() as context:
-        context.set(zmq.MAX_SOCKETS, 4 * len(names))
+        # Three for each while it connects; those of its attempt before may not be gone yet.
+        context.set(zmq.MAX_SOCKETS, 12 * len(names))
         members = [CrowdMember(name, answers, address, context, messages) for name in names]
         for member in members:
             member.start()

@@ -17,9 +17,7 @@ from zfed.checkpoint import RunDirectory, read_model
 from zfed.compression.codec import Bytes
 from zfed.errors import CheckpointError, LayoutError, ZfedError
 from zfed.nodes.ahead import ahead
-from zfed.nodes.encoded_updates import inspect, joined
-from zfed.nodes.restoring import restored_run, served_frozen
-from zfed.nodes.words import (
+from zfed.nodes.coordinator_words import (
     BeginRound,
     CommitVersion,
     DropUpdates,
@@ -46,6 +44,8 @@ from zfed.nodes.words import (
     VersionUnwritten,
     WriteJournal,
 )
+from zfed.nodes.encoded_updates import inspect, joined
+from zfed.nodes.restoring import restored_run, served_frozen
 from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
 from zfed.params.dtypes import Array
 from zfed.strategies import Strategy, apply_delta

@@ -25,6 +25,7 @@ from zfed.nodes.background import Background
 from zfed.nodes.collector import spare_what_stays
 from zfed.nodes.coordinator_logic import CoordinatorLogic
 from zfed.nodes.coordinator_start import started_logic
+from zfed.nodes.coordinator_words import DropRoute, EnrolNode, Job, JobFailed, LineUnwritten, SpillJob
 from zfed.nodes.door_book import DoorBook
 from zfed.nodes.free_memory import free_memory
 from zfed.nodes.health import HealthBook, SignOfLife
@@ -34,17 +35,7 @@ from zfed.nodes.roster_watch import RosterWatch
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
-from zfed.nodes.words import (
-    DropRoute,
-    EnrolNode,
-    Finish,
-    Job,
-    JobFailed,
-    LineUnwritten,
-    SpillJob,
-    StopRequested,
-    TellFact,
-)
+from zfed.nodes.words import Finish, StopRequested, TellFact
 from zfed.rounds import WaitFor
 from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace

@@ -55,14 +55,7 @@ from zfed.facts import (
 )
 from zfed.nodes import journal_lines
 from zfed.nodes.admission import RunLayout, examples_objection
-from zfed.nodes.enrolments import Enrolments
-from zfed.nodes.farewell import Farewell
-from zfed.nodes.model_shelf import ModelShelf
-from zfed.nodes.orders import Orders
-from zfed.nodes.reception import Peer, Reception
-from zfed.nodes.upload_plan import PlanUploads
-from zfed.nodes.uploads import Uploads
-from zfed.nodes.words import (
+from zfed.nodes.coordinator_words import (
     BeginRound,
     CommitVersion,
     CoordinatorEffect,
@@ -77,7 +70,6 @@ from zfed.nodes.words import (
     EvaluationUnwritten,
     FirstModelFailed,
     FirstModelReady,
-    FramesArrived,
     JobFailed,
     LineUnwritten,
     ModelEncoded,
@@ -86,20 +78,23 @@ from zfed.nodes.words import (
     RecordEvaluation,
     Restored,
     RosterChanged,
-    RouteGone,
-    SendFrames,
     SpillFailed,
     SpillOpened,
     SpillWritten,
-    StopRequested,
-    TellFact,
-    TimePassed,
     UpdateFolded,
     UpdateInspected,
     VersionReady,
     VersionUnwritten,
     WriteJournal,
 )
+from zfed.nodes.enrolments import Enrolments
+from zfed.nodes.farewell import Farewell
+from zfed.nodes.model_shelf import ModelShelf
+from zfed.nodes.orders import Orders
+from zfed.nodes.reception import Peer, Reception
+from zfed.nodes.upload_plan import PlanUploads
+from zfed.nodes.uploads import Uploads
+from zfed.nodes.words import FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import ParameterLayout
 from zfed.rounds import SyncRounds
 from zfed.strategies import Bounds

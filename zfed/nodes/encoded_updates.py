@@ -7,7 +7,8 @@ import numpy as np
 from zfed.compression import Encoding
 from zfed.compression.codec import Bytes
 from zfed.errors import UpdateError
-from zfed.nodes.words import Chunks, InspectUpdate, UpdateInspected
+from zfed.nodes.coordinator_words import InspectUpdate, UpdateInspected
+from zfed.nodes.words import Chunks
 from zfed.strategies import UpdateInspector
 
 

@@ -14,7 +14,7 @@ from zfed.errors import RefusedError, UsageError, ZfedError
 from zfed.identity import AuthorizedTable, InvitationTable, InvitedNode, KeysFolder, PublicKey
 from zfed.identity.invitation_table import CODE
 from zfed.nodes import journal_lines
-from zfed.nodes.words import EnrolmentRefused, EnrolmentUnwritten, EnrolNode, NodeEnrolled
+from zfed.nodes.coordinator_words import EnrolmentRefused, EnrolmentUnwritten, EnrolNode, NodeEnrolled
 
 
 class Enrolment:

@@ -8,19 +8,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from zfed.facts import Disconnected
+from zfed.nodes.member_words import Connect, Disconnect
 from zfed.nodes.rejection import Rejection
 from zfed.nodes.search import Search
-from zfed.nodes.words import (
-    Connect,
-    Disconnect,
-    Finish,
-    FramesArrived,
-    RouteGone,
-    SendFrames,
-    StopRequested,
-    TellFact,
-    TimePassed,
-)
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.wire.codec import Buffer
 from zfed.wire.link import Down, EnrolledHere, Link, LinkEvent, Malformed, Turned
 from zfed.wire.messages import Enroll, Enrolled

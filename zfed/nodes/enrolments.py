@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zfed.facts import Fact, NodeEnrolled, NodeRefused, NotWritten
-from zfed.nodes import words
+from zfed.nodes import coordinator_words
 from zfed.wire.messages import Enrolled
 from zfed.wire.session import Sessions
 from zfed.wire.session_words import EnrolmentAsked
@@ -21,7 +21,11 @@ class Enrolments:
     """
 
     def __init__(
-        self, sessions: Sessions, *, effect: Callable[[words.EnrolNode], None], tell: Callable[[Fact], None]
+        self,
+        sessions: Sessions,
+        *,
+        effect: Callable[[coordinator_words.EnrolNode], None],
+        tell: Callable[[Fact], None],
     ) -> None:
         self._sessions = sessions
         self._effect = effect
@@ -33,21 +37,21 @@ class Enrolments:
         if event.route not in self._asked:
             self._asked.add(event.route)
             asked = event.enroll
-            job = words.EnrolNode(
+            job = coordinator_words.EnrolNode(
                 route=event.route, invitation=event.invitation, node=asked.node, key=asked.key
             )
             self._effect(job)
 
-    def answer(self, result: words.EnrolmentResult) -> None:
+    def answer(self, result: coordinator_words.EnrolmentResult) -> None:
         """Tell the device, and who watches, what became of it."""
         self._asked.discard(result.route)
         match result:
-            case words.NodeEnrolled():
+            case coordinator_words.NodeEnrolled():
                 enrolled = Enrolled(node=result.node, coordinator=result.coordinator)
                 self._sessions.enrolled(result.route, enrolled)
                 self._tell(NodeEnrolled(node=result.node, fingerprint=result.fingerprint))
-            case words.EnrolmentRefused():
+            case coordinator_words.EnrolmentRefused():
                 turned = self._sessions.not_enrolled(result.route, result.node, result.reason)
                 self._tell(NodeRefused(node=turned.node, code=turned.code, reason=turned.reason))
-            case words.EnrolmentUnwritten():  # not answered, so it asks again
+            case coordinator_words.EnrolmentUnwritten():  # not answered, so it asks again
                 self._tell(NotWritten(what=f"the enrolment of {result.node}", reason=result.reason))

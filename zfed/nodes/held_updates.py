@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from zfed.nodes.job import round_of, same_work
-from zfed.nodes.words import ResultVector, WorkDone
+from zfed.nodes.member_words import ResultVector, WorkDone
 from zfed.wire.messages import AssignmentId, Blob, Initialize, Train, Update, Vector
 from zfed.wire.transfer import Shelf
 

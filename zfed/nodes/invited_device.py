@@ -12,7 +12,7 @@ from zfed.config import DEFAULT_ADDRESS, NodeConfig
 from zfed.errors import ConnectError, RefusedError, RemoteProtocolError, UsageError
 from zfed.facts import NodeEnrolled, Observer
 from zfed.identity import Invitation, KeysFolder, NodeKey, PublicKey, utc_text
-from zfed.nodes import words
+from zfed.nodes import member_words, words
 from zfed.nodes.enrolment_logic import EnrolmentLogic
 from zfed.nodes.pump import Pump
 from zfed.transport import ClientSecurity, CurveKeys, SocketConnector, addresses_in
@@ -92,8 +92,8 @@ def _enrol(
     connector = SocketConnector(security=ClientSecurity(one_time, lambda address: invitation.coordinator))
     perform = {
         words.TellFact: lambda effect: observer(effect.fact),
-        words.Connect: lambda effect: connector.open(effect.address),
-        words.Disconnect: lambda effect: connector.disconnect(),
+        member_words.Connect: lambda effect: connector.open(effect.address),
+        member_words.Disconnect: lambda effect: connector.disconnect(),
     }
     pump = Pump(logic, connector, perform)
     try:

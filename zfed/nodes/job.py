@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from zfed.compression import Encoding
 from zfed.nodes.download import Download
-from zfed.nodes.words import Phase, Work, WorkProgress
+from zfed.nodes.member_words import Phase, Work, WorkProgress
 from zfed.wire.messages import AssignmentId, Evaluate, Initialize, Pong, Train
 
 Order: TypeAlias = Initialize | Train | Evaluate

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from zfed.config import NodeConfig
 from zfed.errors import DataError, UsageError
 from zfed.facts import Fact, NodeStarted, Observer, RunEnded
-from zfed.nodes import words
+from zfed.nodes import member_words, words
 from zfed.nodes.allocator import keep_freed_chunks
 from zfed.nodes.introduction import introduction
 from zfed.nodes.link_compression import check_wishes
@@ -162,26 +162,26 @@ class Member:
         return self._ended(finish)
 
     def _effects(self, connector: SocketConnector, runner: TaskRunner) -> dict[type, Callable[[Any], None]]:
-        def start(effect: words.StartWork) -> None:
+        def start(effect: member_words.StartWork) -> None:
             if self._pump is not None:
                 runner.start(effect.work, self._pump.post)
 
-        def save_again(effect: words.SaveAgain) -> None:
+        def save_again(effect: member_words.SaveAgain) -> None:
             if self._pump is not None:
                 runner.save_again(effect.assignment, self._pump.post)
 
         return {
             words.TellFact: lambda effect: self._tell(effect.fact),
-            words.Connect: lambda effect: connector.open(effect.address),
-            words.Disconnect: lambda effect: connector.disconnect(),
-            words.StartWork: start,
-            words.StopWork: lambda effect: runner.stop(effect.assignment),
-            words.SaveAgain: save_again,
-            words.EnterRun: lambda effect: runner.enter(effect.key),
-            words.KeepState: lambda effect: runner.keep(effect.assignment),
-            words.DropState: lambda effect: runner.drop(effect.assignment),
-            words.SettleState: lambda effect: runner.settle(effect.counted, effect.version),
-            words.RenameState: lambda effect: runner.rename(effect.old, effect.new),
+            member_words.Connect: lambda effect: connector.open(effect.address),
+            member_words.Disconnect: lambda effect: connector.disconnect(),
+            member_words.StartWork: start,
+            member_words.StopWork: lambda effect: runner.stop(effect.assignment),
+            member_words.SaveAgain: save_again,
+            member_words.EnterRun: lambda effect: runner.enter(effect.key),
+            member_words.KeepState: lambda effect: runner.keep(effect.assignment),
+            member_words.DropState: lambda effect: runner.drop(effect.assignment),
+            member_words.SettleState: lambda effect: runner.settle(effect.counted, effect.version),
+            member_words.RenameState: lambda effect: runner.rename(effect.old, effect.new),
         }
 
     def _started(self, prepared: Prepared) -> NodeStarted:

@@ -28,31 +28,20 @@ from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
 from zfed.nodes.job import Job, Order, names_the_same, round_of, same_work, word
 from zfed.nodes.late_orders import LateOrders
-from zfed.nodes.offers import Offers
-from zfed.nodes.patience import NOTICE_S, Awaited, Patience
-from zfed.nodes.rejection import Rejection
-from zfed.nodes.search import Search
-from zfed.nodes.words import (
+from zfed.nodes.member_words import (
     Connect,
     Disconnect,
     DropState,
     EnterRun,
-    Finish,
-    FramesArrived,
     KeepState,
     MemberEffect,
     MemberInput,
     Phase,
     RenameState,
-    RouteGone,
     SaveAgain,
-    SendFrames,
     SettleState,
     StartWork,
-    StopRequested,
     StopWork,
-    TellFact,
-    TimePassed,
     WorkDone,
     WorkNote,
     WorkProgress,
@@ -60,6 +49,11 @@ from zfed.nodes.words import (
     WorkStopped,
     WorkUnsaved,
 )
+from zfed.nodes.offers import Offers
+from zfed.nodes.patience import NOTICE_S, Awaited, Patience
+from zfed.nodes.rejection import Rejection
+from zfed.nodes.search import Search
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import BufferPool, ParameterLayout
 from zfed.task import Array
 from zfed.wire.answers import Answers

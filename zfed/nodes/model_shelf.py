@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from zfed.nodes.words import Restored, Served
+from zfed.nodes.coordinator_words import Restored, Served
 from zfed.params import ParameterLayout
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Blob, Pull, Vector

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from zfed.errors import RemoteProtocolError
 from zfed.nodes.held_updates import HeldUpdates
-from zfed.nodes.words import Phase, WorkDone
+from zfed.nodes.member_words import Phase, WorkDone
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import (
     AnyMessage,

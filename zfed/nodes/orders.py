@@ -13,8 +13,8 @@ from typing import TypeAlias
 from zfed.compression import Encoding
 from zfed.config import CoordinatorConfig
 from zfed.engine import AskEvaluate, AskTrain
+from zfed.nodes.coordinator_words import EncodeModel, ModelEncoded
 from zfed.nodes.model_shelf import ModelShelf
-from zfed.nodes.words import EncodeModel, ModelEncoded
 from zfed.rounds import FEDERATED
 from zfed.wire.messages import AssignmentId, Evaluate, Train
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import zmq
 
-from zfed.nodes.words import Effect, Finish, FramesArrived, Input, Logic, RouteGone, SendFrames, TimePassed
+from zfed.nodes.logic import Effect, Input, Logic
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, TimePassed
 from zfed.transport import Transport
 
 BUSY_S = 0.02

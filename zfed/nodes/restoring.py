@@ -8,8 +8,8 @@ from zfed.checkpoint import RunDirectory, SavedModel, SavedVersion
 from zfed.engine import OwedEvaluation
 from zfed.errors import CheckpointError
 from zfed.facts import EvaluationSkipped
+from zfed.nodes.coordinator_words import Restored, Served
 from zfed.nodes.journal_lines import Past
-from zfed.nodes.words import Restored, Served
 from zfed.params import ParameterBuffer
 from zfed.rounds import FEDERATED
 from zfed.wire.digests import blob_of

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from zfed.errors import ZfedError
 from zfed.identity import COORDINATOR, KeysFolder
+from zfed.nodes.coordinator_words import RosterChanged
 from zfed.nodes.enrolment import Enrolment
 from zfed.nodes.journal_lines import Line
-from zfed.nodes.words import RosterChanged
 from zfed.transport import CurveKeys, ServerSecurity
 from zfed.wire.roster import KeyId, Roster
 

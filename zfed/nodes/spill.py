@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from zfed.checkpoint import SpilledPart, SpillFile
-from zfed.nodes.words import Chunks, OpenSpill, ReleaseSpill, SpillJob, WriteSpill
+from zfed.nodes.coordinator_words import OpenSpill, ReleaseSpill, SpillJob, WriteSpill
+from zfed.nodes.words import Chunks
 from zfed.wire.codec import Buffer
 from zfed.wire.transfer import Puller
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zfed.checkpoint import OS_DISK, Disk, SpillFile
 from zfed.errors import CheckpointError
-from zfed.nodes.words import (
+from zfed.nodes.coordinator_words import (
     OpenSpill,
     ReleaseSpill,
     SpillFailed,

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from zfed.checkpoint import SpillFile
 from zfed.compression import Encoding
 from zfed.errors import RemoteProtocolError, UpdateError
+from zfed.nodes.coordinator_words import InspectUpdate
 from zfed.nodes.spill import InMemory, OnDisk, Spill
-from zfed.nodes.words import Chunks, InspectUpdate
+from zfed.nodes.words import Chunks
 from zfed.strategies import Bounds, UpdateInspector, Verdict
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import AssignmentId, Update, Vector

@@ -21,12 +21,7 @@ import orjson
 from zfed.compression import matched
 from zfed.errors import CheckpointError, LayoutError, TaskError, ZfedError
 from zfed.metrics import MAX_METRICS, Metrics, checked_metrics
-from zfed.nodes.state_folder import StateFolder
-from zfed.nodes.task_state import TaskState
-from zfed.nodes.task_states import TaskStates
-from zfed.nodes.upload import offered, offered_delta
-from zfed.nodes.words import (
-    EncodedVector,
+from zfed.nodes.member_words import (
     ResultVector,
     Work,
     WorkDone,
@@ -36,6 +31,11 @@ from zfed.nodes.words import (
     WorkStopped,
     WorkUnsaved,
 )
+from zfed.nodes.state_folder import StateFolder
+from zfed.nodes.task_state import TaskState
+from zfed.nodes.task_states import TaskStates
+from zfed.nodes.upload import offered, offered_delta
+from zfed.nodes.words import EncodedVector
 from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
 from zfed.strategies import encode_delta
 from zfed.task import (

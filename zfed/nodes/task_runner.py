@@ -6,9 +6,9 @@ import queue
 import threading
 from collections.abc import Callable
 
+from zfed.nodes.member_words import Work
 from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import Post, Prepared, TaskHost
-from zfed.nodes.words import Work
 from zfed.task import Setup, Task
 from zfed.wire.messages import AssignmentId
 

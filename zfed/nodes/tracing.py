@@ -11,10 +11,8 @@ from typing import Any
 
 from zfed.checkpoint import SpilledPart
 from zfed.facts import Fact, RoundCommitted, RoundRetried, RunEnded, UpdateAccepted
-from zfed.nodes.member_logic import MemberLogic
-from zfed.nodes.words import (
+from zfed.nodes.coordinator_words import (
     BeginRound,
-    Chunks,
     CommitVersion,
     EncodeModel,
     FoldUpdate,
@@ -23,11 +21,11 @@ from zfed.nodes.words import (
     Job,
     JobFailed,
     JobResult,
-    MemberEffect,
-    MemberInput,
-    Phase,
     VersionReady,
 )
+from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.member_words import MemberEffect, MemberInput, Phase
+from zfed.nodes.words import Chunks
 from zfed.telemetry import Trace
 from zfed.wire.messages import AssignmentId
 

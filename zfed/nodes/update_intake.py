@@ -18,9 +18,7 @@ from typing import TypeAlias
 
 from zfed.compression import Encoding
 from zfed.errors import Flaw, UpdateError
-from zfed.nodes.spill import InMemory, OnDisk, Spill
-from zfed.nodes.staging import StagedVector, Staging
-from zfed.nodes.words import (
+from zfed.nodes.coordinator_words import (
     InspectUpdate,
     SpillFailed,
     SpillJob,
@@ -29,6 +27,8 @@ from zfed.nodes.words import (
     SpillWritten,
     UpdateInspected,
 )
+from zfed.nodes.spill import InMemory, OnDisk, Spill
+from zfed.nodes.staging import StagedVector, Staging
 from zfed.params import ParameterLayout
 from zfed.strategies import Bounds, UpdateInspector
 from zfed.wire.messages import AssignmentId, Update, Vector

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from zfed.nodes.member_words import ResultVector, Work
 from zfed.nodes.task_state import Lost
-from zfed.nodes.words import ResultVector, Work
 from zfed.params import ParameterBuffer
 from zfed.wire.digests import digest_of
 

@@ -8,6 +8,15 @@ from dataclasses import dataclass, field
 from zfed.engine import Event, Fold, Folded, OfferStale, UpdateStaged, UpdateUnfit, WorkFailed
 from zfed.errors import LocalProtocolError
 from zfed.facts import Fact, NoRoomToSpill
+from zfed.nodes.coordinator_words import (
+    CoordinatorEffect,
+    FoldUpdate,
+    InspectUpdate,
+    InstallFirstModel,
+    SpillResult,
+    UpdateFolded,
+    UpdateInspected,
+)
 from zfed.nodes.orders import Orders
 from zfed.nodes.reception import Peer, Reception
 from zfed.nodes.staging import Staging
@@ -22,15 +31,6 @@ from zfed.nodes.update_intake import (
     Wanted,
 )
 from zfed.nodes.upload_plan import UploadPlan
-from zfed.nodes.words import (
-    CoordinatorEffect,
-    FoldUpdate,
-    InspectUpdate,
-    InstallFirstModel,
-    SpillResult,
-    UpdateFolded,
-    UpdateInspected,
-)
 from zfed.params import ParameterLayout
 from zfed.rounds import SyncRounds
 from zfed.strategies import Bounds

@@ -14,11 +14,8 @@ from zfed.facts import Fact
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_start import started_logic
-from zfed.nodes.spill_jobs import SpillJobs
-from zfed.nodes.upload_plan import planner_of
-from zfed.nodes.words import (
+from zfed.nodes.coordinator_words import (
     DropRoute,
-    Finish,
     Job,
     JobResult,
     LineUnwritten,
@@ -28,6 +25,9 @@ from zfed.nodes.words import (
     SpillResult,
     WriteSpill,
 )
+from zfed.nodes.spill_jobs import SpillJobs
+from zfed.nodes.upload_plan import planner_of
+from zfed.nodes.words import Finish
 from zfed.simulation.driven import Driven, World
 from zfed.telemetry import metrics_record
 from zfed.transport.memory import VirtualClock

@@ -10,22 +10,10 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from zfed.errors import RunFailedError
 from zfed.facts import Fact
-from zfed.nodes.words import (
-    Effect,
-    Finish,
-    FramesArrived,
-    Input,
-    Job,
-    JobResult,
-    Logic,
-    RouteGone,
-    SendFrames,
-    SpillJob,
-    SpillResult,
-    TellFact,
-    TimePassed,
-    Work,
-)
+from zfed.nodes.coordinator_words import Job, JobResult, SpillJob, SpillResult
+from zfed.nodes.logic import Effect, Input, Logic
+from zfed.nodes.member_words import Work
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, TellFact, TimePassed
 from zfed.simulation.fake_disk import FakeDisk, ProcessDied
 from zfed.transport.base import Buffer
 from zfed.transport.memory import MemoryNetwork, VirtualClock

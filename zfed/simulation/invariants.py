@@ -20,27 +20,20 @@ from zfed.checkpoint.disk import Disk
 from zfed.checkpoint.run_files import RunFiles
 from zfed.errors import CheckpointError
 from zfed.facts import RoundCommitted, RoundRetried, StateNoted, TaskFailed, UpdateRefused
-from zfed.nodes.orders import work_seed
-from zfed.nodes.words import (
-    DropState,
-    Effect,
+from zfed.nodes.coordinator_words import (
     FirstModelReady,
     FoldUpdate,
-    Input,
     Job,
     JobResult,
-    RenameState,
     RosterChanged,
     SpillJob,
     SpillResult,
-    StartWork,
-    StopWork,
-    TellFact,
     VersionReady,
-    Work,
-    WorkDone,
-    WorkRaised,
 )
+from zfed.nodes.logic import Effect, Input
+from zfed.nodes.member_words import DropState, RenameState, StartWork, StopWork, Work, WorkDone, WorkRaised
+from zfed.nodes.orders import work_seed
+from zfed.nodes.words import TellFact
 from zfed.params.dtypes import Array
 from zfed.rounds.evaluation import FEDERATED, MAX_OWED_ROUNDS
 from zfed.simulation.coordinator import SimulatedCoordinator

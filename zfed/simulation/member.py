@@ -8,9 +8,7 @@ from pathlib import Path
 
 from zfed.nodes.introduction import introduction
 from zfed.nodes.member_logic import MemberLogic
-from zfed.nodes.state_folder import StateFolder
-from zfed.nodes.task_host import TaskHost, WorkEvent
-from zfed.nodes.words import (
+from zfed.nodes.member_words import (
     Connect,
     Disconnect,
     DropState,
@@ -27,6 +25,8 @@ from zfed.nodes.words import (
     WorkProgress,
     WorkStopped,
 )
+from zfed.nodes.state_folder import StateFolder
+from zfed.nodes.task_host import TaskHost, WorkEvent
 from zfed.partition import Partition
 from zfed.simulation.driven import Driven, World
 from zfed.task import NodeKind, Setup, Task

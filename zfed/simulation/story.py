@@ -8,18 +8,9 @@ from typing import Final
 
 import orjson
 
-from zfed.nodes.words import (
-    Effect,
-    FramesArrived,
-    Input,
-    Job,
-    JobResult,
-    SendFrames,
-    SpillJob,
-    SpillResult,
-    TellFact,
-    TimePassed,
-)
+from zfed.nodes.coordinator_words import Job, JobResult, SpillJob, SpillResult
+from zfed.nodes.logic import Effect, Input
+from zfed.nodes.words import FramesArrived, SendFrames, TellFact, TimePassed
 from zfed.simulation.driven import Driven, Watch
 from zfed.simulation.world import Simulation
 from zfed.telemetry.sentences import describe

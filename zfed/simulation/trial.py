@@ -14,7 +14,7 @@ from zfed.checkpoint import RunDirectory
 from zfed.checkpoint.run_files import RunFiles
 from zfed.errors import RunFailedError
 from zfed.facts import RoundCommitted, StateNoted
-from zfed.nodes.words import Job, SpillJob
+from zfed.nodes.coordinator_words import Job, SpillJob
 from zfed.simulation.coordinator import COORDINATOR
 from zfed.simulation.driven import Told
 from zfed.simulation.fake_disk import FakeDisk

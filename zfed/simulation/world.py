@@ -24,7 +24,8 @@ from zfed.checkpoint import RunDirectory
 from zfed.config import CoordinatorConfig
 from zfed.errors import CheckpointError, RunFailedError
 from zfed.facts import Fact
-from zfed.nodes.words import Finish, RosterChanged, StopRequested
+from zfed.nodes.coordinator_words import RosterChanged
+from zfed.nodes.words import Finish, StopRequested
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.simulation.coordinator import COORDINATOR, SimulatedCoordinator

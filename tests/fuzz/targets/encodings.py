@@ -9,8 +9,8 @@ import numpy as np
 from tests.fuzz.target import Target
 from zfed.compression import Encodings
 from zfed.errors import ConfigError, Flaw, LayoutError, UpdateError
+from zfed.nodes.coordinator_words import InspectUpdate
 from zfed.nodes.encoded_updates import inspect
-from zfed.nodes.words import InspectUpdate
 from zfed.params import ParameterBuffer
 from zfed.strategies import Bounds
 

@@ -9,18 +9,10 @@ from zfed.nodes.admission import claim_of
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_start import started_logic
+from zfed.nodes.coordinator_words import DropRoute, SpillJob
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.upload_plan import planner_of
-from zfed.nodes.words import (
-    DropRoute,
-    Finish,
-    FramesArrived,
-    RouteGone,
-    SendFrames,
-    SpillJob,
-    TellFact,
-    TimePassed,
-)
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, TellFact, TimePassed
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.simulation.coordinator import FREE_MEMORY

@@ -11,7 +11,7 @@ from tests.zfed.simulation.simulated import run_directory
 from zfed.checkpoint import read_model
 from zfed.engine import EvaluationDone, Fold, OpenRound
 from zfed.nodes.aggregation import Aggregation
-from zfed.nodes.words import (
+from zfed.nodes.coordinator_words import (
     BeginRound,
     CommitVersion,
     DropUpdates,

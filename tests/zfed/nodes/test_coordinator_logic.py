@@ -20,12 +20,13 @@ from zfed.facts import (
     UpdateRefused,
     UploadsPlanned,
 )
+from zfed.nodes.coordinator_words import JobFailed
 from zfed.nodes.farewell import GOODBYE_S
 from zfed.nodes.orders import work_seed
 from zfed.nodes.reception import IDLE_S
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.update_intake import SPILL_AFTER_S
-from zfed.nodes.words import FramesArrived, JobFailed, StopRequested
+from zfed.nodes.words import FramesArrived, StopRequested
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import (
     Accepted,

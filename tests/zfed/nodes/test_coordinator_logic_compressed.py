@@ -7,7 +7,7 @@ from tests.zfed.nodes.scripted_coordinator import Table, buffer
 from tests.zfed.simulation.simulated import configured, run_directory
 from zfed.compression import FAMILIES, Encodings
 from zfed.facts import NodeRefused, RoundCommitted, UpdateRefused
-from zfed.nodes.words import FoldUpdate, InspectUpdate
+from zfed.nodes.coordinator_words import FoldUpdate, InspectUpdate
 from zfed.params import ParameterBuffer
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import (

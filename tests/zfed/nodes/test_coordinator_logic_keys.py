@@ -6,7 +6,7 @@ from tests.zfed.nodes.scripted_coordinator import Table
 from tests.zfed.nodes.test_coordinator_logic_compressed import MODEL, delta, join, offer
 from tests.zfed.simulation.simulated import configured, run_directory
 from zfed.facts import NodeLeft, NodeRefused, RoundCommitted, UpdateAccepted
-from zfed.nodes.words import InspectUpdate, RosterChanged
+from zfed.nodes.coordinator_words import InspectUpdate, RosterChanged
 from zfed.wire.messages import Refused, Train
 from zfed.wire.roster import Enrolled, Roster
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zfed.compression import Encodings
+from zfed.nodes.coordinator_words import InspectUpdate, UpdateInspected
 from zfed.nodes.encoded_updates import inspect, joined
-from zfed.nodes.words import InspectUpdate, UpdateInspected
 from zfed.params import ParameterBuffer
 from zfed.strategies import NO_NORM_LIMIT, Bounds, Verdict
 

@@ -7,8 +7,8 @@ import pytest
 
 from zfed.errors import CheckpointError
 from zfed.identity import KeysFolder, NodeKey, invite, key_id
+from zfed.nodes.coordinator_words import EnrolmentRefused, EnrolmentUnwritten, EnrolNode, NodeEnrolled
 from zfed.nodes.enrolment import Enrolment
-from zfed.nodes.words import EnrolmentRefused, EnrolmentUnwritten, EnrolNode, NodeEnrolled
 
 NOW = 1_795_305_600  # 2026-11-22T00:00:00Z
 HOUR = 3600

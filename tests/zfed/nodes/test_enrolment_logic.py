@@ -1,16 +1,7 @@
 from zfed.facts import Connecting
 from zfed.nodes.enrolment_logic import EnrolmentLogic
-from zfed.nodes.words import (
-    Connect,
-    Disconnect,
-    Finish,
-    FramesArrived,
-    RouteGone,
-    SendFrames,
-    StopRequested,
-    TellFact,
-    TimePassed,
-)
+from zfed.nodes.member_words import Connect, Disconnect
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.wire.codec import decode, encode
 from zfed.wire.messages import Enroll, Enrolled, Refused, Welcome
 

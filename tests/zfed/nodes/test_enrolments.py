@@ -2,8 +2,8 @@ import pytest
 
 from zfed.facts import NodeEnrolled as NodeEnrolledFact
 from zfed.facts import NodeRefused, NotWritten
+from zfed.nodes.coordinator_words import EnrolmentRefused, EnrolmentUnwritten, EnrolNode, NodeEnrolled
 from zfed.nodes.enrolments import Enrolments
-from zfed.nodes.words import EnrolmentRefused, EnrolmentUnwritten, EnrolNode, NodeEnrolled
 from zfed.wire.codec import decode
 from zfed.wire.messages import Enroll, Enrolled, Refused
 from zfed.wire.session import Sessions

@@ -1,5 +1,5 @@
 from zfed.nodes.held_updates import HeldUpdates
-from zfed.nodes.words import ResultVector, WorkDone
+from zfed.nodes.member_words import ResultVector, WorkDone
 from zfed.wire.messages import Blob, Initialize, Pull, Train, Vector
 from zfed.wire.transfer import Shelf
 

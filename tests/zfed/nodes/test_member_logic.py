@@ -16,32 +16,26 @@ from zfed.facts import (
 )
 from zfed.nodes.admission import claim_of
 from zfed.nodes.member_logic import MemberLogic
-from zfed.nodes.words import (
+from zfed.nodes.member_words import (
     Connect,
     Disconnect,
     DropState,
     EnterRun,
-    Finish,
-    FramesArrived,
     KeepState,
     Phase,
     RenameState,
     ResultVector,
-    RouteGone,
     SaveAgain,
-    SendFrames,
     SettleState,
     StartWork,
-    StopRequested,
     StopWork,
-    TellFact,
-    TimePassed,
     WorkDone,
     WorkProgress,
     WorkRaised,
     WorkStopped,
     WorkUnsaved,
 )
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import ParameterBuffer, TensorKind
 from zfed.partition import Partition
 from zfed.wire.codec import decode, encode

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from tests.zfed.nodes.test_member_logic import BLOBS, FROZEN, MODEL, Bench, again, train, vector
 from zfed.compression import Encodings
 from zfed.facts import Connected
-from zfed.nodes.words import StartWork, WorkStopped
+from zfed.nodes.member_words import StartWork, WorkStopped
 from zfed.wire.digests import blob_of
 from zfed.wire.messages import Failed, Pull, Update
 

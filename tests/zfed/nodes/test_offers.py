@@ -1,5 +1,5 @@
+from zfed.nodes.member_words import ResultVector, WorkDone
 from zfed.nodes.offers import Offers
-from zfed.nodes.words import ResultVector, WorkDone
 from zfed.wire.digests import blob_of
 from zfed.wire.messages import Blob, Chunk, Evaluate, Evaluated, Pull, Refused, Train, Update, Vector
 

@@ -4,9 +4,9 @@ import pytest
 from tests.zfed.simulation.simulated import configured
 from zfed.compression import Encodings
 from zfed.engine import AskEvaluate, AskTrain
+from zfed.nodes.coordinator_words import EncodeModel, ModelEncoded, Served
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.orders import Orders
-from zfed.nodes.words import EncodeModel, ModelEncoded, Served
 from zfed.params import ParameterBuffer
 from zfed.wire.digests import blob_of
 from zfed.wire.messages import Evaluate, Train

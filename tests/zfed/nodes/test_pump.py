@@ -5,15 +5,7 @@ from collections import deque
 import pytest
 
 from zfed.nodes.pump import Pump
-from zfed.nodes.words import (
-    Finish,
-    FramesArrived,
-    RouteGone,
-    SendFrames,
-    StopRequested,
-    TellFact,
-    TimePassed,
-)
+from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 
 END = Finish("completed")
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tests.zfed.nodes.test_update_intake import CHUNK, DELTA, Worker
 from zfed.errors import CheckpointError
+from zfed.nodes.coordinator_words import OpenSpill, ReleaseSpill
 from zfed.nodes.spill_jobs import SpillJobs
 from zfed.nodes.update_intake import SPILL_AFTER_S, SPILL_RETRY_S, Arrived, NoRoom, Unstored, UpdateIntake
-from zfed.nodes.words import OpenSpill, ReleaseSpill
 from zfed.wire.transfer import Window
 
 NBYTES = DELTA.layout.nbytes

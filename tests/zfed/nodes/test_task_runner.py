@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from zfed.errors import DataError, TaskError
+from zfed.nodes.member_words import Work, WorkDone, WorkProgress, WorkRaised, WorkStopped, WorkUnsaved
 from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import MAX_METRICS_BYTES, TaskHost
 from zfed.nodes.task_runner import TaskRunner
-from zfed.nodes.words import Work, WorkDone, WorkProgress, WorkRaised, WorkStopped, WorkUnsaved
 from zfed.params import ParameterBuffer, TensorKind
 from zfed.partition import Partition
 from zfed.simulation.fake_disk import FakeDisk

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from zfed.compression import Encodings
 from zfed.engine import Fold, OpenRound
 from zfed.facts import RoundCommitted, RoundRetried, RunEnded, UpdateAccepted
-from zfed.nodes.tracing import CoordinatorTrace, TracedMember
-from zfed.nodes.words import (
+from zfed.nodes.coordinator_words import (
     BeginRound,
     CommitVersion,
     EncodeModel,
@@ -17,13 +16,14 @@ from zfed.nodes.words import (
     InspectUpdate,
     JobFailed,
     ModelEncoded,
-    Phase,
     Served,
-    TimePassed,
     UpdateFolded,
     UpdateInspected,
     VersionReady,
 )
+from zfed.nodes.member_words import Phase
+from zfed.nodes.tracing import CoordinatorTrace, TracedMember
+from zfed.nodes.words import TimePassed
 from zfed.params import ParameterLayout
 from zfed.strategies import Bounds, Verdict
 from zfed.telemetry import Trace

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from zfed.compression import Encodings
 from zfed.errors import TaskError
+from zfed.nodes.member_words import Work, WorkDone, WorkRaised
 from zfed.nodes.task_host import TaskHost
-from zfed.nodes.words import EncodedVector, Work, WorkDone, WorkRaised
+from zfed.nodes.words import EncodedVector
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
 from zfed.task import DataSummary, EvaluateResult, Setup, Task, TrainResult

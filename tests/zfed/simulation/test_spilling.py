@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.zfed.simulation.simulated import configured, run_once
 from tests.zfed.simulation.test_world import check_run, committed, three
 from zfed.facts import RoundOpened
+from zfed.nodes.coordinator_words import OpenSpill
 from zfed.nodes.spill_jobs import SpillJobs
-from zfed.nodes.words import OpenSpill
 from zfed.transport import LinkFaults
 
 ONE_IN_MEMORY = "312"
