@@ -37,7 +37,7 @@ def crowd(fleet):
 
 def test_two_hundred_workers_reconnect_at_once_and_all_are_back_in_under_30_s(fleet, crowd, figure):
     bind = f"tcp://127.0.0.1:{free_port()}"
-    flags = ("--rounds", ROUNDS, "--wait-for", WORKERS)
+    flags = ("--insecure", "--rounds", ROUNDS, "--wait-for", WORKERS)
     coordinator = fleet.coordinator(*flags, bind=bind)
     members = crowd(bind)
     coordinator.awaited(RoundCommitted, round=4, within_s=120)

@@ -133,7 +133,7 @@ def run(address, names, length):
             poller = zmq.Poller()
             for socket in by_socket:
                 poller.register(socket, zmq.POLLIN)
-            while time.monotonic() < look_at:
+            while time.monotonic() < look_at and not any(socket.closed for socket in by_socket):
                 for socket, _ in poller.poll(LOOK_AT_CLOCK_S * 1000):
                     by_socket[socket].take_messages()
             look_at = time.monotonic() + LOOK_AT_CLOCK_S
