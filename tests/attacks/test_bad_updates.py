@@ -150,3 +150,23 @@ def test_a_replayed_upload_counts_once(site, mallory):
     assert site.goes_on()
     counted = [line for line in site.journal("committed") if mallory.name in line.get("workers", {})]
     assert len(counted) == 1
+
+
+def test_who_sends_bad_updates_again_and_again_is_benched_and_not_let_in_again(site):
+    name = "mallory-the-stubborn"
+    keys = site.enrolled(name)
+    with HostileWorker(site.address, name, keys=keys) as worker:
+        order = worker.join()
+        for strike in (1, 2, 3):
+            worker.offer(order, with_weight(np.nan))
+            reason = worker.awaits_refusal("update").reason
+            assert ("is benched" in reason) == (strike == 3)
+            if strike < 3:
+                order = worker.awaits(Train, lambda told, last=order: told.assignment != last.assignment)
+        assert site.goes_on()
+        assert [line["node"] for line in site.journal("benched")] == [name]
+        worker.leave()
+    with HostileWorker(site.address, name, keys=keys) as again:
+        again.greet()
+        assert again.awaits_refusal("hello").code == "benched"
+    assert name not in site.counted()
