@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.attacks.hostile_worker import HostileWorker, tiny_values
-from zfed.facts import NodeRefused
+from zfed.facts import NodeRefused, RoundCommitted
 from zfed.params import ParameterBuffer
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Accepted, Committed, Train, Vector
@@ -49,9 +49,7 @@ def test_a_good_update_counts_which_is_what_the_others_are_compared_with(site, m
     order = mallory.join()
     mallory.offer(order, tiny_values())
     mallory.awaits(Committed, lambda told: told.assignment == order.assignment)
-    mallory.leave()
-    assert site.goes_on()  # what is told of a round may come later than the answer to its workers
-    assert mallory.name in site.counted()
+    site.coordinator.awaited(RoundCommitted, lambda fact: mallory.name in fact.workers)
 
 
 @pytest.mark.parametrize(
