@@ -25,7 +25,7 @@ setup: $(READY) ## make the virtual environment, with torch unless it is there
 demo: $(READY) ## train MNIST on three workers, an evaluator and a coordinator: five processes
 	$(BIN)/zfed demo $(ARGS)
 
-test: $(READY) mnist ## run all tests (about 4 minutes)
+test: $(READY) mnist ## run all tests (about 5 minutes)
 	$(BIN)/pytest $(ARGS)
 
 lint: $(READY) ## check format, style, types and the direction of imports
