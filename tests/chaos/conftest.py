@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.lossy_link import Network
-from tests.figures import figure, pytest_configure, pytest_terminal_summary  # noqa: F401
+from tests.figures import figure, pytest_configure, pytest_terminal_summary  # noqa: F401  # pytest finds them here
 from tests.processes import Fleet
 
 

@@ -39,7 +39,7 @@ def _forge(first: int, count: int, outcomes: Outcomes) -> int:
     while outcomes.messages < count:
         try:
             perform(seed, outcomes)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is what was looked for
             print(f"seed {seed}: {type(error).__name__}: {error}")
             print(f"See it again: python -m tests.fuzz.messages --seed {seed}")
             return 1

@@ -51,7 +51,7 @@ def main() -> int:
         signal.alarm(int(options["timeout"]))  # an alarm that nobody hears ends the process
         try:
             found.take(data)
-        except Exception:
+        except Exception:  # whatever it is, it is what was looked for
             traceback.print_exc()
             path = Path(options["artifact_prefix"] + "crash-" + hashlib.sha1(data).hexdigest())
             path.write_bytes(data)

@@ -12,7 +12,7 @@ from typing import Final
 
 from zfed.errors import UsageError
 from zfed.identity.keys import PublicKey
-from zfed.identity.line_options import parse_options
+from zfed.identity.line_options import parse_options, permission_words
 from zfed.identity.names import checked_name
 from zfed.identity.utc import parse_utc, utc_text
 
@@ -47,10 +47,7 @@ class AuthorizedKey:
 
     def line(self) -> str:
         """The line of the file."""
-        words = [self.name, self.key.text]
-        if self.max_examples:
-            words.append(f"max-examples={self.max_examples}")
-        words += [f"tag={tag}" for tag in self.tags]
+        words = [self.name, self.key.text, *permission_words(self.max_examples, self.tags)]
         if self.until is not None:
             words.append(f"until={utc_text(self.until)}")
         if self.revoked is not None:

@@ -12,7 +12,7 @@ from typing import Final
 from zfed.errors import UsageError
 from zfed.identity.authorized_key import checked_max_examples, checked_tags
 from zfed.identity.keys import PublicKey
-from zfed.identity.line_options import parse_options
+from zfed.identity.line_options import parse_options, permission_words
 from zfed.identity.names import checked_name
 from zfed.identity.utc import parse_utc, utc_text
 from zfed.wire.roster import Invited, KeyId
@@ -64,10 +64,12 @@ class InvitedNode:
 
     def line(self) -> str:
         """The line of the file."""
-        words = [self.name, self.key, f"until={utc_text(self.until)}"]
-        if self.max_examples:
-            words.append(f"max-examples={self.max_examples}")
-        words += [f"tag={tag}" for tag in self.tags]
+        words = [
+            self.name,
+            self.key,
+            f"until={utc_text(self.until)}",
+            *permission_words(self.max_examples, self.tags),
+        ]
         if self.claimed is not None:
             words.append(f"claimed={self.claimed.text}")
         if self.used is not None:

@@ -11,6 +11,12 @@ REPEATED = "tag"
 """The one option that may be there more than once."""
 
 
+def permission_words(max_examples: int, tags: Iterable[str]) -> list[str]:
+    """The options of a line that say what its node may do."""
+    words = [f"max-examples={max_examples}"] if max_examples else []
+    return [*words, *(f"tag={tag}" for tag in tags)]
+
+
 def parse_options(words: Iterable[str], known: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """The values of options by their names, and all tags in order.
 
