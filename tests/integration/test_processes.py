@@ -311,7 +311,7 @@ def two_machines():
 def test_coordinator_and_workers_work_across_two_machines(fleet, two_machines):
     here, there = two_machines
     coordinator = fleet.coordinator(
-        *("--rounds", 3, "--wait-for", 2, "--evaluate-last"),
+        *("--rounds", 3, "--wait-for", "alice,bob,examiner", "--evaluate-last"),
         bind="tcp://10.77.0.1:8777",
         before=here,
     )
