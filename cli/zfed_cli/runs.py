@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zfed.config import suggestion
-from zfed.config.records import FORMATS
+from zfed.config.setting import FORMATS
 from zfed.errors import UsageError
 from zfed_cli.columns import print_columns
 from zfed_cli.options import new_command

@@ -3,13 +3,14 @@
 from zfed.config.nearest import nearest_name, suggestion
 from zfed.config.node_entries import NodeEntry, node_entries, node_entries_toml
 from zfed.config.records import (
-    DEFAULT_ADDRESS,
     CoordinatorConfig,
     EvaluateConfig,
     LimitsConfig,
     NodeConfig,
     ReportConfig,
     RunConfig,
+    ScheduleConfig,
+    SelectConfig,
 )
 from zfed.config.render import coordinator_toml, node_toml
 from zfed.config.resolve import (
@@ -22,6 +23,7 @@ from zfed.config.resolve import (
     resolve_node,
 )
 from zfed.config.resume import check_resumed, resolve_resumed
+from zfed.config.setting import DEFAULT_ADDRESS
 from zfed.config.toml_document import Document, parse_document
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "ResolvedCoordinator",
     "ResolvedNode",
     "RunConfig",
+    "ScheduleConfig",
+    "SelectConfig",
     "check_resumed",
     "coordinator_toml",
     "nearest_name",

@@ -13,7 +13,7 @@ from zfed.config.values import expectation
 _INTRODUCTION = """\
 # Configuration
 
-Made from `zfed/config/records.py` by `make docs`; change it there.
+Made from the records of `zfed/config` by `make docs`; change it there.
 
 A value comes from, in this order: a flag, an environment variable, the file named by `--config`, the default.
 `--print-config` with any command shows each value and where it comes from, as a file to start one's own from.
@@ -24,8 +24,8 @@ with: its `run.toml` stands between the file named by `--config` and the default
 anew for one start. Those marked **fixed**, and all of `[train]`, make the run what it is: another value for
 one of them is refused.
 
-`zfed coordinator --config zfed.toml` reads the tables `[run]`, `[train]`, `[evaluate]`,
-`[limits]` and `[report]`.
+`zfed coordinator --config zfed.toml` reads the tables `[run]`, `[train]`, `[schedule]`,
+`[select]`, `[evaluate]`, `[limits]` and `[report]`.
 `zfed worker --config worker.toml` and `zfed evaluator` read `[node]` and `[task]`.
 `zfed launch zfed.toml` and `zfed demo --config zfed.toml` also read one `[[node]]` for each worker and
 evaluator: `kind = "worker"` or `"evaluator"`, the keys of `[node]`, and the task's settings as

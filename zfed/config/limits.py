@@ -38,6 +38,8 @@ VALUE_RANGE = Interval(low=0, high=1e30)
 MOMENTUM = Interval(low=0, high=1, open_high=True)
 """A momentum of 1 never forgets an update."""
 
+OVERSAMPLING = Interval(low=1, high=100)
+
 FRAMES = Interval(low=2, high=4)
 HEADER = Interval(low=16 << 10, high=256 << 10)
 CHUNK = Interval(low=64 << 10, high=1 << 20)

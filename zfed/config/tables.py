@@ -1,8 +1,8 @@
 """The tables of a configuration, and what each setting in them is called where.
 
-A setting's key in TOML is its field's name without the unit (`_s`). Its flag is that key with dashes and its
-environment variable ZFED_ and the key in capitals, both with the table's prefix where two tables would clash:
-`[evaluate] rounds` is `--evaluate-rounds` and ZFED_EVALUATE_ROUNDS.
+A setting's key in TOML is its field's name without the unit (`_s`). Its flag is that key with dashes, with
+the table's prefix where two tables would clash, unless the record gives another; its environment variable
+is ZFED_ and the flag in capitals: `[evaluate] rounds` is `--evaluate-rounds` and ZFED_EVALUATE_ROUNDS.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from zfed.config.limits import Interval
-from zfed.config.records import EvaluateConfig, LimitsConfig, NodeConfig, ReportConfig, Resumed, RunConfig
+from zfed.config.records import (
+    EvaluateConfig,
+    LimitsConfig,
+    NodeConfig,
+    ReportConfig,
+    RunConfig,
+    ScheduleConfig,
+    SelectConfig,
+)
+from zfed.config.setting import Resumed
 
 
 @dataclass(frozen=True)
@@ -72,24 +81,28 @@ class Table:
     def _setting(self, field: dataclasses.Field[Any], type: Any) -> Setting:
         key = field.name.removesuffix("_s")
         made = field.default_factory
+        says = dict(field.metadata)
+        flag = says.pop("flag") or f"--{self.prefix}{key}".replace("_", "-")
         return Setting(
             field=field.name,
             key=key,
-            flag=f"--{self.prefix}{key}".replace("_", "-"),
-            variable=f"ZFED_{self.prefix}{key}".replace("-", "_").upper(),
+            flag=flag,
+            variable=f"ZFED_{flag.removeprefix('--')}".replace("-", "_").upper(),
             type=type,
             default=field.default if made is dataclasses.MISSING else made(),
-            **field.metadata,
+            **says,
         )
 
 
 RUN = Table("run", RunConfig)
+SCHEDULE = Table("schedule", ScheduleConfig)
+SELECT = Table("select", SelectConfig)
 EVALUATE = Table("evaluate", EvaluateConfig, prefix="evaluate-")
 LIMITS = Table("limits", LimitsConfig, prefix="max-")
 REPORT = Table("report", ReportConfig)
 NODE = Table("node", NodeConfig)
 
-COORDINATOR = (RUN, EVALUATE, LIMITS, REPORT)
+COORDINATOR = (RUN, SCHEDULE, SELECT, EVALUATE, LIMITS, REPORT)
 """The tables of a coordinator; each stands in `CoordinatorConfig` under its name."""
 
 TRAIN = "train"
