@@ -23,11 +23,16 @@ Status: TypeAlias = Literal["completed", "stopped", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class NodeReady:
-    """A node was admitted, for the first time or again. `examples` is the largest weight it may claim."""
+    """A node was admitted, for the first time or again, or is called otherwise now.
+
+    `examples` is the largest weight it may claim. `unready` says why it cannot work now; empty if it can.
+    """
 
     node: str
     kind: Literal["worker", "evaluator"]
     examples: int
+    tags: tuple[str, ...] = ()
+    unready: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
