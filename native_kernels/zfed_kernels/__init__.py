@@ -25,6 +25,7 @@ from zfed_kernels.reduction import (
     store_exact,
 )
 from zfed_kernels.reference import Finish, Scan
+from zfed_kernels.rows import dot, sort_columns, squared_distance
 from zfed_kernels.scan import scan
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "accumulate_int8_exact",
     "accumulate_up_to_four",
     "add_gaussian_noise",
+    "dot",
     "finish_mean",
     "finish_momentum",
     "float32_to_bfloat16",
@@ -50,6 +52,8 @@ __all__ = [
     "quantise_int8",
     "scale",
     "scan",
+    "sort_columns",
+    "squared_distance",
     "store_exact",
     "warm_up",
 ]

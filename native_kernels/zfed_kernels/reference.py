@@ -21,6 +21,7 @@ Words: TypeAlias = NDArray[np.uint32]
 HalfBits: TypeAlias = NDArray[np.uint16]
 """float16 or bfloat16 numbers as their bits; the kernel's name says which."""
 Codes: TypeAlias = NDArray[np.int8]
+Indices: TypeAlias = NDArray[np.int64]
 
 INT8_BLOCK = 256
 """int8 codes that share one scale: 1.6 % more bytes, and a large value spoils only 255 others."""
@@ -31,6 +32,9 @@ LARGEST_INT8_SCALE = np.float32(np.finfo(np.float32).max / np.float32(127) * np.
 
 SCAN_LANES = 1024
 """Sums that `scan` keeps side by side: lane l holds those of elements l, l + 1024, l + 2048, ..."""
+
+SORT_LANES = 256
+"""Columns that `exchange_rows` takes through the whole network at a time."""
 
 FINISH_LANES = 512
 """Elements that the kernels of `finish` work on at a time."""
@@ -251,6 +255,35 @@ def scan(values: AnyFloats) -> Scan:
             lanes[: block.size] += block * block
         squares = float(np.cumsum(lanes)[-1])  # one after the other, as a loop adds them
     return Scan(-1, float(np.max(np.abs(wide), initial=0.0)), squares)
+
+
+def exchange_rows(rows: Floats, lower: Indices, upper: Indices, width: int) -> None:
+    """Put the smaller of two values above the larger one, for each pair of rows."""
+    matrix = rows.reshape(-1, width)
+    for i, j in zip(lower, upper, strict=True):
+        ordered = matrix[i] < matrix[j]
+        smaller = np.where(ordered, matrix[i], matrix[j])
+        matrix[j] = np.where(ordered, matrix[j], matrix[i])
+        matrix[i] = smaller
+
+
+def squared_distance(one: AnyFloats, other: AnyFloats) -> float:
+    """Sum up (one - other)**2."""
+    difference = widened(one).astype(np.float64) - widened(other).astype(np.float64)
+    return _sum_in_lanes(difference * difference)
+
+
+def dot(one: AnyFloats, other: AnyFloats) -> float:
+    """Sum up one * other."""
+    return _sum_in_lanes(widened(one).astype(np.float64) * widened(other).astype(np.float64))
+
+
+def _sum_in_lanes(terms: Float64s) -> float:
+    lanes = np.zeros(SCAN_LANES)
+    for start in range(0, terms.size, SCAN_LANES):
+        block = terms[start : start + SCAN_LANES]
+        lanes[: block.size] += block
+    return float(np.cumsum(lanes)[-1])  # one after the other, as a loop adds them
 
 
 def philox(words: Words, first: int, stream: int, key: int) -> None:

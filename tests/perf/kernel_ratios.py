@@ -124,6 +124,28 @@ def encoded() -> Iterator[Row]:
         yield Row(f"{name} decoded and summed, exact", "float32 summed, exact", way, plain, asked)
 
 
+def medians() -> Iterator[Row]:
+    """Coordinate medians, a block of columns at a time, next to numpy's of all at once."""
+    for count, asked in ((7, 8.0), (10, 8.0), (20, None)):
+        updates = [_normal(seed)[: SIZE // 10] for seed in range(count)]
+
+        def by_network(updates: list[np.ndarray] = updates) -> None:
+            median, space = np.empty(updates[0].size), np.empty((len(updates), 2**14), np.float32)
+            for start in range(0, median.size, 2**14):
+                out = median[start : start + 2**14]
+                block = space[:, : out.size] if out.size == 2**14 else space[:, : out.size].copy()
+                for row, update in zip(block, updates, strict=True):
+                    row[:] = update[start : start + out.size]
+                kernels.sort_columns(block)
+                np.add(block[(len(block) - 1) // 2], block[len(block) // 2], out=out, dtype=np.float64)
+                out *= 0.5
+
+        stack = np.stack(updates)
+        yield Row(
+            f"median of {count}", "np.median of a stack", by_network, lambda s=stack: np.median(s, 0), asked
+        )
+
+
 def noise() -> Iterator[Row]:
     """Normal numbers next to numpy's fastest."""
     values = np.zeros(SIZE, np.float32)
@@ -168,7 +190,7 @@ def next_to_c() -> Iterator[Row]:
     )
 
 
-TABLES = (sums, encoded, noise, next_to_c)
+TABLES = (sums, encoded, medians, noise, next_to_c)
 
 
 def _normal(seed: int) -> np.ndarray:

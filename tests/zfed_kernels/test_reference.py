@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zfed_kernels
-from zfed_kernels import noise, quantise, reference
+from zfed_kernels import noise, quantise, reference, rows
 
 GRID = 2.0**-40
 
@@ -67,6 +67,16 @@ def to_code(rng: np.random.Generator, size: int) -> list[np.ndarray]:
     ]
 
 
+def normal(*dtypes: str) -> Callable[[np.random.Generator, int], list[np.ndarray]]:
+    """Numbers whose products no dtype overflows."""
+    return lambda rng, size: [rng.standard_normal(size).astype(dtype) for dtype in dtypes]
+
+
+def seven_rows(dtype: str) -> Callable[[np.random.Generator, int], list[np.ndarray]]:
+    """A matrix of 7 x 300 values, whatever the size, and the pairs that sort its columns."""
+    return lambda rng, size: [update_like(dtype, rng, 7 * 300), *rows.sorting_network(7)]
+
+
 # kernel, reference, arrays of one call, its numbers, how many of the arrays it writes
 PAIRS: list[tuple[Any, Any, Any, tuple[float, ...], int]] = [
     *(
@@ -110,6 +120,15 @@ PAIRS: list[tuple[Any, Any, Any, tuple[float, ...], int]] = [
         )
         for dtype, total in (("float32", "float32"), ("float32", "float64"), ("float64", "float64"))
     ),
+    *(
+        (rows.exchange_rows, reference.exchange_rows, seven_rows(dtype), (300,), 1)
+        for dtype in ("float32", "float64")
+    ),
+    *(
+        (zfed_kernels.squared_distance, reference.squared_distance, arrays(*dtypes), (), 0)
+        for dtypes in (("float32", "float32"), ("float32", "float64"), ("float64", "float64"))
+    ),
+    *((zfed_kernels.dot, reference.dot, normal(dtype, dtype), (), 0) for dtype in ("float32", "float64")),
     (noise.radius, reference.radius, words(1, 1), (), 1),
     (noise.cosine_and_sine, reference.cosine_and_sine, words(2, 1), (), 2),
     (noise.philox, reference.philox, words(0, 1), (2**40 + 5, 2**50 + 3, 2**63 + 9), 1),
