@@ -39,6 +39,7 @@ from zfed.nodes.coordinator_words import (
     RecordEvaluation,
     Restored,
     Served,
+    ServedVector,
     UpdateFolded,
     VersionReady,
     VersionUnwritten,
@@ -50,7 +51,7 @@ from zfed.params import BufferPool, ParameterBuffer, ParameterLayout
 from zfed.params.dtypes import Array
 from zfed.strategies import Strategy, apply_delta
 from zfed.wire.codec import Buffer
-from zfed.wire.digests import blob_of
+from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Blob
 
 SMALL_MODEL_BYTES: Final = 4 << 20
@@ -265,7 +266,17 @@ class Aggregation:
     def _served(self, version: int, digest: str) -> Served:
         memory = self._current.moving.data.data
         mapped = self.directory.map_version(version).data.data
-        return Served(Blob(id=f"model:{version}", bytes=len(memory), digest=digest), memory, mapped)
+        blob = Blob(id=f"model:{version}", bytes=len(memory), digest=digest)
+        return Served(blob, memory, mapped, self._served_vectors(version))
+
+    def _served_vectors(self, version: int) -> dict[str, ServedVector]:
+        """What the strategy sends beside the current version. Made from its state, so the same on resume."""
+        vectors = {}
+        for name, vector in self.strategy.vectors.items():
+            description, data = vector.layout.to_bytes(), vector.read_only().data.data
+            layout = layout_blob(f"layout:vector:{name}", description)
+            vectors[name] = ServedVector(layout, description, blob_of(f"vector:{version}:{name}", data), data)
+        return vectors
 
     @property
     def _current(self) -> ParameterBuffer:

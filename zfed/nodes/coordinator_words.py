@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from zfed.checkpoint import SpillFile
@@ -48,12 +48,26 @@ class DropRoute:
 
 
 @dataclass(frozen=True)
+class ServedVector:
+    """A vector that is served beside a model: its bytes and its layout's, and the offers of both."""
+
+    layout: Blob
+    description: bytes
+    data: Blob
+    memory: memoryview
+
+
+@dataclass(frozen=True)
 class Served:
-    """A model as it is served: its moving part in memory, the same bytes in its file, and their offer."""
+    """A model as it is served: its moving part in memory, the same bytes in its file, and their offer.
+
+    `vectors` are those that the strategy sends beside this version to whoever trains from it, by name.
+    """
 
     blob: Blob
     memory: memoryview
     mapped: memoryview
+    vectors: Mapping[str, ServedVector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

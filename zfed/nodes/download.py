@@ -12,7 +12,7 @@ from zfed.nodes.words import EncodedVector
 from zfed.params import MAX_DESCRIPTION_BYTES, BufferPool, ParameterBuffer, ParameterLayout
 from zfed.task import Array
 from zfed.wire.codec import Buffer
-from zfed.wire.messages import Evaluate, Initialize, Train, Vector
+from zfed.wire.messages import Blob, Evaluate, Initialize, Train, Vector
 from zfed.wire.transfer import Intake, Write
 
 
@@ -31,8 +31,8 @@ class Download:
         parameters: The model, complete once `complete`; local tensors are zero. None for INITIALIZE.
         encoded: What the moving tensors are to be decoded from, if they come in encoded form; until somebody
             does that, they are what stood in the memory.
-        named: The model and the frozen tensors by digest, as they come.
-        vectors: The vectors beside it, by name.
+        named: The model, the frozen tensors and the layouts of vectors by digest, as they come.
+        vectors: The vectors beside it, by name; read-only.
         intakes: What is to be pulled.
 
     Raises:
@@ -67,7 +67,7 @@ class Download:
                 "the order names no tensors that never change; this node's model has some"
             )
         for vector in order.vectors if isinstance(order, Train) else []:
-            self._plan_vector(vector)
+            self._plan_vector(vector, cached)
 
     @property
     def complete(self) -> bool:
@@ -94,15 +94,7 @@ class Download:
         awaited = self._layouts.pop(intake.blob.id, None)
         if awaited is None:
             return None
-        vector, description = awaited
-        try:
-            layout = ParameterLayout.from_bytes(description.tobytes())
-        except LayoutError as error:
-            raise RemoteProtocolError(f"vector {vector.name!r}: {error}") from error
-        part = self.vectors[vector.name] = ParameterBuffer.zeros(_sized(layout, vector))
-        data = Intake(vector.data, _writer(part.data))
-        self.intakes.append(data)
-        return data
+        return self._plan_data(*awaited)
 
     def _place_model(
         self, vector: Vector, part: ParameterBuffer, cached: Mapping[str, Array], encodings: Encodings
@@ -115,7 +107,7 @@ class Download:
         if vector.data.bytes != encoding.nbytes:
             seen = f"vector {vector.name!r} has {vector.data.bytes} bytes"
             raise RemoteProtocolError(f"{seen}, its layout as {encoding.level} {encoding.nbytes}")
-        data = _known(vector, cached)
+        data = _known(vector.data, cached)
         if data is None:
             data = np.empty(encoding.nbytes, np.uint8)
             self.intakes.append(Intake(vector.data, _writer(data)))
@@ -125,22 +117,38 @@ class Download:
     def _place(self, vector: Vector, part: ParameterBuffer, cached: Mapping[str, Array]) -> None:
         _check_layout(vector, part.layout)
         _sized(part.layout, vector)
-        known = _known(vector, cached)
+        known = _known(vector.data, cached)
         if known is not None:
             part.data[:] = known
         else:
             self.intakes.append(Intake(vector.data, _writer(part.data)))
         self.named[vector.data.digest] = part.data
 
-    def _plan_vector(self, vector: Vector) -> None:
-        """A vector's layout need not be the model's: it is pulled first, and the data after it."""
+    def _plan_vector(self, vector: Vector, cached: Mapping[str, Array]) -> None:
+        """A vector's layout need not be the model's: unless known it is pulled first, and the data after."""
         _exact(vector)
         if not 0 < vector.layout.bytes <= MAX_DESCRIPTION_BYTES:
             seen = f"layout of vector {vector.name!r} has {vector.layout.bytes} bytes"
             raise RemoteProtocolError(f"{seen}, allowed are 1 to {MAX_DESCRIPTION_BYTES}")
+        known = _known(vector.layout, cached)
+        if known is not None:
+            self._plan_data(vector, known)
+            return
         description = np.zeros(vector.layout.bytes, np.uint8)
         self.intakes.append(Intake(vector.layout, _writer(description)))
         self._layouts[vector.layout.id] = (vector, description)
+
+    def _plan_data(self, vector: Vector, description: Array) -> Intake:
+        try:
+            layout = ParameterLayout.from_bytes(description.tobytes())
+        except LayoutError as error:
+            raise RemoteProtocolError(f"vector {vector.name!r}: {error}") from error
+        part = ParameterBuffer.zeros(_sized(layout, vector))
+        self.vectors[vector.name] = part.read_only()
+        self.named[vector.layout.digest] = description
+        data = Intake(vector.data, _writer(part.data))
+        self.intakes.append(data)
+        return data
 
 
 def _exact(vector: Vector) -> Vector:
@@ -155,9 +163,9 @@ def _check_layout(vector: Vector, layout: ParameterLayout) -> None:
         raise RemoteProtocolError(f"vector {vector.name!r} does not have the layout of this node's model")
 
 
-def _known(vector: Vector, cached: Mapping[str, Array]) -> Array | None:
-    known = cached.get(vector.data.digest)
-    return known if known is not None and known.size == vector.data.bytes else None
+def _known(blob: Blob, cached: Mapping[str, Array]) -> Array | None:
+    known = cached.get(blob.digest)
+    return known if known is not None and known.size == blob.bytes else None
 
 
 def _sized(layout: ParameterLayout, vector: Vector) -> ParameterLayout:

@@ -137,6 +137,13 @@ def names_the_same(one: Order, other: Order) -> bool:
     return one == other
 
 
+def named_digests(order: Train | Evaluate) -> set[str]:
+    """Digests of all that an order names and that may be here from an order before."""
+    frozen = [order.frozen.data] if order.frozen else []
+    layouts = [vector.layout for vector in order.vectors] if isinstance(order, Train) else []
+    return {blob.digest for blob in (order.model.data, *frozen, *layouts)}
+
+
 def _work(order: Order, download: Download, upload: Encoding | None) -> Work:
     if isinstance(order, Initialize):
         return Work(kind="initialize", assignment=order.assignment, seed=order.seed)

@@ -26,7 +26,7 @@ from zfed.facts import (
 )
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
-from zfed.nodes.job import Job, Order, names_the_same, round_of, same_work, word
+from zfed.nodes.job import Job, Order, named_digests, names_the_same, round_of, same_work, word
 from zfed.nodes.late_orders import LateOrders
 from zfed.nodes.member_words import (
     Connect,
@@ -449,7 +449,7 @@ class MemberLogic:
 
     def _new_job(self, order: Order, now: float) -> Job | None:
         if not isinstance(order, Initialize):
-            named = {order.model.data.digest, order.frozen.data.digest if order.frozen else ""}
+            named = named_digests(order)
             self._cached = {digest: part for digest, part in self._cached.items() if digest in named}
         try:
             download = Download(order, self.layout, self._cached, self._encodings, self._pool)

@@ -33,7 +33,7 @@ class ModelShelf:
         if restored.frozen is not None:
             self.serve_frozen(restored.frozen)
         for version, served in {**restored.versions, restored.point.version: restored.model}.items():
-            self._serve(f"model:{version}", served)
+            self._serve_with_vectors(version, served)
         for (round_number, worker), served in restored.own_models.items():
             self.serve_own_model(round_number, worker, served)
 
@@ -43,7 +43,7 @@ class ModelShelf:
 
     def serve_version(self, version: int, served: Served) -> None:
         """Offer a version from memory; who still reads the one before reads its file from now on."""
-        self._serve(f"model:{version}", served)
+        self._serve_with_vectors(version, served)
         before = self._served.get(f"model:{version - 1}")
         if before is not None:
             self._shelf.put(f"model:{version - 1}", before.mapped)
@@ -63,6 +63,11 @@ class ModelShelf:
     def version(self, version: int, level: str = "none") -> Vector:
         """What to name in an order that wants this version."""
         return self._vector("model", _version_name(version, level), level)
+
+    def vectors(self, version: int) -> list[Vector]:
+        """What to name beside this version in an order to train from it: what the strategy sends with it."""
+        vectors = self._served[f"model:{version}"].vectors
+        return [Vector(name=name, layout=each.layout, data=each.data) for name, each in vectors.items()]
 
     def own_model(self, round: int, worker: str) -> Vector:
         """What to name in an order that wants a worker's own model."""
@@ -90,12 +95,19 @@ class ModelShelf:
     def _vector(self, name: str, blob: str, encoding: str = "none") -> Vector:
         return Vector(name=name, layout=self._layouts[name], data=self._served[blob].blob, encoding=encoding)
 
+    def _serve_with_vectors(self, version: int, served: Served) -> None:
+        self._serve(f"model:{version}", served)
+        for each in served.vectors.values():
+            self._shelf.put(each.layout.id, each.description)
+            self._shelf.put(each.data.id, each.memory)
+
     def _serve(self, name: str, served: Served) -> None:
         self._served[name] = served
         self._shelf.put(name, served.memory)
 
     def _drop(self, name: str) -> None:
-        del self._served[name]
+        for each in self._served.pop(name).vectors.values():  # their layout is that of other versions', too
+            self._shelf.drop(each.data.id)
         self._shelf.drop(name)
 
 

@@ -78,6 +78,7 @@ class Orders:
             version=ask.version,
             model=self.models.version(ask.version, level),
             frozen=self.models.frozen(),
+            vectors=self.models.vectors(ask.version),
             seed=work_seed(self.config.run.seed, ask.node, ask.version),
             timeout_s=self.config.run.round_timeout_s,
             settings=self.config.train,

@@ -99,6 +99,15 @@ class Strategy(ABC):
     def state(self) -> dict[str, Array]:
         """What is kept from round to round, as flat arrays. They are never written to, only replaced."""
 
+    @property
+    def vectors(self) -> dict[str, ParameterBuffer]:
+        """What travels to the workers beside the current model, by the names in `needs.sends`.
+
+        A function of `state` alone. Of any layout, but without local tensors; never written to, only
+        replaced.
+        """
+        return {}
+
     @abstractmethod
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take up a state that was saved; `start` came before.

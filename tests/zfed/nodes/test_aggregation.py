@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.zfed.checkpoint.limits import largest_file
 from tests.zfed.simulation.simulated import run_directory
-from zfed.checkpoint import read_model
+from zfed.checkpoint import RunDirectory, read_model
 from zfed.engine import EvaluationDone, Fold, OpenRound
 from zfed.nodes.aggregation import Aggregation
 from zfed.nodes.coordinator_words import (
@@ -29,9 +29,10 @@ from zfed.nodes.coordinator_words import (
     VersionUnwritten,
     WriteJournal,
 )
-from zfed.params import ParameterBuffer, TensorKind
+from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
 from zfed.strategies import NO_NORM_LIMIT, create_strategy
 from zfed.strategies.grid import choose_grid
+from zfed.strategies.mean import FedAvg
 
 MODEL = ParameterBuffer.from_arrays(
     {"w": np.array([1.0, 2.0, 3.0], np.float32), "fixed": np.array([7.0])},
@@ -50,8 +51,8 @@ def whole(part):
 class Round:
     """An aggregation with its first model, in a directory in memory."""
 
-    def __init__(self, directory):
-        self.aggregation = Aggregation(directory, create_strategy("fedavg"))
+    def __init__(self, directory, strategy=None):
+        self.aggregation = Aggregation(directory, strategy or create_strategy("fedavg"))
         install = InstallFirstModel(MODEL.layout, "alice", whole(MODEL.moving), whole(MODEL.frozen))
         self.ready = self.aggregation.perform(install)
 
@@ -74,7 +75,8 @@ class Round:
         return self.aggregation.perform(FoldUpdate(fold, whole(update)))
 
     def commit(self, version=1):
-        return self.aggregation.perform(CommitVersion(version, {"round": version}))
+        facts = {"round": version, "value_range": 64.0, "workers": [], "assignments": [], "evaluations": []}
+        return self.aggregation.perform(CommitVersion(version, facts))
 
 
 @pytest.fixture
@@ -230,6 +232,40 @@ def test_journal_line_is_written_in_its_turn(opened):
     opened.aggregation.perform(WriteJournal({"event": "joined", "node": "alice"}))
     journal = (opened.aggregation.directory.path / "journal.jsonl").read_text()
     assert "joined" in journal.splitlines()[-1]
+
+
+class Counting(FedAvg):
+    """Sends the number of versions it made beside the model."""
+
+    def start(self, model):
+        super().start(model)
+        self._state = {**self._state, "made": np.zeros(1)}
+
+    def finish_into(self, new, model, done):
+        made = self._state["made"] + 1
+        super().finish_into(new, model, done)
+        self._state = {**self._state, "made": made}
+
+    @property
+    def vectors(self):
+        return {"control": ParameterBuffer.from_arrays({"made": self._state["made"]})}
+
+
+def test_vectors_of_the_strategy_are_served_beside_each_version_and_the_same_on_resume():
+    with run_directory() as directory:
+        opened = Round(directory, Counting())
+        assert bytes(opened.ready.model.vectors["control"].memory) == np.float64([0]).tobytes()
+        opened.open([1.0])
+        opened.fold("alice", delta(1, 1, 1), 1.0)
+        committed = opened.commit().model.vectors["control"]
+        assert bytes(committed.memory) == np.float64([1]).tobytes()
+        assert committed.data.id == "vector:1:control"
+        assert ParameterLayout.from_bytes(committed.description).tensor("made").shape == (1,)
+        directory.close()
+        with RunDirectory.resume(directory.path) as again:
+            resumed = Aggregation(again, Counting()).restore().model.vectors["control"]
+    assert (resumed.layout, resumed.data) == (committed.layout, committed.data)
+    assert bytes(resumed.memory) == bytes(committed.memory)
 
 
 def test_run_without_a_model_has_none_to_write():

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from zfed.compression import Encodings
 from zfed.errors import ConfigError, RemoteProtocolError
 from zfed.nodes.download import Download
+from zfed.nodes.job import named_digests
 from zfed.params import MAX_DESCRIPTION_BYTES, BufferPool, ParameterBuffer, TensorKind
 from zfed.wire.digests import blob_of, layout_blob
 from zfed.wire.messages import Blob, Initialize, Train, Vector
@@ -97,6 +98,25 @@ def test_layout_of_a_vector_is_pulled_before_its_data():
     assert download.arrived(data) is None
     assert download.complete
     assert download.vectors["control"] == CONTROL
+
+
+def test_layout_of_a_vector_that_is_named_again_is_not_pulled_again():
+    first = Download(order(vector("control", CONTROL)), MODEL.layout, {}, ENCODINGS, BufferPool())
+    bring(first.intakes[-1], CONTROL.layout.to_bytes())
+    first.arrived(first.intakes[-1])
+    next_order = order(vector("control", CONTROL, data=blob_of("next", CONTROL.data.data)))
+    assert set(first.named) <= named_digests(next_order)
+    again = Download(next_order, MODEL.layout, first.named, ENCODINGS, BufferPool())
+    assert again.intakes[-1].blob.id == "next"
+    bring(again.intakes[-1], CONTROL.data.tobytes())
+    assert again.vectors["control"] == CONTROL
+
+
+def test_vector_is_not_for_the_task_to_change():
+    download = Download(order(vector("control", CONTROL)), MODEL.layout, {}, ENCODINGS, BufferPool())
+    bring(download.intakes[-1], CONTROL.layout.to_bytes())
+    download.arrived(download.intakes[-1])
+    assert not download.vectors["control"]["c"].flags.writeable
 
 
 def test_vector_whose_layout_is_none_is_refused():
