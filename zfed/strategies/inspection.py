@@ -117,7 +117,7 @@ class UpdateInspector:
         if segment.kind is TensorKind.AVERAGE:
             self._squares.append(found.squares)
         self._largest = max(self._largest, found.largest)
-        limit = self._bounds.value_range
+        limit = np.float64(self._bounds.value_range)  # or numpy rounds it to the dtype it is compared with
         if found.first_bad < 0 and found.largest <= limit:
             return
         wide = widened(values, segment.dtype)

@@ -201,3 +201,9 @@ def test_a_norm_beyond_float64_is_refused_without_any_other_limit():
     update = ParameterBuffer.from_arrays({"w": np.array([1e200, 1e200])})
     flaw = refusal(update, value_range=1e300).flaw
     assert (flaw.code, flaw.tensor, flaw.seen) == ("norm", "w", "inf")
+
+
+def test_a_value_just_beyond_a_limit_that_its_dtype_cannot_hold_is_told_by_its_place():
+    update = ParameterBuffer.from_arrays({"w": np.array([0, 25_817_000, 0], np.float32)})
+    error = refusal(update, value_range=25_816_999.0)  # 25817000, as a float32
+    assert "'w' is 2.5817e+07 at (1,)" in str(error)
