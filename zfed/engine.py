@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 from zfed.errors import Flaw
 from zfed.facts import Fact, RoundCommitted
 from zfed.metrics import Metrics
+from zfed.strategies.contribution import Contribution
 from zfed.wire.messages import AssignmentId
 
 Status: TypeAlias = Literal["completed", "stopped", "failed"]
@@ -305,7 +306,7 @@ class Fold:
     node: str
     assignment: AssignmentId
     round: int
-    weight: float
+    update: Contribution
     keep: bool
 
 

@@ -169,10 +169,10 @@ class Aggregation:
         fold = job.fold
         if job.encoding is not None:
             data = joined(job.chunks, job.encoding)
-            self.strategy.accumulate_encoded(partial(job.encoding.accumulate, data), fold.weight)
+            self.strategy.accumulate_encoded(fold.update, partial(job.encoding.accumulate, data))
         else:
             add = self.strategy.hold if job.hold else self.strategy.accumulate
-            add(job.chunks, fold.weight)
+            add(fold.update, job.chunks)
         if not fold.keep:
             return UpdateFolded(fold, None)
         try:

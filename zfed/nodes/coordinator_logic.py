@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zfed.config import CoordinatorConfig
 from zfed.engine import (
@@ -97,7 +97,7 @@ from zfed.nodes.uploads import Uploads
 from zfed.nodes.words import FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import ParameterLayout
 from zfed.rounds import SyncRounds
-from zfed.strategies import Bounds
+from zfed.strategies import Bounds, Needs
 from zfed.wire.codec import Buffer
 from zfed.wire.guard import Guard
 from zfed.wire.messages import (
@@ -146,6 +146,7 @@ class CoordinatorLogic:
         run_key: Tells this run from another of the same name.
         restored: What the run goes on with, if it is not new.
         roster: Whose keys are known; None: traffic is neither encrypted nor authenticated.
+        needs: Of the strategy.
         timing: Seconds of the session rules; by default as configured.
     """
 
@@ -156,6 +157,7 @@ class CoordinatorLogic:
     run_key: str = ""
     restored: Restored | None = None
     roster: Roster | None = None
+    needs: Needs = field(default_factory=Needs)
     timing: Timing | None = None
 
     def __post_init__(self) -> None:
@@ -165,7 +167,7 @@ class CoordinatorLogic:
         first_epoch = (self.incarnation << 32) + 1
         guard = Guard(self.config.limits)
         self._sessions = Sessions(self._send_frames, timing, first_epoch, self.roster, guard)
-        self._rounds = SyncRounds(self.config.run, self.config.evaluate, self.incarnation)
+        self._rounds = SyncRounds(self.config.run, self.config.evaluate, self.incarnation, self.needs)
         self._reception = Reception(
             self.config,
             self.run,

@@ -33,4 +33,5 @@ def started_logic(
         run_key=directory.key,
         restored=restored,
         roster=roster,
+        needs=aggregation.strategy.needs,
     )

@@ -11,6 +11,7 @@ from zfed.config.sizes import parse_size
 from zfed.errors import ConfigError
 from zfed.nodes.link_compression import RunCompression
 from zfed.params import ParameterLayout
+from zfed.rounds import WaitFor
 from zfed.strategies import Strategy
 
 WINDOW_BYTES: Final = 64 << 20
@@ -64,10 +65,11 @@ def planner_of(config: CoordinatorConfig, strategy: Strategy, free: int | None) 
     """
     compression = RunCompression(config.run)
     budget = budget_of(config.run.memory_budget, free)
+    cohort = WaitFor.parse(config.run.wait_for).nodes
     return lambda layout: plan_uploads(
         budget,
         layout,
-        strategy_bytes=strategy.memory(layout) + compression.memory(layout),
+        strategy_bytes=strategy.memory(layout, cohort) + compression.memory(layout),
         slots=config.run.upload_slots,
         own_models=config.evaluate.workers,
     )

@@ -16,11 +16,11 @@ from zfed.engine import (
     TellCommitted,
     UpdateStaged,
 )
-from zfed.errors import Flaw
+from zfed.errors import Flaw, UpdateError
 from zfed.facts import RoundCommitted, UpdateAccepted
 from zfed.rounds.parts import Part, PartState, merged_metrics, per_worker, shares
 from zfed.rounds.refusals import Refusals
-from zfed.strategies import Bounds, choose_grid, median_norm
+from zfed.strategies import Bounds, Contribution, Needs, choose_grid, median_norm
 from zfed.wire.messages import AssignmentId
 
 
@@ -37,6 +37,7 @@ class Attempt:
         own_models: The workers' own models will be evaluated, too.
         deadline: When nobody is waited for any longer.
         refusals: Of the run.
+        needs: Of the strategy.
         counted_before: Each worker's last assignment that counts, and its version.
         parts: In the order of the workers' names.
     """
@@ -49,6 +50,7 @@ class Attempt:
     opened_at: float
     deadline: float
     refusals: Refusals
+    needs: Needs = field(default_factory=Needs)
     parts: dict[AssignmentId, Part] = field(default_factory=dict)
     counted_before: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _awaited: dict[str, Part] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class Attempt:
             cohort=tuple(part.node for part in parts),
             assignments=tuple(part.assignment for part in parts),
             examples=tuple(part.declared for part in parts),
-            grid=choose_grid([self._weight(part.declared) for part in parts], bounds.value_range),
+            grid=choose_grid([self._largest_weight(part) for part in parts], bounds.value_range),
             value_range=bounds.value_range,
             max_norm=bounds.max_norm,
         )
@@ -170,16 +172,20 @@ class Attempt:
             reason = f"claims {update.examples} examples, {part.declared} were declared when the round opened"
             seen, limit = str(update.examples), str(part.declared)
             return self.refuse(part, Flaw(code="examples", reason=reason, seen=seen, limit=limit))
+        try:
+            contribution = self._contribution(update)
+        except UpdateError as error:
+            return self.refuse(part, error.flaw)
         self._answered(part)
         part.state = "folding"
         self._folding += 1
         part.result = update
-        part.weight = self._weight(update.examples)
+        part.weight = contribution.weight
         fold = Fold(
             node=part.node,
             assignment=part.assignment,
             round=self.round,
-            weight=part.weight,
+            update=contribution,
             keep=self.own_models,
         )
         accepted = UpdateAccepted(
@@ -262,5 +268,25 @@ class Attempt:
             counted=counted[0] if counted else None,
         )
 
-    def _weight(self, examples: int) -> float:
+    def _contribution(self, update: UpdateStaged) -> Contribution:
+        """The update as the strategy will see it, with its weight.
+
+        Raises:
+            UpdateError: If the strategy cannot use it.
+        """
+        return self.needs.weighed(
+            Contribution(
+                node=update.node,
+                examples=update.examples,
+                steps=update.steps,
+                norm=update.norm,
+                metrics=update.metrics,
+                share=self._share(update.examples),
+            )
+        )
+
+    def _largest_weight(self, part: Part) -> float:
+        return self._share(part.declared) * self.needs.largest_factor
+
+    def _share(self, examples: int) -> float:
         return 1.0 if self.equal_weights else float(max(examples, 1))

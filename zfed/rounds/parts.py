@@ -37,9 +37,9 @@ class Part:
 
 
 def shares(parts: list[Part]) -> list[float]:
-    """Each part's weight as a share of 1."""
+    """Each part's weight as a share of 1; 0 for all, if a strategy lets none count."""
     total = sum(part.weight for part in parts)
-    return [part.weight / total for part in parts]
+    return [part.weight / total if total else 0.0 for part in parts]
 
 
 def merged_metrics(parts: list[Part]) -> Metrics:

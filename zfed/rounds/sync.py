@@ -66,7 +66,7 @@ from zfed.rounds.first_model import FirstModel
 from zfed.rounds.gathering import Gathering
 from zfed.rounds.parts import Part
 from zfed.rounds.refusals import STALE, Refusals
-from zfed.strategies import Bounds, UsualNorm
+from zfed.strategies import Bounds, Needs, UsualNorm
 from zfed.strategies.grid import FIRST_VALUE_RANGE, next_value_range
 from zfed.wire.messages import AssignmentId
 
@@ -96,11 +96,13 @@ class SyncRounds:
         config: Table `[run]`.
         evaluate: Table `[evaluate]`.
         incarnation: Number of this coordinator start; together with a counter it numbers all assignments.
+        needs: Of the strategy.
     """
 
     config: RunConfig
     evaluate: EvaluateConfig
     incarnation: int = 1
+    needs: Needs = field(default_factory=Needs)
 
     roster: Roster = field(default_factory=Roster)
     desk: EvaluationDesk = field(default_factory=EvaluationDesk)
@@ -446,6 +448,7 @@ class SyncRounds:
             opened_at=now,
             deadline=now + self.config.round_timeout_s,
             refusals=self.refusals,
+            needs=self.needs,
             counted_before=self._committed,
         )
 

@@ -1,6 +1,7 @@
 """How updates become a model: numbers in, numbers out."""
 
 from zfed.strategies.base import Strategy
+from zfed.strategies.contribution import Contribution, Needs
 from zfed.strategies.delta import apply_delta, encode_delta
 from zfed.strategies.grid import choose_grid, next_value_range
 from zfed.strategies.inspection import NO_NORM_LIMIT, Bounds, UpdateInspector, Verdict
@@ -14,8 +15,10 @@ __all__ = [
     "NO_NORM_LIMIT",
     "STRATEGIES",
     "Bounds",
+    "Contribution",
     "FedAvg",
     "FedAvgM",
+    "Needs",
     "Strategy",
     "UpdateInspector",
     "UsualNorm",

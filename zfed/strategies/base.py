@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from zfed.params import ParameterBuffer, ParameterLayout, Segment
+from zfed.strategies.contribution import Contribution, Needs
 from zfed.strategies.pieces import Array, Buffer
 
 Done: TypeAlias = Callable[[int, int], None]
@@ -26,9 +27,11 @@ class Strategy(ABC):
     round to round is untouched, and so is the model.
 
     Attributes:
+        needs: What the rest of zfed must see to; set once, when the strategy is made.
         largest_delta: Largest |mean delta| of the last `finish`, before any server optimiser.
     """
 
+    needs: Needs = Needs()
     largest_delta: float = 0.0
 
     @abstractmethod
@@ -40,21 +43,21 @@ class Strategy(ABC):
         """Begin a round with an empty accumulator of step `grid`, see `zfed.strategies.grid`."""
 
     @abstractmethod
-    def accumulate(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+    def accumulate(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """Add one update that an `UpdateInspector` found good.
 
         Args:
+            update: As `Needs.weighed` gave it. One of weight 0 changes nothing.
             chunks: (byte offset, bytes) slices of the vector of its moving tensors, in any order; borders are
                 multiples of 8 bytes.
-            weight: Finite, at least 0. An update of weight 0 changes nothing.
 
         Raises:
-            UpdateError: If the weight is not such a number; nothing is added.
+            UpdateError: If the weight is negative or not finite; nothing is added.
             LayoutError: If the slices do not cover the vector. The round must be opened again.
         """
 
     @abstractmethod
-    def hold(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+    def hold(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """As `accumulate`, with the same bits in the end, but the slices are summed only by `finish`.
 
         All held updates are then summed and finished a block at a time, while the block is in the cache.
@@ -62,12 +65,12 @@ class Strategy(ABC):
         """
 
     @abstractmethod
-    def accumulate_encoded(self, add: AddTo, weight: float) -> None:
+    def accumulate_encoded(self, update: Contribution, add: AddTo) -> None:
         """As `accumulate`, with the same bits if the sum is exact, for an update that is not decoded first.
 
         Args:
+            update: As there.
             add: As `zfed.compression.Encoding.accumulate` does; covers the whole vector.
-            weight: As there.
 
         Raises:
             UpdateError: As `accumulate`.
@@ -117,8 +120,13 @@ class Strategy(ABC):
         """
 
     @abstractmethod
-    def memory(self, layout: ParameterLayout) -> int:
+    def memory(self, layout: ParameterLayout, updates: int) -> int:
         """Peak bytes for a model of this layout: accumulator, state and, during `finish`, what replaces them.
 
-        The new model counts, the one passed in does not. Without numba, `finish` needs up to twice that.
+        The new model counts, the one passed in does not; updates that this strategy keeps until `finish`
+        count, those that `hold` leaves where they are do not. Without numba, `finish` needs up to twice that.
+
+        Args:
+            layout: Of the model.
+            updates: Most updates of a version.
         """

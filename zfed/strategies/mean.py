@@ -17,6 +17,7 @@ from zfed.params import ParameterBuffer, ParameterLayout, Segment, TensorKind, n
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.accumulator import named_accumulator
 from zfed.strategies.base import AddTo, Done, Strategy
+from zfed.strategies.contribution import Contribution
 from zfed.strategies.pieces import HALF, Array, Buffer, elements
 from zfed.strategies.update_sum import UpdateSum
 from zfed_kernels import Finish, finish_mean, scan
@@ -65,17 +66,17 @@ class FedAvg(Strategy):
         """Begin a round."""
         self._sum.open(grid)
 
-    def accumulate(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+    def accumulate(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """Add one update."""
-        self._sum.add(chunks, weight)
+        self._sum.add(chunks, update.weight)
 
-    def accumulate_encoded(self, add: AddTo, weight: float) -> None:
+    def accumulate_encoded(self, update: Contribution, add: AddTo) -> None:
         """Add one update in encoded form."""
-        self._sum.add_encoded(add, weight)
+        self._sum.add_encoded(add, update.weight)
 
-    def hold(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+    def hold(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """Add one update at the end of the round."""
-        self._sum.hold(chunks, weight)
+        self._sum.hold(chunks, update.weight)
 
     def finish_into(self, new: ParameterBuffer, model: ParameterBuffer, done: Done) -> None:
         """End the round and write the new model."""
@@ -112,8 +113,8 @@ class FedAvg(Strategy):
                 raise CheckpointError(f"strategy state {name!r} belongs to another strategy or model")
         self._state = _immutable({name: state[name].copy() for name in self._state})
 
-    def memory(self, layout: ParameterLayout) -> int:
-        """Peak bytes for a model of this layout."""
+    def memory(self, layout: ParameterLayout, updates: int) -> int:
+        """Peak bytes for a model of this layout, however many updates there are."""
         kept = sum(
             len(self._roles(segment)) * segment.size * _compute_dtype(segment).itemsize
             for segment in layout.moving.segments

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.zfed.checkpoint.limits import largest_file
 from tests.zfed.simulation.simulated import run_directory
+from tests.zfed.strategies.contributions import contribution
 from zfed.checkpoint import RunDirectory, read_model
 from zfed.engine import EvaluationDone, Fold, OpenRound
 from zfed.nodes.aggregation import Aggregation
@@ -71,7 +72,7 @@ class Round:
         self.aggregation.perform(BeginRound(opened))
 
     def fold(self, node, update, weight, *, keep=False):
-        fold = Fold(node=node, assignment=(1, 1), round=1, weight=weight, keep=keep)
+        fold = Fold(node=node, assignment=(1, 1), round=1, update=contribution(weight, node), keep=keep)
         return self.aggregation.perform(FoldUpdate(fold, whole(update)))
 
     def commit(self, version=1):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.zfed.strategies.contributions import contribution
 from zfed.compression import Encodings
 from zfed.engine import Fold, OpenRound
 from zfed.facts import RoundCommitted, RoundRetried, RunEnded, UpdateAccepted
@@ -199,7 +200,7 @@ def test_each_attempt_is_a_span_and_the_last_ends_with_the_run(path, trace):
 
 
 def test_jobs_that_take_time_are_spans_and_their_results_are_passed_on(path, trace):
-    fold = Fold(node="bob", assignment=(1, 2), round=1, weight=5.0, keep=False)
+    fold = Fold(node="bob", assignment=(1, 2), round=1, update=contribution(5.0, "bob"), keep=False)
     served = Served(Blob(id="model:1", bytes=24, digest="sha256:0"), memoryview(b""), memoryview(b""))
     results = {
         InspectUpdate: UpdateInspected((1, 2), "xxh3-128:0", Verdict(norm=1.0, largest=1.0)),

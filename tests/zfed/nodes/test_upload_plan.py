@@ -89,5 +89,5 @@ def test_planner_reserves_what_the_strategy_asks_for(name):
         run=RunConfig(memory_budget="1MB", upload_slots=3), evaluate=EvaluateConfig(workers=False)
     )
     made = planner_of(config, strategy, None)(model)
-    assert made.reserved == 4000 + strategy.memory(model) + 3 * 4000
+    assert made.reserved == 4000 + strategy.memory(model, 1) + 3 * 4000
     assert made.in_memory == 3

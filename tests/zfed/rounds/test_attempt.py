@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tests.zfed.rounds.driver import staged
 from zfed.rounds.attempt import Attempt
 from zfed.rounds.refusals import Refusals
-from zfed.strategies import Bounds
+from zfed.strategies import Bounds, Needs, choose_grid
 
 GRACE_S = 10.0
 
@@ -48,6 +48,28 @@ def test_only_those_who_are_present_are_asked_when_an_attempt_opens():
     assert round.cohort == ("w0", "w1")
     assert round.examples == (100, 100)
     assert [order.node for order in orders] == ["w0"]
+
+
+def test_the_grid_has_room_for_the_largest_factor():
+    opened = attempt("asked", "asked")
+    opened.needs = Needs(largest_factor=8.0)
+    assert opened.open(Bounds(1.0), {})[0].grid == choose_grid([800.0, 800.0], 1.0)
+
+
+def test_an_update_weighs_its_share_times_the_factor_of_the_strategy():
+    opened = attempt("asked")
+    opened.needs = Needs(factor=lambda update: 1 / update.steps)
+    _, fold, _ = opened.take(opened.parts[1, 0], staged("w0", (1, 0), examples=60))
+    assert (fold.update.share, fold.update.weight) == (60.0, 20.0)
+
+
+def test_an_update_that_the_strategy_cannot_use_is_refused_by_its_name():
+    opened = attempt("asked")
+    opened.needs = Needs(strategy="qfedavg", metrics=("loss_before",))
+    refuse, told = opened.take(opened.parts[1, 0], staged("w0", (1, 0), loss=1.0))
+    assert (refuse.code, told.fact.limit) == ("strategy", "loss_before")
+    assert "no number 'loss_before' among its metrics, which qfedavg needs" in refuse.reason
+    assert opened.parts[1, 0].state == "out"
 
 
 def test_an_order_names_the_last_update_of_its_worker_that_counts():

@@ -48,7 +48,7 @@ from zfed.facts import (
     UpdateRefused,
     Waiting,
 )
-from zfed.strategies import NO_NORM_LIMIT
+from zfed.strategies import NO_NORM_LIMIT, Contribution
 from zfed.strategies.grid import FIRST_VALUE_RANGE, choose_grid
 
 EVERY_ROUND = EvaluateConfig(every=1)
@@ -124,9 +124,12 @@ def test_a_round_asks_its_cohort_folds_each_update_as_it_comes_and_commits():
         node="alice", assignment=alice.assignment, round=1, version=0, evaluated=False, cohort=2
     )
 
+    bobs = Contribution(
+        node="bob", examples=30, steps=3, norm=1.0, metrics={"loss": 2.0}, share=30.0, weight=30.0
+    )
     assert run.say(staged("bob", bob.assignment, examples=30, loss=2.0), at=3.0) == [
         Accept(node="bob", assignment=bob.assignment),
-        Fold(node="bob", assignment=bob.assignment, round=1, weight=30.0, keep=False),
+        Fold(node="bob", assignment=bob.assignment, round=1, update=bobs, keep=False),
     ]
     assert run.fact(UpdateAccepted).node == "bob"
     assert run.say(Folded(assignment=bob.assignment)) == []
@@ -205,7 +208,7 @@ def test_every_update_weighs_the_same_if_so_configured():
     opened, order = run.say(ModelLoaded(source="alice"))
     assert opened.grid == choose_grid([1.0], FIRST_VALUE_RANGE)
     [fold] = of(Fold, run.say(staged("alice", order.assignment, examples=1000)))
-    assert fold.weight == 1.0
+    assert (fold.update.share, fold.update.weight) == (1.0, 1.0)
 
 
 def test_the_value_range_follows_the_updates_that_counted_unless_it_is_configured():

@@ -88,9 +88,9 @@ def broken(schedule):
 def test_an_update_that_counts_twice_is_noticed(monkeypatch):
     hold = FedAvg.hold
 
-    def twice(self, chunks, weight):
-        hold(self, chunks, weight)
-        hold(self, chunks, weight if weight == 1 else 0.0)
+    def twice(self, update, chunks):
+        hold(self, update, chunks)
+        hold(self, replace(update, weight=update.weight if update.weight == 1 else 0.0), chunks)
 
     monkeypatch.setattr(FedAvg, "hold", twice)
     assert "version 1 is not the mean of the updates of w1, w2, w3" in broken(

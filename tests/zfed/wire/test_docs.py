@@ -99,7 +99,8 @@ def test_every_refusal_code_in_the_code_is_explained():
         path for package in ("wire", "rounds", "nodes") for path in (ROOT / "zfed" / package).glob("*.py")
     ]
     used = set()
-    for path in [*sources, ROOT / "zfed" / "strategies" / "inspection.py"]:
+    judges = [ROOT / "zfed" / "strategies" / name for name in ("inspection.py", "contribution.py")]
+    for path in [*sources, *judges]:
         found = re.findall(r'(?:code=|Objection\(|_turn_away\(route, )"([a-z-]+)"', path.read_text("utf-8"))
         used |= set(found)
     assert used - {"malformed"} <= told
