@@ -58,7 +58,7 @@ def _squared(learning_rate: float, **train: Any) -> dict[str, Any]:
     return {
         "learning_rate": learning_rate,
         "learning_rate_decay": 0.93,
-        "objective": "squared-error",
+        "loss": "squared-error",
         "target_logit": 6.0,
         **train,
     }

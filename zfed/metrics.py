@@ -52,7 +52,8 @@ def weighted_mean(parts: Iterable[tuple[float, Mapping[str, Metric]]]) -> Metric
         # fsum: the merged value does not depend on the order in which nodes answered
         total = math.fsum(weight for weight, _ in weighted)
         if total > 0 and (mean := _finite_sum(weight * value for weight, value in weighted)) is not None:
-            means[name] = mean / total
+            values = [value for _, value in weighted]
+            means[name] = min(max(mean / total, min(values)), max(values))  # exactly theirs if all agree
     sums = {name: bins for name, bins in histograms.items() if all(map(math.isfinite, bins.values()))}
     return {**means, **sums}
 

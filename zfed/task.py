@@ -38,6 +38,10 @@ def _never() -> bool:
     return False
 
 
+def _unlimited(epochs: float) -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """What a node tells its task once, before it connects.
@@ -90,6 +94,10 @@ class Context:
         state: Arrays that this node keeps from one round to the next. Change it freely: the changes count
             once the coordinator has committed the round, and are undone if it did not.
         vectors: Named vectors the coordinator sent beside the model, each a mapping of named arrays.
+        should_stop: Whether nobody wants this work any more; ask between steps, and raise `StoppedError`.
+        should_finish: Whether this node's owner wants training to end here (`--max-epochs`,
+            `--max-seconds`); takes the passes over the data that are done. Ask it between steps, only while
+            there is more to do, and return what there is: the update says that it was cut short, and why.
     """
 
     round: int = 0
@@ -101,6 +109,7 @@ class Context:
     vectors: Mapping[str, NamedArrays] = field(default_factory=dict)
     report: Report = _report_nothing
     should_stop: Callable[[], bool] = _never
+    should_finish: Callable[[float], bool] = _unlimited
 
     def random(self) -> np.random.Generator:
         """A fresh generator seeded with `seed`."""

@@ -22,6 +22,12 @@ def test_a_metric_that_two_nodes_make_infinite_is_left_out_and_the_others_are_no
     assert weighted_mean(parts) == {"good": 1.0}
 
 
+@given(numbers, st.lists(st.integers(1, 2**40), min_size=1, max_size=5))
+def test_what_all_nodes_agree_on_is_told_exactly(value, weights):
+    agreed = weighted_mean([(weight, {"learning_rate": value}) for weight in weights])
+    assert agreed in ({"learning_rate": value}, {})  # left out if its sum is infinite
+
+
 @given(st.lists(st.tuples(weights, st.dictionaries(st.sampled_from("ab"), numbers)), max_size=4))
 def test_whatever_finite_numbers_are_reported_their_mean_is_finite(parts):
     assert all(math.isfinite(mean) for mean in weighted_mean(parts).values())

@@ -11,7 +11,7 @@ import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from zfed.config.nearest import suggestion
 from zfed.errors import ConfigError
@@ -19,6 +19,16 @@ from zfed.errors import ConfigError
 Settings = TypeVar("Settings", bound="TrainSettings")
 
 MAX_COUNT = 10_000_000
+
+OPTIMIZERS_WITH: Final = {
+    "momentum": ("sgd", "rmsprop"),
+    "dampening": ("sgd",),
+    "nesterov": ("sgd",),
+    "beta1": ("adam", "adamw"),
+    "beta2": ("adam", "adamw", "rmsprop"),
+    "epsilon": ("adam", "adamw", "adagrad", "rmsprop"),
+}
+"""Keys that only some optimizers know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,38 +39,99 @@ class TrainSettings:
         batches: Batches per round, taken from a fresh shuffle (and another one if the data run out).
         epochs: Passes over the data per round; 1 if `batches` is not given either.
         batch_size: Examples per batch; the last batch of a pass may be smaller.
+        loss: What training minimises, by a name that the task knows; empty: what the task says itself.
         optimizer: Rebuilt each round, so that no momentum outlives the model it was meant for.
-        learning_rate: Step size in round 1.
-        learning_rate_decay: Factor on it from each round to the next.
+        learning_rate: Step size in round 1, or after the warm-up.
+        learning_rate_schedule: How it goes on from round to round. "exponential": times
+            `learning_rate_decay` each round; "step": that, but only every `learning_rate_rounds` rounds;
+            "cosine": along half a cosine down to the floor within `learning_rate_rounds` rounds (Loshchilov
+            and Hutter, arXiv 1608.03983, equation 5), where it stays.
+        learning_rate_decay: A factor above 0, at most 1.
+        learning_rate_rounds: Of "step" and "cosine".
         learning_rate_floor: It never decays below this.
-        momentum: Of sgd, 0 to below 1.
-        weight_decay: L2 penalty (sgd, adam) or decoupled decay (adamw), at least 0.
+        learning_rate_warmup: Rounds before the schedule begins, in which it rises in equal steps (Goyal et
+            al., arXiv 1706.02677, section 2.2).
+        momentum: Of sgd and rmsprop, 0 to below 1.
+        dampening: Of sgd's momentum, 0 to 1: gradients after the first count 1 - dampening.
+        nesterov: Of sgd's momentum: look ahead (Sutskever et al. 2013).
+        beta1: Of adam and adamw, 0 to below 1; None: 0.9.
+        beta2: Of adam and adamw, and the one mean of rmsprop; None: 0.999, of rmsprop 0.99.
+        epsilon: What keeps adaptive optimizers from dividing by 0; None: 1e-8, of adagrad 1e-10.
+        weight_decay: L2 penalty, or with adamw decoupled decay, at least 0.
+        clip_norm: Gradients longer than this are shortened to it; None: as they are.
+        proximal: FedProx's mu, at least 0: training minimises loss + mu/2 ||w - w_t||^2, with w_t the model
+            that the round began with (Li et al., arXiv 1812.06127, equation 2).
     """
 
     batches: int | None = None
     epochs: int | None = None
     batch_size: int = 32
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    loss: str = ""
+    optimizer: Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"] = "sgd"
     learning_rate: float = 0.01
+    learning_rate_schedule: Literal["exponential", "step", "cosine"] = "exponential"
     learning_rate_decay: float = 1.0
+    learning_rate_rounds: int | None = None
     learning_rate_floor: float = 0.0
+    learning_rate_warmup: int = 0
     momentum: float = 0.0
+    dampening: float = 0.0
+    nesterov: bool = False
+    beta1: float | None = None
+    beta2: float | None = None
+    epsilon: float | None = None
     weight_decay: float = 0.0
+    clip_norm: float | None = None
+    proximal: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("batches", "epochs", "batch_size"):
+        for name in ("batches", "epochs", "batch_size", "learning_rate_rounds"):
             value = getattr(self, name)
             if value is not None:
                 self._require(name, 1 <= value <= MAX_COUNT, f"a count from 1 to {MAX_COUNT}")
         if self.batches is not None and self.epochs is not None:
             raise ConfigError("[train] gives both batches and epochs: keep one of them")
+        self._check_learning_rate()
+        self._check_optimizer()
+        self._require("weight_decay", self.weight_decay >= 0, "at least 0")
+        self._require("clip_norm", self.clip_norm is None or self.clip_norm > 0, "more than 0")
+        self._require("proximal", self.proximal >= 0, "at least 0")
+
+    def _check_learning_rate(self) -> None:
         self._require("learning_rate", self.learning_rate > 0, "more than 0")
         self._require("learning_rate_decay", 0 < self.learning_rate_decay <= 1, "more than 0, at most 1")
-        self._require("learning_rate_floor", self.learning_rate_floor >= 0, "at least 0")
+        highest = f"at least 0, at most the learning_rate of {self.learning_rate:g}"
+        self._require("learning_rate_floor", 0 <= self.learning_rate_floor <= self.learning_rate, highest)
+        allowed = f"a count from 0 to {MAX_COUNT}"
+        self._require("learning_rate_warmup", 0 <= self.learning_rate_warmup <= MAX_COUNT, allowed)
+        schedule, rounds = self.learning_rate_schedule, self.learning_rate_rounds
+        if schedule == "exponential" and rounds is not None:
+            raise ConfigError("[train] learning_rate_rounds belongs to step and cosine, not exponential")
+        if schedule != "exponential" and rounds is None:
+            raise ConfigError(f"[train] learning_rate_schedule {schedule} wants learning_rate_rounds")
+        if schedule == "cosine" and self.learning_rate_decay != 1:
+            raise ConfigError("[train] learning_rate_decay does not go with cosine: remove one of the two")
+        if schedule == "step" and self.learning_rate_decay == 1:
+            raise ConfigError("[train] learning_rate_schedule step wants a learning_rate_decay below 1")
+
+    def _check_optimizer(self) -> None:
         self._require("momentum", 0 <= self.momentum < 1, "at least 0, below 1")
-        if self.momentum and self.optimizer != "sgd":
-            raise ConfigError(f"[train] momentum belongs to sgd, not {self.optimizer}: remove one of the two")
-        self._require("weight_decay", self.weight_decay >= 0, "at least 0")
+        self._require("dampening", 0 <= self.dampening <= 1, "from 0 to 1")
+        for name in ("beta1", "beta2"):
+            value = getattr(self, name)
+            self._require(name, value is None or 0 <= value < 1, "at least 0, below 1")
+        self._require("epsilon", self.epsilon is None or self.epsilon > 0, "more than 0")
+        for name, optimizers in OPTIMIZERS_WITH.items():
+            if getattr(self, name) and self.optimizer not in optimizers:
+                whose = " and ".join(optimizers)
+                raise ConfigError(
+                    f"[train] {name} belongs to {whose}, not {self.optimizer}: remove one of the two"
+                )
+        if (self.nesterov or self.dampening) and not self.momentum:
+            name = "nesterov" if self.nesterov else "dampening"
+            raise ConfigError(f"[train] {name} changes nothing without momentum: give both or none")
+        if self.nesterov and self.dampening:
+            raise ConfigError("[train] nesterov does not go with dampening: remove one of the two")
 
     @classmethod
     def parse(cls: type[Settings], table: Mapping[str, Any]) -> Settings:
@@ -68,7 +139,7 @@ class TrainSettings:
 
         Raises:
             ConfigError: If a key is unknown (the nearest known one is named), or a value has the wrong type
-                or is out of range.
+                or is out of range, or two of them contradict each other.
         """
         types = typing.get_type_hints(cls)
         known = [field.name for field in dataclasses.fields(cls)]
@@ -79,7 +150,14 @@ class TrainSettings:
 
     def learning_rate_in(self, round: int) -> float:
         """Step size in round 1, 2, ..."""
-        decayed = self.learning_rate * self.learning_rate_decay ** max(round - 1, 0)
+        warm = round - self.learning_rate_warmup
+        if warm < 1:
+            return self.learning_rate * max(round, 1) / (self.learning_rate_warmup + 1)
+        passed, rounds = warm - 1, self.learning_rate_rounds or 1
+        if self.learning_rate_schedule == "cosine":
+            height = (1 + math.cos(math.pi * min(passed / rounds, 1.0))) / 2
+            return self.learning_rate_floor + height * (self.learning_rate - self.learning_rate_floor)
+        decayed = self.learning_rate * self.learning_rate_decay ** (passed // rounds)
         return max(decayed, self.learning_rate_floor)
 
     def batch_count(self, examples: int) -> int:
@@ -98,7 +176,8 @@ def _checked(name: str, value: object, expected: Any) -> Any:
     if typing.get_origin(expected) is Literal:
         choices = typing.get_args(expected)
         if value not in choices:
-            raise ConfigError(f"[train] {name} is {value!r}, expected one of {', '.join(choices)}")
+            hint = suggestion(value, choices) if isinstance(value, str) else f"known: {', '.join(choices)}"
+            raise ConfigError(f"[train] {name} is {value!r}; {hint}")
         return value
     if value is None and type(None) in typing.get_args(expected):
         return None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zfed.config.train import TrainSettings
 from zfed.data import default_root, find_dataset, load_split
-from zfed.data.batches import shuffled_batches
+from zfed.data.batches import batches_of_round
 from zfed.errors import DataError, TaskError
 from zfed.task import (
     Context,
@@ -23,19 +23,19 @@ from zfed.task import (
     Task,
     TrainResult,
 )
+from zfed.tasks.sgd import Floats, Sgd
 
 CLASSES = 10
 PIXELS = 28 * 28
 EVALUATION_BATCH = 1000
 
-Floats = NDArray[np.float32]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxSettings(TrainSettings):
-    """The `[train]` table without the optimisers that this task does not have."""
+    """The `[train]` table without the optimisers and losses that this task does not have."""
 
     optimizer: Literal["sgd"] = "sgd"
+    loss: Literal["cross-entropy"] = "cross-entropy"
 
 
 class Softmax(Task):
@@ -76,29 +76,30 @@ class Softmax(Task):
     def train(self, parameters: NamedArrays, context: Context) -> TrainResult:
         """Stochastic gradient descent as the `[train]` table says."""
         settings = SoftmaxSettings.parse(context.settings)
-        rate = np.float32(settings.learning_rate_in(context.round))
-        momentum, decay = np.float32(settings.momentum), np.float32(settings.weight_decay)
         trained = {name: np.array(array, np.float32) for name, array in parameters.items()}
-        velocity = {name: np.zeros_like(array) for name, array in trained.items()}
-        steps = settings.batch_count(len(self._labels))
-        loss_sum, seen = 0.0, 0
-        batches = shuffled_batches(len(self._labels), settings.batch_size, steps, context.random())
-        for step, chosen in enumerate(batches, start=1):
-            _stop_if_asked(context)
+        sgd = Sgd(trained, settings, context.round)
+        examples = len(self._labels)
+        planned = settings.batch_count(examples)
+        loss_sum, seen, steps = 0.0, 0, 0
+        for steps, chosen in enumerate(batches_of_round(examples, settings, context), start=1):
             loss, gradient = _loss_and_gradient(trained, *self._batch(chosen))
             if not np.isfinite(loss):
                 raise TaskError(
-                    f"round {context.round}: loss is {loss} in batch {step} of {steps}; a smaller "
+                    f"round {context.round}: loss is {loss} in batch {steps} of {planned}; a smaller "
                     "learning_rate usually helps"
                 )
-            for name, array in trained.items():
-                velocity[name] = momentum * velocity[name] + gradient[name] + decay * array
-                array -= rate * velocity[name]
+            sgd.step(gradient)
             loss_sum += loss * chosen.size
             seen += chosen.size
-            context.report(step, steps, loss=loss)
+            context.report(steps, planned, loss=loss)
         return TrainResult(
-            parameters=trained, examples=len(self._labels), steps=steps, metrics={"loss": loss_sum / seen}
+            parameters=trained,
+            examples=examples,
+            steps=steps,
+            metrics={
+                "loss": loss_sum / seen,
+                "learning_rate": settings.learning_rate_in(context.round),
+            },
         )
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:

@@ -13,7 +13,8 @@ from zfed.config.train import TrainSettings
 from zfed.errors import DataError
 from zfed.task import Context, DataSummary, EvaluateResult, NamedArrays, Setup
 from zfed.torch.classifier_settings import ClassifierSettings
-from zfed.torch.torch_task import Loss, TorchTask
+from zfed.torch.losses import Loss
+from zfed.torch.torch_task import TorchTask
 
 
 class TorchClassifier(TorchTask):
@@ -28,10 +29,10 @@ class TorchClassifier(TorchTask):
     settings_type = ClassifierSettings
 
     def training_loss(self, settings: TrainSettings) -> Loss:
-        """The `objective` of the `[train]` table."""
+        """The `loss` of the `[train]` table."""
         if not isinstance(settings, ClassifierSettings):
             return self.loss
-        if settings.objective == "squared-error":
+        if settings.loss == "squared-error":
             return partial(squared_error, target_logit=settings.target_logit)
         if settings.label_smoothing:
             return partial(nn.functional.cross_entropy, label_smoothing=settings.label_smoothing)

@@ -18,7 +18,7 @@ class ClassifierSettings(TrainSettings):
     the same on every worker: 0 for every wrong class, wherever its examples are.
 
     Attributes:
-        objective: What training minimises. "squared-error" is half the squared distance of the logits to
+        loss: What training minimises. "squared-error" is half the squared distance of the logits to
             `target_logit` at the right class and 0 elsewhere; in general it is as good as cross entropy (Hui
             and Belkin, arXiv 2006.07322, who scale the target too). It wants a learning rate several times
             smaller: above about 0.12 / `target_logit`, the MNIST network's loss overflows in round 1.
@@ -27,7 +27,7 @@ class ClassifierSettings(TrainSettings):
             classes (Szegedy et al., arXiv 1512.00567); likewise gives it a finite optimum.
     """
 
-    objective: Literal["cross-entropy", "squared-error"] = "cross-entropy"
+    loss: Literal["cross-entropy", "squared-error"] = "cross-entropy"
     target_logit: float = 6.0
     label_smoothing: float = 0.0
 
@@ -35,7 +35,5 @@ class ClassifierSettings(TrainSettings):
         super().__post_init__()
         self._require("target_logit", self.target_logit > 0, "more than 0")
         self._require("label_smoothing", 0 <= self.label_smoothing < 1, "at least 0, below 1")
-        if self.label_smoothing and self.objective != "cross-entropy":
-            raise ConfigError(
-                f"[train] label_smoothing does not go with {self.objective}: remove one of the two"
-            )
+        if self.label_smoothing and self.loss != "cross-entropy":
+            raise ConfigError(f"[train] label_smoothing does not go with {self.loss}: remove one of the two")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from zfed.config.train import TrainSettings
-from zfed.data.batches import shuffled_batches
+from zfed.data.batches import batches_of_round
 from zfed.errors import ConfigError, TaskError
-from zfed.params import ParameterBuffer, ParameterLayout
+from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
 from zfed.partition import Partition
 from zfed.task import (
     Context,
@@ -27,10 +27,10 @@ from zfed.task import (
     Task,
     TrainResult,
 )
+from zfed.torch.descent import Descent, load_optimizers
 from zfed.torch.examples import Batch, Data, Examples
+from zfed.torch.losses import Loss, named_loss
 from zfed.torch.state_dict import buffer_from_module, load_into_module
-
-Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 class TorchTask(Task):
@@ -72,14 +72,14 @@ class TorchTask(Task):
         return nn.functional.cross_entropy(outputs, targets)
 
     def training_loss(self, settings: TrainSettings) -> Loss:
-        """What training minimises; differs from `loss` where `[train]` says so."""
-        return self.loss
+        """What training minimises: `loss`, unless `[train]` names another."""
+        return named_loss(settings.loss) if settings.loss else self.loss
 
     def prepare(self, setup: Setup) -> DataSummary:
         """Load the data and take this node's part of them."""
         if setup.threads:
             torch.set_num_threads(setup.threads)
-        _load_optimizers()
+        load_optimizers()
         # Test data belong to nobody's part: every evaluator sees all of them
         partition = setup.partition if setup.kind == "worker" else Partition()
         self.examples = Examples.select(self.data(setup), partition)
@@ -102,30 +102,31 @@ class TorchTask(Task):
         """
         settings = self.settings_type.parse(context.settings)
         module = self._loaded(parameters, context).train()
-        optimizer = _build_optimizer(module, settings, context.round)
+        descent = Descent(module, settings, context.round, local=self._local_names)
         loss_of = self.training_loss(settings)
-        steps = settings.batch_count(len(self.examples))
-        loss_sum, seen = 0.0, 0
+        planned = settings.batch_count(len(self.examples))
+        loss_sum, seen, steps = 0.0, 0, 0
         with _seeded(context.seed):
-            for step, (inputs, targets) in enumerate(self._shuffled(settings, steps, context), start=1):
-                optimizer.zero_grad()
+            for steps, (inputs, targets) in enumerate(self._batches(settings, context), start=1):
                 loss = loss_of(module(inputs), targets)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
+                descent.step(loss)
                 value = loss.item()
                 if not math.isfinite(value):
                     raise TaskError(
-                        f"round {context.round}: loss is {value} in batch {step} of {steps}; a smaller "
+                        f"round {context.round}: loss is {value} in batch {steps} of {planned}; a smaller "
                         "learning_rate usually helps"
                     )
                 loss_sum += value * len(targets)
                 seen += len(targets)
-                context.report(step, steps, loss=value)
+                context.report(steps, planned, loss=value)
         return TrainResult(
             parameters=buffer_from_module(module, local=self._local_patterns),
             examples=len(self.examples),
             steps=steps,
-            metrics={"loss": loss_sum / seen},
+            metrics={
+                "loss": loss_sum / seen,
+                "learning_rate": settings.learning_rate_in(context.round),
+            },
         )
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
@@ -156,6 +157,10 @@ class TorchTask(Task):
     def _local_patterns(self) -> Sequence[str]:
         return [pattern.strip() for pattern in self.local.split(",") if pattern.strip()]
 
+    @property
+    def _local_names(self) -> frozenset[str]:
+        return frozenset(spec.name for spec in self._layout.tensors if spec.kind is TensorKind.LOCAL)
+
     @cached_property
     def _module(self) -> nn.Module:
         with _seeded(0):  # its values are overwritten before they are used
@@ -172,10 +177,9 @@ class TorchTask(Task):
         load_into_module(module, parameters)
         return module
 
-    def _shuffled(self, settings: TrainSettings, count: int, context: Context) -> Iterator[Batch]:
+    def _batches(self, settings: TrainSettings, context: Context) -> Iterator[Batch]:
         device = choose_device(context.device)
-        for positions in shuffled_batches(len(self.examples), settings.batch_size, count, context.random()):
-            _stop_if_asked(context)
+        for positions in batches_of_round(len(self.examples), settings, context):
             inputs, targets = self.examples.batch(positions)
             yield inputs.to(device), targets.to(device)
 
@@ -198,24 +202,6 @@ def choose_device(name: str) -> torch.device:
             "cpu or auto"
         )
     return device
-
-
-def _build_optimizer(module: nn.Module, settings: TrainSettings, round: int) -> torch.optim.Optimizer:
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    if not trained:
-        raise TaskError(f"{type(module).__name__} has no parameter with requires_grad: nothing to train")
-    rate = settings.learning_rate_in(round)
-    decay = settings.weight_decay
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(trained, lr=rate, momentum=settings.momentum, weight_decay=decay)
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(trained, lr=rate, weight_decay=decay)
-    return torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
-
-
-def _load_optimizers() -> None:
-    """Take one idle step: the first in a process imports 800 modules, for which no round should wait."""
-    torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.0).step()
 
 
 @contextmanager

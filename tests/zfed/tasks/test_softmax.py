@@ -82,8 +82,19 @@ def test_weight_decay_shrinks_the_weights(worker: Softmax) -> None:
     assert np.linalg.norm(decayed) < np.linalg.norm(plain)
 
 
+def test_the_learning_rate_of_the_round_is_told(worker: Softmax) -> None:
+    context = Context(round=2, settings={"learning_rate": 0.1, "learning_rate_decay": 0.5})
+    metrics = worker.train(worker.initial_parameters(Context()), context).metrics
+    assert metrics["learning_rate"] == pytest.approx(0.05)
+
+
+def test_an_update_that_the_owner_cut_short_says_how_many_steps_it_has(worker: Softmax) -> None:
+    context = Context(settings={"batch_size": 10}, should_finish=lambda epochs: epochs >= 0.5)
+    assert worker.train(worker.initial_parameters(Context()), context).steps == 3
+
+
 def test_an_optimizer_it_does_not_have_is_refused(worker: Softmax) -> None:
-    with pytest.raises(ConfigError, match="optimizer is 'adam', expected one of sgd"):
+    with pytest.raises(ConfigError, match="optimizer is 'adam'; known: sgd"):
         worker.train(worker.initial_parameters(Context()), Context(settings={"optimizer": "adam"}))
 
 

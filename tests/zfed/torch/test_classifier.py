@@ -76,7 +76,7 @@ def trained(**settings: Any) -> Any:
 
 
 def test_squared_error_has_its_optimum_at_the_target_logit() -> None:
-    weights = trained(objective="squared-error", target_logit=4.0)
+    weights = trained(loss="squared-error", target_logit=4.0)
     assert weights == pytest.approx(4 * np.eye(3), abs=1e-4)
 
 
@@ -93,7 +93,7 @@ def test_squared_error_leaves_a_worker_without_a_label_nothing_to_change_at_the_
 
     task = prepared(OneCorner())
     optimum = {"weight": 6 * np.eye(3, dtype=np.float32)}
-    settings = {"objective": "squared-error", "learning_rate": 0.5}
+    settings = {"loss": "squared-error", "learning_rate": 0.5}
     result = task.train(optimum, Context(round=1, settings=settings)).parameters
     assert np.array_equal(result["weight"], optimum["weight"])
     drifted = task.train(optimum, Context(round=1, settings={"learning_rate": 0.5})).parameters
@@ -109,13 +109,13 @@ def test_label_smoothing_keeps_probabilities_off_one() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"objective": "hinge"}, "expected one of cross-entropy, squared-error"),
+        ({"loss": "hinge"}, "known: cross-entropy, squared-error"),
         ({"target_logit": 0}, "more than 0"),
         ({"label_smoothing": 1.0}, "below 1"),
-        ({"label_smoothing": 0.1, "objective": "squared-error"}, "does not go with squared-error"),
+        ({"label_smoothing": 0.1, "loss": "squared-error"}, "does not go with squared-error"),
         ({"label_smothing": 0.1}, 'did you mean "label_smoothing"'),
     ],
 )
-def test_objectives_that_cannot_be_are_refused(settings: dict[str, Any], words: str) -> None:
+def test_losses_that_cannot_be_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         trained(**settings)

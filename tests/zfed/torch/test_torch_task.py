@@ -162,6 +162,38 @@ def test_the_learning_rate_follows_the_round() -> None:
     assert moves[1] == pytest.approx(moves[0] / 2, rel=1e-3)
 
 
+def test_the_learning_rate_of_the_round_is_told() -> None:
+    task = prepared(Line())
+    context = Context(round=3, settings={"learning_rate": 0.1, "learning_rate_decay": 0.5})
+    result = task.train(task.initial_parameters(Context(seed=1)), context)
+    assert result.metrics["learning_rate"] == pytest.approx(0.025)
+
+
+def test_the_train_table_may_name_another_loss() -> None:
+    named, own = trained(prepared(Line()), loss="l1"), trained(prepared(Line()))
+    assert bytes_of(trained(prepared(Line()), loss="mse").parameters) == bytes_of(own.parameters)
+    assert bytes_of(named.parameters) != bytes_of(own.parameters)
+    with pytest.raises(ConfigError, match='did you mean "mse"'):
+        trained(prepared(Line()), loss="msee")
+
+
+def test_fedprox_holds_a_model_near_the_one_it_began_with() -> None:
+    start = Line().initial_parameters(Context(seed=1))
+    moves = [
+        np.linalg.norm(
+            trained(prepared(Line()), epochs=20, proximal=mu).parameters["weight"] - start["weight"]
+        )
+        for mu in (0.0, 1.0, 5.0)
+    ]
+    assert moves[0] > moves[1] > 2 * moves[2]
+
+
+def test_an_update_that_the_owner_cut_short_says_how_many_steps_it_has() -> None:
+    task = prepared(Line())
+    context = Context(round=1, settings={"batch_size": 10}, should_finish=lambda epochs: epochs >= 0.5)
+    assert task.train(task.initial_parameters(Context(seed=1)), context).steps == 2
+
+
 def test_weight_decay_reaches_the_optimizer() -> None:
     plain, decayed = (trained(prepared(Line()), weight_decay=decay) for decay in (0.0, 1.0))
     assert np.linalg.norm(decayed.parameters["weight"]) < np.linalg.norm(plain.parameters["weight"])
@@ -205,15 +237,6 @@ def test_a_loss_that_is_not_finite_ends_training_with_its_batch() -> None:
 def test_an_unknown_key_in_the_train_table_is_refused() -> None:
     with pytest.raises(ConfigError, match='did you mean "momentum"'):
         trained(prepared(Line()), momentun=0.9)
-
-
-def test_a_model_without_anything_to_train_is_refused() -> None:
-    class Fixed(Line):
-        def module(self) -> nn.Module:
-            return nn.Linear(2, 1).requires_grad_(False)
-
-    with pytest.raises(TaskError, match="nothing to train"):
-        trained(prepared(Fixed()))
 
 
 def test_a_data_set_of_one_batch_is_evaluated_as_several_are() -> None:
