@@ -76,6 +76,13 @@ class Strategy(ABC):
             UpdateError: As `accumulate`.
         """
 
+    def accumulate_root(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
+        """Take the update that an evaluator made of data of its own, which `needs.root` asks for.
+
+        It is no worker's and never part of a mean. Arguments and errors are those of `accumulate`.
+        """
+        raise ValueError(f"{self.needs.strategy} needs no update of an evaluator")
+
     def finish(self, model: ParameterBuffer) -> ParameterBuffer:
         """End the round with a new model; see `finish_into`."""
         new = ParameterBuffer.zeros(model.layout)

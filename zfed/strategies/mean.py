@@ -17,6 +17,7 @@ from zfed.params import ParameterBuffer, ParameterLayout, Segment, TensorKind, n
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.accumulator import named_accumulator
 from zfed.strategies.base import AddTo, Done, Strategy
+from zfed.strategies.combined import Combined
 from zfed.strategies.contribution import Contribution
 from zfed.strategies.pieces import HALF, Array, Buffer, elements
 from zfed.strategies.update_sum import UpdateSum
@@ -51,20 +52,21 @@ class FedAvg(Strategy):
         self._accumulator = named_accumulator(accumulator)
         self._state: dict[str, Array] = {}
         self._sum: UpdateSum
+        self._combined: Combined
 
     def start(self, model: ParameterBuffer) -> None:
         """Begin from a model."""
-        self._sum = UpdateSum(model.layout.moving, self._accumulator)
+        self._combined = self._gather(model.layout.moving)
         kept = {
             state_key(role, segment): _first_value(role, segment, elements(model, segment))
-            for segment in self._sum.layout.segments
+            for segment in self._combined.layout.segments
             for role in self._roles(segment)
         }
         self._state = _immutable(kept)
 
     def open_round(self, grid: float) -> None:
         """Begin a round."""
-        self._sum.open(grid)
+        self._combined.open(grid)
 
     def accumulate(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """Add one update."""
@@ -80,18 +82,18 @@ class FedAvg(Strategy):
 
     def finish_into(self, new: ParameterBuffer, model: ParameterBuffer, done: Done) -> None:
         """End the round and write the new model."""
-        weight = self._sum.close()
+        weight = self._combined.close()
         new.frozen.data[:] = model.frozen.data
         new.local.data[:] = model.local.data
         state = {name: np.empty_like(array) for name, array in self._state.items()}
         largest = 0.0
-        for segment in self._sum.layout.segments:
+        for segment in self._combined.layout.segments:
             width = NUMPY_DTYPES[segment.dtype].itemsize
-            for block, total in self._sum.blocks(segment):
+            for block, total in self._combined.blocks(segment):
                 piece = Piece(segment, block, elements(model, segment)[block], elements(new, segment)[block])
                 largest = max(largest, self._finish_piece(piece, total, weight, state))
                 done(segment.start + block.start * width, segment.start + block.stop * width)
-        self._sum.release()
+        self._combined.release()
         self._state = _immutable(state)
         self.largest_delta = float(largest)  # plain, as it goes into the journal
 
@@ -114,12 +116,21 @@ class FedAvg(Strategy):
         self._state = _immutable({name: state[name].copy() for name in self._state})
 
     def memory(self, layout: ParameterLayout, updates: int) -> int:
-        """Peak bytes for a model of this layout, however many updates there are."""
+        """Peak bytes for a model of this layout."""
         kept = sum(
             len(self._roles(segment)) * segment.size * _compute_dtype(segment).itemsize
             for segment in layout.moving.segments
         )
-        return UpdateSum.memory(layout.moving, self._accumulator) + 2 * kept + layout.nbytes
+        return self._gathered_memory(layout.moving, updates) + 2 * kept + layout.nbytes
+
+    def _gather(self, layout: ParameterLayout) -> Combined:
+        """What takes in the updates of each round and combines them."""
+        self._sum = UpdateSum(layout, self._accumulator)
+        return self._sum
+
+    def _gathered_memory(self, layout: ParameterLayout, updates: int) -> int:
+        """Peak bytes of what `_gather` makes."""
+        return UpdateSum.memory(layout, self._accumulator)
 
     def _roles(self, segment: Segment) -> tuple[str, ...]:
         """The arrays kept for a segment from round to round, each of its size."""
@@ -167,7 +178,7 @@ class FedAvg(Strategy):
         if first_bad >= 0:
             segment = piece.segment
             width = NUMPY_DTYPES[segment.dtype].itemsize
-            tensor = self._sum.layout.tensor_at(segment.start + (piece.block.start + first_bad) * width)
+            tensor = self._combined.layout.tensor_at(segment.start + (piece.block.start + first_bad) * width)
             raise RunFailedError(
                 f"tensor {tensor.name!r}: {holder} a number that is not finite in {segment.dtype}; the last "
                 "version is kept. Lower --server-learning-rate or --value-range"

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from zfed.errors import LayoutError, RunFailedError, UpdateError
+from zfed.errors import LayoutError, RunFailedError
 from zfed.params import ParameterLayout, Segment, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.accumulator import Accumulator
 from zfed.strategies.base import AddTo
+from zfed.strategies.combined import Combined, counts
 from zfed.strategies.coverage import Coverage
 from zfed.strategies.held_update import HeldUpdate
 from zfed.strategies.pieces import Array, Buffer, pieces
@@ -21,7 +22,7 @@ BLOCK: Final = 2**16
 """Elements summed and finished at a time: with all that belongs to them they fit into a core's cache."""
 
 
-class UpdateSum:
+class UpdateSum(Combined):
     """Weighted sum of float tensors and maximum of counters; if exact, the same bytes in any order.
 
     Pure and owned by one strategy. An update is summed as it comes (`add`), or held and summed at the end
@@ -160,9 +161,7 @@ class UpdateSum:
     def _wanted(self, weight: float) -> bool:
         if not self._open:
             raise ValueError("no round is open")
-        if not (math.isfinite(weight) and weight >= 0):
-            raise UpdateError(f"weight is {weight}, expected a finite number from 0 on", code="weight")
-        return weight > 0
+        return counts(weight)
 
     def _dtype(self, segment: Segment) -> np.dtype[Any]:
         return _total_dtype(segment, self._accumulator)
