@@ -1,13 +1,14 @@
 """Metrics: finite named numbers or histograms, and how those of many nodes become one.
 
-A histogram maps a bin's label to a count, for instance `{"0": 980, "1": 1135}`.
+A histogram maps a bin's label to a count, for instance `{"0": 980, "1": 1135}`; those of many nodes are
+added. Numbers are averaged, unless the task says by which other rule they merge.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Literal, TypeAlias, get_args
 
 from zfed.errors import TaskError
 
@@ -15,8 +16,20 @@ Histogram: TypeAlias = dict[str, float]
 Metric: TypeAlias = float | Histogram
 Metrics: TypeAlias = dict[str, Metric]
 
+MergeRule: TypeAlias = Literal["mean", "sum", "max", "min"]
+"""How numbers of one name become one; "mean" is weighted by examples."""
+
+Rules: TypeAlias = Mapping[str, MergeRule]
+"""The rule of each metric that has one; all others are averaged."""
+
 MAX_METRICS = 256
 MAX_BINS = 4096
+
+NO_RULES: Final[Rules] = {}
+"""All numbers are averaged."""
+
+CLASSIFIER_RULES: Final[Rules] = {"correct": "sum"}
+"""Of what a classifier reports; its histogram is added anyway."""
 
 
 def checked_metrics(metrics: Mapping[str, object]) -> Metrics:
@@ -31,31 +44,71 @@ def checked_metrics(metrics: Mapping[str, object]) -> Metrics:
     return {_checked_name(name): _checked_metric(name, value) for name, value in metrics.items()}
 
 
-def weighted_mean(parts: Iterable[tuple[float, Mapping[str, Metric]]]) -> Metrics:
-    """Merge metrics of several nodes: numbers by weighted mean, histograms by sum.
+def checked_rules(rules: object) -> dict[str, MergeRule]:
+    """Return a copy of the rules that a task declares, without those that say what goes without saying.
 
-    A metric that only some nodes report is averaged over those. Weights are at least 0. Left out is a metric
-    whose weights are all 0, and one that finite numbers of some nodes make infinite.
+    Raises:
+        TaskError: If they are no mapping of names to rules, or more than `MAX_METRICS`.
+    """
+    if not isinstance(rules, Mapping):
+        raise TaskError(
+            f"the task's merge is {rules!r}: expected a rule for each name, as {{'correct': 'sum'}}"
+        )
+    if len(rules) > MAX_METRICS:
+        raise TaskError(f"the task's merge has {len(rules)} rules, limit is {MAX_METRICS}")
+    allowed = get_args(MergeRule)
+    for name, rule in rules.items():
+        _checked_name(name)
+        if rule not in allowed:
+            raise TaskError(f"the task's merge of {name!r} is {rule!r}, allowed are {', '.join(allowed)}")
+    return {name: rule for name, rule in rules.items() if rule != "mean"}
+
+
+def merge_metrics(parts: Iterable[tuple[float, Mapping[str, Metric]]], rules: Rules = NO_RULES) -> Metrics:
+    """Merge the metrics of several nodes, each with its weight, which is at least 0.
+
+    A metric that only some nodes report is merged over those. Sums are exact until they are rounded once, so
+    the result does not depend on the order of the parts. Left out is a mean whose weights are all 0, and
+    whatever finite numbers of some nodes make infinite.
     """
     numbers: dict[str, list[tuple[float, float]]] = {}
-    histograms: dict[str, Histogram] = {}
+    histograms: dict[str, dict[str, list[float]]] = {}
     for weight, metrics in parts:
         for name, value in metrics.items():
             if isinstance(value, Mapping):
-                merged = histograms.setdefault(name, {})
+                bins = histograms.setdefault(name, {})
                 for label, count in value.items():
-                    merged[label] = merged.get(label, 0) + count
+                    bins.setdefault(label, []).append(count)
             else:
                 numbers.setdefault(name, []).append((weight, value))
-    means: Metrics = {}
+    merged: Metrics = {}
     for name, weighted in numbers.items():
-        # fsum: the merged value does not depend on the order in which nodes answered
-        total = math.fsum(weight for weight, _ in weighted)
-        if total > 0 and (mean := _finite_sum(weight * value for weight, value in weighted)) is not None:
-            values = [value for _, value in weighted]
-            means[name] = min(max(mean / total, min(values)), max(values))  # exactly theirs if all agree
-    sums = {name: bins for name, bins in histograms.items() if all(map(math.isfinite, bins.values()))}
-    return {**means, **sums}
+        if (number := _MERGE[rules.get(name, "mean")](weighted)) is not None:
+            merged[name] = number
+    for name, bins in histograms.items():
+        sums = {label: total for label, counts in bins.items() if (total := _finite_sum(counts)) is not None}
+        if len(sums) == len(bins):
+            merged[name] = sums
+    return merged
+
+
+def _mean(weighted: list[tuple[float, float]]) -> float | None:
+    total = math.fsum(weight for weight, _ in weighted)
+    if not total:
+        return None
+    product = _finite_sum(weight * value for weight, value in weighted)
+    if product is None:
+        return None
+    values = [value for _, value in weighted]
+    return min(max(product / total, min(values)), max(values))  # exactly theirs if all agree
+
+
+_MERGE: Final[Mapping[MergeRule, Callable[[list[tuple[float, float]]], float | None]]] = {
+    "mean": _mean,
+    "sum": lambda weighted: _finite_sum(value for _, value in weighted),
+    "max": lambda weighted: max(value for _, value in weighted),
+    "min": lambda weighted: min(value for _, value in weighted),
+}
 
 
 def _finite_sum(terms: Iterable[float]) -> float | None:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zfed.errors import UsageError
+from zfed.errors import DataError, UsageError
 
 Labels: TypeAlias = NDArray[Any]
 Indices: TypeAlias = NDArray[np.int64]
@@ -158,6 +158,27 @@ class Partition:
                 f"they both hold part {mine.part} of {mine.parts} ({self.describe()}): give one another part"
             )
         return None
+
+
+def hold_out(mine: Indices, share: float, seed: int) -> tuple[Indices, Indices]:
+    """Split a worker's own part once more: what it trains on, and what it keeps to evaluate on.
+
+    Both are ascending, disjoint and together all of `mine`; neither is empty. Of one part and seed, what a
+    smaller share keeps is among what a larger one keeps.
+
+    Args:
+        mine: The examples of this worker, as `Partition.select` gives them.
+        share: Which share of them to keep, above 0 and below 1.
+        seed: Of the partition.
+
+    Raises:
+        DataError: If there are too few examples to split.
+    """
+    if mine.size < 2:
+        raise DataError(f"of {mine.size} examples none can be held out: --holdout needs at least 2")
+    held = min(max(math.floor(share * mine.size + 0.5), 1), mine.size - 1)
+    order = _shuffled(seed, mine.size)
+    return mine[np.sort(order[held:])], mine[np.sort(order[:held])]
 
 
 @dataclass(frozen=True)

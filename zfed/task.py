@@ -16,7 +16,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zfed.partition import Partition
+from zfed.metrics import NO_RULES, Rules
+from zfed.partition import Indices, Partition, hold_out
 
 Array: TypeAlias = NDArray[Any]
 NamedArrays: TypeAlias = Mapping[str, Array]
@@ -50,6 +51,7 @@ class Setup:
         node: The node's name.
         kind: "worker" (holds training data) or "evaluator" (holds test data).
         partition: Which part of the training set is this worker's.
+        holdout: Share of that part which a worker keeps from training and evaluates on; 0: none is kept.
         device: "cpu", "cuda", "cuda:1" ...; "auto" lets the task choose.
         threads: Compute threads the task may use; 0 if its library may decide.
         report: Progress of loading the data.
@@ -58,9 +60,22 @@ class Setup:
     node: str
     kind: NodeKind
     partition: Partition
+    holdout: float = 0.0
     device: str = "cpu"
     threads: int = 0
     report: Report = _report_nothing
+
+    def hold_out(self, mine: Indices) -> tuple[Indices, Indices]:
+        """Split this node's examples into those to train on and those held out, of which there may be none.
+
+        The same each time, so that no example of the one set ever was in the other.
+
+        Raises:
+            DataError: If there are too few examples to split.
+        """
+        if not self.holdout:
+            return mine, mine[:0]
+        return hold_out(mine, self.holdout, self.partition.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +83,10 @@ class DataSummary:
     """What a node's data are, in facts that may be told to the coordinator.
 
     Attributes:
-        examples: How many examples this node trains or evaluates on; the largest weight it may claim.
+        examples: How many examples this node trains on, or an evaluator evaluates on; the largest weight it
+            may claim.
+        held_out: How many more a worker keeps from training, to evaluate on them. A task that keeps none
+            refuses `Setup.holdout` by leaving this 0.
         label_counts: Examples per label, if the data have labels. Leaves the machine only with
             `--share-label-counts`.
         classes: How many labels the task knows, 0 if it is no classifier.
@@ -76,6 +94,7 @@ class DataSummary:
     """
 
     examples: int
+    held_out: int = 0
     label_counts: Mapping[str, int] | None = None
     classes: int = 0
     notes: tuple[str, ...] = ()
@@ -161,9 +180,12 @@ class Task(ABC):
     Attributes:
         exact: Names or shell patterns of tensors that must reach the other side unchanged. A link that would
             compress one of them with loss is refused.
+        merge: How metrics of many nodes become one, for names that are not to be averaged by examples:
+            "sum", "max" or "min". The same at all nodes of a run. Histograms are always added.
     """
 
     exact: Sequence[str] = ()
+    merge: Rules = NO_RULES
 
     @abstractmethod
     def prepare(self, setup: Setup) -> DataSummary:
@@ -187,7 +209,10 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
-        """Say how good `parameters` are on this node's data. `parameters` is read-only."""
+        """Say how good `parameters` are on this node's data: a worker's are those it holds out.
+
+        `parameters` is read-only.
+        """
 
 
 class StoppedError(Exception):

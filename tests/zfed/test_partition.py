@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zfed.errors import UsageError
-from zfed.partition import MAX_PARTS, Partition
+from zfed.errors import DataError, UsageError
+from zfed.partition import MAX_PARTS, Partition, hold_out
 
 SCHEMES = ["iid", "shards", "dirichlet:0.3", "dirichlet:0.000001", "dirichlet:1000"]
 
@@ -252,3 +252,28 @@ def test_a_partition_from_the_wire_is_checked():
         with pytest.raises(msgspec.ValidationError) as caught:
             msgspec.convert({**asdict(sent), **damage}, Partition)
         assert len(str(caught.value)) < 300
+
+
+@given(st.sets(st.integers(0, 999), min_size=2), st.floats(0.001, 0.999), st.floats(0.001, 0.999), seeds)
+def test_what_is_held_out_is_disjoint_from_what_is_trained_on_and_grows_with_the_share(
+    part, one, other, seed
+):
+    mine = np.array(sorted(part), dtype=np.int64)
+    (training, held), (_, more) = (hold_out(mine, share, seed) for share in sorted((one, other)))
+    assert training.size
+    assert held.size
+    assert sorted([*training, *held]) == sorted(part)
+    assert np.all(np.diff(training) > 0)
+    assert np.all(np.diff(held) > 0)
+    assert set(held) <= set(more)
+
+
+def test_what_is_held_out_is_the_same_for_ever():
+    training, held = hold_out(np.arange(10, 20), 0.3, 7)
+    assert held.tolist() == [13, 14, 16]
+    assert training.tolist() == [10, 11, 12, 15, 17, 18, 19]
+
+
+def test_of_one_example_none_can_be_held_out():
+    with pytest.raises(DataError, match="of 1 examples none can be held out"):
+        hold_out(np.array([4]), 0.1, 0)

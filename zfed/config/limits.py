@@ -38,6 +38,9 @@ VALUE_RANGE = Interval(low=0, high=1e30)
 MOMENTUM = Interval(low=0, high=1, open_high=True)
 """A momentum of 1 never forgets an update."""
 
+SHARE = Interval(low=0, high=1, open_high=True)
+"""Something must be left."""
+
 OVERSAMPLING = Interval(low=1, high=100)
 
 FRAMES = Interval(low=2, high=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zfed.config.limits import NOT_NEGATIVE, POSITIVE, SEED
+from zfed.config.limits import NOT_NEGATIVE, POSITIVE, SEED, SHARE
 from zfed.config.setting import DEFAULT_ADDRESS, FORMATS, setting
 
 
@@ -39,6 +39,12 @@ class NodeConfig:
     partition: str = setting("all", "part of the training set, as iid:1/10", metavar="SPEC")
     partition_seed: int = setting(
         0, "seed of the partition, the same on every worker", metavar="N", limits=SEED
+    )
+    holdout: float = setting(
+        0.0,
+        "share of this worker's examples that it keeps from training and evaluates on",
+        metavar="SHARE",
+        limits=SHARE,
     )
     share_label_counts: bool = setting(False, "tell the coordinator how many examples each label has")
     device: str = setting("cpu", "cpu, cuda, cuda:1 ... or auto", metavar="DEVICE")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from zfed.errors import LayoutError
 from zfed.nodes.words import Chunks
 from zfed.params import MAX_DESCRIPTION_BYTES, ParameterLayout
 from zfed.partition import Partition
-from zfed.rounds import FEDERATED
+from zfed.rounds import FEDERATED, WORKERS
 from zfed.rounds.refusals import Refusals
 from zfed.wire.messages import Hello, PartitionClaim
 from zfed.wire.session_words import Session
@@ -39,11 +40,16 @@ def claim_of(partition: Partition) -> PartitionClaim:
     return PartitionClaim(labels=labels, spec=partition.spec, seed=partition.seed)
 
 
+_TAKEN: Final = {FEDERATED: "the federated model", WORKERS: "all workers together"}
+"""Names under which evaluations are reported."""
+
+
 def name_objection(hello: Hello) -> Objection | None:
-    """A worker may not have the name under which evaluations of the federated model are reported."""
-    if hello.node != FEDERATED:
+    """A node may not have a name under which evaluations are reported."""
+    if hello.node not in _TAKEN:
         return None
-    return Objection("name", f"the name {FEDERATED!r} means the federated model; choose another with --name")
+    meant = f"the name {hello.node!r} means {_TAKEN[hello.node]}"
+    return Objection("name", f"{meant}; choose another with --name")
 
 
 def bench_objection(hello: Hello, refusals: Refusals) -> Objection | None:

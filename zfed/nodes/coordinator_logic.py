@@ -176,6 +176,7 @@ class CoordinatorLogic:
             protected=self.roster is not None,
             run_key=self.run_key,
             refusals=self._rounds.refusals,
+            merging=self._rounds.merging,
             tell=self._tell,
             serve=self._pulled,
         )

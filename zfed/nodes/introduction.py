@@ -44,4 +44,6 @@ def introduction(
         compress=compress,
         compress_model=compress_model,
         exact=list(prepared.exact),
+        held_out=summary.held_out if kind == "worker" else 0,
+        merge=dict(prepared.merge),
     )

@@ -97,6 +97,7 @@ class Member:
             node=self._name,
             kind=self.kind,
             partition=self._partition,
+            holdout=config.holdout if self.kind == "worker" else 0.0,
             device=config.device,
             threads=config.threads,
         )
@@ -211,6 +212,8 @@ class Member:
     def _leaving(self, prepared: Prepared) -> list[str]:
         """Every fact about this node's data that the coordinator is told."""
         facts = [f"number of examples: {prepared.summary.examples:,}"]
+        if prepared.summary.held_out:
+            facts.append(f"number of examples held out for evaluation: {prepared.summary.held_out:,}")
         if self.kind == "worker":
             facts.append(f"partition: {self._partition.describe()}")
         if prepared.summary.classes:
@@ -219,7 +222,7 @@ class Member:
             facts.append("examples per label, because of --share-label-counts")
         if self.kind == "worker":
             facts.append("each round: the change of the model, examples used, steps, time, training metrics")
-        else:
+        if self.kind == "evaluator" or prepared.summary.held_out:
             facts.append("each evaluation: examples used, time, and evaluation metrics")
         return facts
 

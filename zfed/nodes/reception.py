@@ -20,6 +20,7 @@ from zfed.nodes.admission import (
 from zfed.nodes.descriptions import Descriptions
 from zfed.nodes.link_compression import LinkEncodings, RunCompression
 from zfed.nodes.upload_plan import WINDOW_BYTES
+from zfed.rounds.merging import Merging
 from zfed.rounds.refusals import Refusals
 from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
@@ -95,6 +96,7 @@ class Reception:
         timing: Seconds of the session rules, for WELCOME.
         protected: False if traffic is neither encrypted nor authenticated.
         refusals: Know who is benched.
+        merging: Knows how the metrics of nodes become one.
         tell: Where facts go.
         serve: Answers a PULL, when limits allow; returns how many bytes that took.
 
@@ -116,6 +118,7 @@ class Reception:
         protected: bool,
         run_key: str = "",
         refusals: Refusals,
+        merging: Merging,
         tell: Callable[[Fact], None],
         serve: Callable[[Session, Pull], int],
     ) -> None:
@@ -131,6 +134,7 @@ class Reception:
         self._timing = timing
         self._protected = protected
         self._refusals = refusals
+        self._merging = merging
         self._tell = tell
         self._serve = serve
         self._parts = PartsHeld()
@@ -190,11 +194,14 @@ class Reception:
         """Let a node with the run's layout take part, or refuse it for what its task forbids."""
         hello = peer.session.hello
         encodings = self.compression.encodings(hello)
-        if isinstance(encodings, Objection):
-            self.turn_away(peer.session, encodings)
+        reason = self._merging.objection(hello.node, hello.merge)
+        if reason or isinstance(encodings, Objection):
+            objection = encodings if isinstance(encodings, Objection) else Objection("metrics", reason)
+            self.turn_away(peer.session, objection)
             if not self.seen:
                 self.layout = RunLayout()  # it was this node's, and nobody takes part who has it
             return None
+        self._merging.take(hello.node, hello.merge)
         peer.admitted, peer.encodings = True, encodings
         peer.layout.clear()
         self._descriptions.drop(hello.node)

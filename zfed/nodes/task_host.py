@@ -12,7 +12,7 @@ import operator
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
@@ -20,7 +20,7 @@ import orjson
 
 from zfed.compression import matched
 from zfed.errors import CheckpointError, LayoutError, TaskError, ZfedError
-from zfed.metrics import MAX_METRICS, Metrics, checked_metrics
+from zfed.metrics import MAX_METRICS, Metrics, Rules, checked_metrics, checked_rules
 from zfed.nodes.member_words import (
     ResultVector,
     Work,
@@ -68,6 +68,7 @@ class Prepared:
     summary: DataSummary
     layout: ParameterLayout
     exact: tuple[str, ...] = ()
+    merge: Rules = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,10 +193,16 @@ class TaskHost:
         summary = self._task.prepare(self._setup)
         if not isinstance(summary, DataSummary):
             raise TaskError(f"prepare returned {type(summary).__name__}, expected a DataSummary")
+        if self._setup.holdout and not summary.held_out:
+            raise TaskError(
+                f"--holdout is {self._setup.holdout:g}, but this task holds no examples out: leave it away, "
+                "or let the task's prepare heed setup.holdout and say DataSummary.held_out"
+            )
         parameters = _buffer(self._task.initial_parameters(Context(device=self._setup.device)))
         self._examples = summary.examples
         self._prepared = TaskStates(TaskState({}, parameters.local.copy()), self._folder)
-        return Prepared(summary, parameters.layout, self._exact(parameters.layout))
+        merge = checked_rules(self._task.merge)
+        return Prepared(summary, parameters.layout, self._exact(parameters.layout), merge)
 
     def _exact(self, layout: ParameterLayout) -> tuple[str, ...]:
         """What the task says must stay exact.

@@ -1,7 +1,7 @@
 """Round engines: who is asked for what, and when a round closes."""
 
 from zfed.rounds.cohort import WaitFor
-from zfed.rounds.evaluation import FEDERATED
+from zfed.rounds.evaluation import FEDERATED, WORKERS
 from zfed.rounds.sync import SyncRounds
 
-__all__ = ["FEDERATED", "SyncRounds", "WaitFor"]
+__all__ = ["FEDERATED", "WORKERS", "SyncRounds", "WaitFor"]

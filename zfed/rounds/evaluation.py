@@ -24,6 +24,9 @@ from zfed.facts import Evaluated, EvaluationSkipped
 from zfed.wire.messages import AssignmentId
 
 FEDERATED = "federated"
+WORKERS = "workers"
+"""The subject under which the common model is reported as the workers found it."""
+
 MAX_OWED_ROUNDS = 4
 
 

@@ -64,6 +64,7 @@ from zfed.rounds.cohort import Roster, WaitFor
 from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
 from zfed.rounds.first_model import FirstModel
 from zfed.rounds.gathering import Gathering
+from zfed.rounds.merging import Merging
 from zfed.rounds.parts import Part
 from zfed.rounds.refusals import STALE, Refusals
 from zfed.strategies import Bounds, Needs, UsualNorm
@@ -133,6 +134,7 @@ class SyncRounds:
     def __post_init__(self) -> None:
         self._wait_for = WaitFor.parse(self.config.wait_for)
         self.refusals = Refusals(self.config.strikes)
+        self.merging = Merging()
 
     # ---- what others may ask --------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from zfed.config.train import TrainSettings
 from zfed.data import default_root, find_dataset, load_split
 from zfed.data.batches import batches_of_round
 from zfed.errors import DataError, TaskError
+from zfed.metrics import CLASSIFIER_RULES
 from zfed.task import (
     Context,
     DataSummary,
@@ -38,6 +39,21 @@ class SoftmaxSettings(TrainSettings):
     loss: Literal["cross-entropy"] = "cross-entropy"
 
 
+@dataclass(frozen=True)
+class _Images:
+    """Images as rows of bytes, and what they show."""
+
+    pixels: NDArray[Any]
+    labels: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, chosen: NDArray[np.int64] | slice) -> tuple[Floats, NDArray[Any]]:
+        """Some of them, with pixels from 0 to 1."""
+        return self.pixels[chosen] * np.float32(1 / 255), self.labels[chosen]
+
+
 class Softmax(Task):
     """One layer: 784 pixels to 10 classes, 7,850 parameters.
 
@@ -45,6 +61,8 @@ class Softmax(Task):
         dataset: mnist, fashion-mnist or kmnist.
         root: Folder of the data sets; default: $ZFED_DATA, or data.
     """
+
+    merge = CLASSIFIER_RULES
 
     def __init__(self, *, dataset: str = "mnist", root: str = "") -> None:
         self.dataset = find_dataset(dataset).name
@@ -60,11 +78,16 @@ class Softmax(Task):
                     f"partition {setup.partition.describe()!r} of {len(labels)} images is empty: choose "
                     "other labels or another part"
                 )
-            images, labels = images[mine], labels[mine]
-        self._images, self._labels = images.reshape(len(images), PIXELS), labels
-        counts = np.bincount(labels, minlength=CLASSES)
+        else:
+            mine = np.arange(len(labels))
+        pixels = images.reshape(len(images), PIXELS)
+        training, held_out = setup.hold_out(mine)
+        self._training = _Images(pixels[training], labels[training])
+        self._tested = _Images(pixels[held_out], labels[held_out]) if held_out.size else self._training
+        counts = np.bincount(self._training.labels, minlength=CLASSES)
         return DataSummary(
-            examples=len(labels),
+            examples=len(self._training),
+            held_out=held_out.size,
             label_counts={str(label): int(count) for label, count in enumerate(counts) if count},
             classes=CLASSES,
         )
@@ -78,11 +101,11 @@ class Softmax(Task):
         settings = SoftmaxSettings.parse(context.settings)
         trained = {name: np.array(array, np.float32) for name, array in parameters.items()}
         sgd = Sgd(trained, settings, context.round)
-        examples = len(self._labels)
+        examples = len(self._training)
         planned = settings.batch_count(examples)
         loss_sum, seen, steps = 0.0, 0, 0
         for steps, chosen in enumerate(batches_of_round(examples, settings, context), start=1):
-            loss, gradient = _loss_and_gradient(trained, *self._batch(chosen))
+            loss, gradient = _loss_and_gradient(trained, *self._training.batch(chosen))
             if not np.isfinite(loss):
                 raise TaskError(
                     f"round {context.round}: loss is {loss} in batch {steps} of {planned}; a smaller "
@@ -104,12 +127,12 @@ class Softmax(Task):
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
         """Mean cross entropy in nats, accuracy, and a histogram of the predicted classes."""
-        total = len(self._labels)
+        total = len(self._tested)
         loss_sum, correct = 0.0, 0
         predicted = np.zeros(CLASSES, np.int64)
         for start in range(0, total, EVALUATION_BATCH):
             _stop_if_asked(context)
-            pixels, labels = self._batch(slice(start, start + EVALUATION_BATCH))
+            pixels, labels = self._tested.batch(slice(start, start + EVALUATION_BATCH))
             log_probabilities = _log_softmax(pixels @ parameters["weight"] + parameters["bias"])
             choices = log_probabilities.argmax(axis=1)
             loss_sum -= float(log_probabilities[np.arange(labels.size), labels].sum(dtype=np.float64))
@@ -125,9 +148,6 @@ class Softmax(Task):
                 "predicted": {str(label): int(count) for label, count in enumerate(predicted)},
             },
         )
-
-    def _batch(self, chosen: NDArray[np.int64] | slice) -> tuple[Floats, NDArray[Any]]:
-        return self._images[chosen] * np.float32(1 / 255), self._labels[chosen]
 
 
 def _loss_and_gradient(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zfed.config.train import TrainSettings
 from zfed.errors import DataError
+from zfed.metrics import CLASSIFIER_RULES
 from zfed.task import Context, DataSummary, EvaluateResult, NamedArrays, Setup
 from zfed.torch.classifier_settings import ClassifierSettings
 from zfed.torch.losses import Loss
@@ -27,6 +28,7 @@ class TorchClassifier(TorchTask):
     """How many classes there are."""
 
     settings_type = ClassifierSettings
+    merge = CLASSIFIER_RULES
 
     def training_loss(self, settings: TrainSettings) -> Loss:
         """The `loss` of the `[train]` table."""
@@ -57,7 +59,7 @@ class TorchClassifier(TorchTask):
             loss_sum += nn.functional.cross_entropy(outputs, targets, reduction="sum").item()
             correct += int((choices == targets).sum())
             predicted += np.bincount(choices.cpu().numpy(), minlength=self.classes)
-        examples = len(self.examples)
+        examples = len(self.tested)
         return EvaluateResult(
             examples=examples,
             metrics={

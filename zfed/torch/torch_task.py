@@ -76,14 +76,21 @@ class TorchTask(Task):
         return named_loss(settings.loss) if settings.loss else self.loss
 
     def prepare(self, setup: Setup) -> DataSummary:
-        """Load the data and take this node's part of them."""
+        """Load this node's part of the data: `examples` to train on, `tested` to evaluate on."""
         if setup.threads:
             torch.set_num_threads(setup.threads)
         load_optimizers()
         # Test data belong to nobody's part: every evaluator sees all of them
         partition = setup.partition if setup.kind == "worker" else Partition()
-        self.examples = Examples.select(self.data(setup), partition)
-        return DataSummary(examples=len(self.examples), label_counts=self.examples.label_counts() or None)
+        chosen = Examples.select(self.data(setup), partition)
+        training, held_out = setup.hold_out(chosen.indices)
+        self.examples = Examples(chosen.dataset, training)
+        self.tested = Examples(chosen.dataset, held_out) if held_out.size else self.examples
+        return DataSummary(
+            examples=len(self.examples),
+            held_out=held_out.size,
+            label_counts=self.examples.label_counts() or None,
+        )
 
     def initial_parameters(self, context: Context) -> ParameterBuffer:
         """A module drawn with `context.seed`."""
@@ -130,23 +137,23 @@ class TorchTask(Task):
         )
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
-        """Mean loss over this node's data."""
+        """Mean loss over this node's data, of a worker those it holds out."""
         loss_sum = 0.0
         for outputs, targets in self.predictions(parameters, context):
             loss_sum += self.loss(outputs, targets).item() * len(targets)
-        return EvaluateResult(examples=len(self.examples), metrics={"loss": loss_sum / len(self.examples)})
+        return EvaluateResult(examples=len(self.tested), metrics={"loss": loss_sum / len(self.tested)})
 
     def predictions(self, parameters: NamedArrays, context: Context) -> Iterator[Batch]:
-        """Outputs and targets of all examples in order, a batch at a time, without gradients.
+        """Outputs and targets of all examples to evaluate on, in order, a batch at a time, without gradients.
 
         Raises:
             StoppedError: If `context.should_stop()` became true between two batches.
         """
         module = self._loaded(parameters, context).eval()
-        total = len(self.examples)
+        total = len(self.tested)
         for start in range(0, total, self.evaluation_batch_size):
             _stop_if_asked(context)
-            inputs, targets = self.examples.batch(slice(start, start + self.evaluation_batch_size))
+            inputs, targets = self.tested.batch(slice(start, start + self.evaluation_batch_size))
             device = choose_device(context.device)
             with torch.inference_mode():
                 outputs = module(inputs.to(device))

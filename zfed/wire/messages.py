@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import Meta
 
-from zfed.metrics import Metric
+from zfed.metrics import MergeRule, Metric
 
 PROTOCOL = "zfed/1"
 MAX_CHUNK_BYTES = 1 << 20
@@ -30,6 +30,7 @@ Level: TypeAlias = Annotated[str, Meta(max_length=64)]
 Patterns: TypeAlias = Annotated[list[Text], Meta(max_length=256)]
 """Names or shell patterns of tensors."""
 MetricTable: TypeAlias = Annotated[dict[str, Metric], Meta(max_length=256)]
+MergeTable: TypeAlias = Annotated[dict[Text, MergeRule], Meta(max_length=256)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
 RunKey: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?\Z")]
 """Drawn when a run is made; empty where nobody says it. Files are named by it, so it is nothing else."""
@@ -73,7 +74,8 @@ class Hello(Message, frozen=True):
     """First on every connection: who asks to join, and what its data are.
 
     `compression` is what it can decode and encode, `compress` and `compress_model` what it wants for its own
-    link, `exact` which tensors its task wants unchanged.
+    link, `exact` which tensors its task wants unchanged. Beside its `examples`, `held_out` are kept from
+    training, to evaluate on. `merge` says how metrics become one that are not to be averaged.
     """
 
     protocol: Text
@@ -90,6 +92,8 @@ class Hello(Message, frozen=True):
     compress: Level = ""
     compress_model: Level = ""
     exact: Patterns = []
+    held_out: Count = 0
+    merge: MergeTable = {}
 
 
 class Enroll(Message, frozen=True):

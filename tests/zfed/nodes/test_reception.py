@@ -5,6 +5,7 @@ from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
 from zfed.facts import NodeRefused
 from zfed.nodes.reception import OWN_MODELS_ANNOUNCED, UNPROTECTED, Reception
 from zfed.params import ParameterBuffer
+from zfed.rounds.merging import Merging
 from zfed.rounds.refusals import Refusals
 from zfed.wire.codec import decode, encode
 from zfed.wire.digests import layout_blob
@@ -29,11 +30,12 @@ class Desk:
             timing=Timing(),
             protected=protected,
             refusals=Refusals(3),
+            merging=Merging(),
             tell=self.told.append,
             serve=lambda session, pull: 0,
         )
 
-    def session(self, node="alice", *, kind="worker", spec="all"):
+    def session(self, node="alice", *, kind="worker", spec="all", merge=None):
         """The session of a new instance of a node, on a route of its own."""
         self.opened += 1
         hello = Hello(
@@ -45,6 +47,7 @@ class Desk:
             layout=layout_blob("layout", LAYOUT.to_bytes()),
             examples=10,
             partition=PartitionClaim(spec=spec),
+            merge=merge or {},
         )
         events = self.sessions.receive(bytes([self.opened]), encode(hello, epoch=0), 0.0)
         [session] = [event.session for event in events if isinstance(event, Opened)]
@@ -114,3 +117,22 @@ def test_only_progress_is_news():
     assert peer.news(Pong(number=4), 1) is None
     assert peer.news(Pong(number=5, work="train", done=1, total=9), 1) is None
     assert peer.news(Pong(number=6, work="train", done=2, total=9), 1).done == 2
+
+
+def test_a_node_that_merges_metrics_otherwise_than_the_first_one_is_refused():
+    desk = Desk()
+    desk.reception.compression.lay_out(LAYOUT)
+    first = desk.greet(merge={"correct": "sum"})
+    other = desk.greet("bob", merge={"correct": "max"})
+    assert desk.reception.admit(first) is not None
+    assert desk.reception.admit(other) is None
+    refused = desk.told[-1]
+    assert (refused.node, refused.code) == ("bob", "metrics")
+    assert "merges the metric 'correct' by max, the run by sum" in refused.reason
+
+
+@pytest.mark.parametrize("name", ["federated", "workers"])
+def test_a_name_under_which_evaluations_are_reported_is_nobodys(name):
+    desk = Desk()
+    assert desk.greet(name) is None
+    assert desk.told[-1].code == "name"

@@ -415,3 +415,18 @@ def test_error_of_preparing_is_raised_where_it_was_asked_for():
     with pytest.raises(DataError, match="no images"):
         runner.prepare(lambda: False)
     assert runner.close(5.0)
+
+
+def test_a_task_that_holds_nothing_out_refuses_to():
+    setup = Setup(node="alice", kind="worker", partition=Partition(), holdout=0.1)
+    with pytest.raises(TaskError, match=r"--holdout is 0.1, but this task holds no examples out"):
+        TaskHost(Counting(), setup).prepare()
+
+
+def test_a_tasks_rules_of_merging_are_checked_before_the_node_connects():
+    task = Counting()
+    task.merge = {"sum": "sum", "loss": "mean"}
+    assert TaskHost(task, SETUP).prepare().merge == {"sum": "sum"}
+    task.merge = {"sum": "product"}
+    with pytest.raises(TaskError, match="merge of 'sum' is 'product'"):
+        TaskHost(task, SETUP).prepare()

@@ -125,3 +125,12 @@ def test_an_empty_part_is_refused_by_name() -> None:
 def test_an_unknown_data_set_is_refused_at_once() -> None:
     with pytest.raises(UsageError, match="did you mean 'mnist'"):
         Softmax(dataset="mnits")
+
+
+def test_a_worker_evaluates_on_what_it_held_out_and_trains_on_the_rest(tiny_data: None) -> None:
+    task = Softmax()
+    summary = task.prepare(Setup(node="w", kind="worker", partition=Partition(), holdout=0.2))
+    assert (summary.examples, summary.held_out) == (48, 12)
+    start = task.initial_parameters(Context())
+    assert task.train(start, Context(round=1)).examples == 48
+    assert task.evaluate(start, Context()).examples == 12

@@ -255,3 +255,18 @@ def test_a_device_that_cannot_be_used_is_refused_by_name(name: str) -> None:
 
 def test_auto_chooses_a_device_that_is_there() -> None:
     assert torch.zeros(1, device=choose_device("auto")).item() == 0
+
+
+def test_a_worker_evaluates_on_what_it_held_out_and_trains_on_the_rest() -> None:
+    task = Line()
+    summary = task.prepare(Setup(node="w", kind="worker", partition=Partition(), holdout=0.2))
+    assert (summary.examples, summary.held_out) == (24, 6)
+    assert not set(task.examples.indices) & set(task.tested.indices)
+    start = task.initial_parameters(Context(seed=1))
+    assert trained(task).examples == 24
+    assert task.evaluate(start, Context()).examples == 6
+
+
+def test_a_worker_that_holds_nothing_out_evaluates_on_its_training_data() -> None:
+    task = prepared(Line())
+    assert task.evaluate(task.initial_parameters(Context(seed=1)), Context()).examples == 30
