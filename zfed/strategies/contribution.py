@@ -24,8 +24,11 @@ class Contribution:
         norm: L2 norm of what was learned.
         metrics: What the task reported.
         staleness: Versions that its base is behind.
-        share: What it counts for: its examples, or 1 if all weigh the same, times what its staleness leaves.
-        weight: What its values are multiplied by in a sum: `share` times the factor of `Needs`.
+        share: What it counts for: its examples, or 1 if all weigh the same.
+        discount: What its staleness leaves of it, above 0, at most 1. It makes the step smaller and not only
+            the others' shares larger, so it is no part of `share`, by whose sum a sum is divided.
+        weight: What its values are multiplied by in a sum: `share` times `discount` times the factor of
+            `Needs`.
     """
 
     node: str
@@ -35,6 +38,7 @@ class Contribution:
     metrics: Metrics
     staleness: int = 0
     share: float
+    discount: float = 1.0
     weight: float = 0.0
 
 
@@ -101,4 +105,4 @@ class Needs:
                 seen=f"{factor:g}",
                 limit=f"{self.largest_factor:g}",
             )
-        return replace(update, weight=update.share * factor)
+        return replace(update, weight=update.share * update.discount * factor)

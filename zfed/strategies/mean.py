@@ -70,15 +70,15 @@ class FedAvg(Strategy):
 
     def accumulate(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """Add one update."""
-        self._sum.add(chunks, update.weight)
+        self._sum.add(chunks, update.weight, update.share)
 
     def accumulate_encoded(self, update: Contribution, add: AddTo) -> None:
         """Add one update in encoded form."""
-        self._sum.add_encoded(add, update.weight)
+        self._sum.add_encoded(add, update.weight, update.share)
 
     def hold(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """Add one update at the end of the round."""
-        self._sum.hold(chunks, update.weight)
+        self._sum.hold(chunks, update.weight, update.share)
 
     def finish_into(self, new: ParameterBuffer, model: ParameterBuffer, done: Done) -> None:
         """End the round and write the new model."""

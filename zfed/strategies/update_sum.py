@@ -38,7 +38,7 @@ class UpdateSum(Combined):
         self._accumulator = accumulator
         self._totals: dict[Segment, Array] = {}
         self._held: list[HeldUpdate] = []
-        self._weights: list[float] = []
+        self._shares: list[float] = []
         self._grid = 0.0
         self._open = False
         self._summed = False
@@ -51,13 +51,18 @@ class UpdateSum(Combined):
     def open(self, grid: float) -> None:
         """Forget everything and sum on a new grid."""
         self._held.clear()
-        self._weights.clear()
+        self._shares.clear()
         self._grid = grid
         self._open = True
         self._summed = False
 
-    def add(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+    def add(self, chunks: Iterable[tuple[int, Buffer]], weight: float, share: float | None = None) -> None:
         """Add one update, given as slices of its vector in any order. One of weight 0 adds nothing.
+
+        Args:
+            chunks: Its slices.
+            weight: What its values are multiplied by.
+            share: What it adds to that by which the sum is to be divided; by default its weight.
 
         Raises:
             UpdateError: If the weight is negative or not finite; nothing is added.
@@ -82,10 +87,10 @@ class UpdateSum(Combined):
                     self._accumulator.add(total, [values], [weight], self._grid, fresh)
         if fault := coverage.fault():
             raise LayoutError(f"update does not cover its layout: {fault}")
-        self._weights.append(weight)
+        self._shares.append(weight if share is None else share)
         self._open = True
 
-    def add_encoded(self, add: AddTo, weight: float) -> None:
+    def add_encoded(self, add: AddTo, weight: float, share: float | None = None) -> None:
         """Add one update that can add itself to the sums of segments. One of weight 0 adds nothing.
 
         Raises:
@@ -101,10 +106,10 @@ class UpdateSum(Combined):
                     total.fill(0)
             self._summed = True
         add(self._totals.__getitem__, weight, self._grid if self._accumulator.exact else None)
-        self._weights.append(weight)
+        self._shares.append(weight if share is None else share)
         self._open = True
 
-    def hold(self, chunks: Iterable[tuple[int, Buffer]], weight: float) -> None:
+    def hold(self, chunks: Iterable[tuple[int, Buffer]], weight: float, share: float | None = None) -> None:
         """Add one update at the end of the round; until then its slices stay where they are.
 
         Raises:
@@ -115,11 +120,11 @@ class UpdateSum(Combined):
             return
         self._open = False
         self._held.append(HeldUpdate(self.layout, chunks, weight))
-        self._weights.append(weight)
+        self._shares.append(weight if share is None else share)
         self._open = True
 
     def close(self) -> float:
-        """End the round; the sum of all weights, the same in any order.
+        """End the round; the sum of all shares, the same in any order.
 
         Raises:
             RunFailedError: If it is 0: there is no mean of nothing.
@@ -127,9 +132,9 @@ class UpdateSum(Combined):
         if not self._open:
             raise ValueError("no round is open, or an update was added in part")
         self._open = False
-        if not self._weights:
+        if not self._shares:
             raise RunFailedError("no update of this round has a weight above 0, so there is no mean")
-        return math.fsum(self._weights)
+        return math.fsum(self._shares)
 
     def blocks(self, segment: Segment) -> Iterator[tuple[slice, Array]]:
         """Yield (elements, their sum) of a closed round, a block at a time; counters have their maximum.

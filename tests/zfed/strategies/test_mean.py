@@ -149,3 +149,24 @@ def test_accumulating_before_a_round_is_open_is_a_bug():
 def test_a_learning_rate_that_is_none_is_refused(rate):
     with pytest.raises(ConfigError, match="server learning rate"):
         FedAvg(server_learning_rate=rate)
+
+
+def test_what_staleness_takes_makes_the_step_smaller_and_leaves_the_others_their_shares():
+    model = ParameterBuffer.from_arrays({"w": np.zeros(2, np.float32)})
+    strategy = FedAvg()
+    strategy.start(model)
+    strategy.open_round(choose_grid([3.0, 1.0], 8.0))
+    for delta, share, discount in [(1.0, 3.0, 1.0), (8.0, 1.0, 0.5)]:
+        update = contribution(share * discount, share=share, discount=discount)
+        strategy.accumulate(update, chunks(ParameterBuffer.from_arrays({"w": np.full(2, delta, np.float32)})))
+    assert strategy.finish(model)["w"].tolist() == [(3 * 1.0 + 0.5 * 8.0) / 4] * 2
+
+
+def test_one_stale_update_alone_is_a_smaller_step():
+    model = ParameterBuffer.from_arrays({"w": np.ones(1, np.float32)})
+    strategy = FedAvg()
+    strategy.start(model)
+    strategy.open_round(choose_grid([1.0], 8.0))
+    update = contribution(5.0, share=10.0, discount=0.5)
+    strategy.accumulate(update, chunks(ParameterBuffer.from_arrays({"w": np.full(1, 4, np.float32)})))
+    assert strategy.finish(model)["w"].tolist() == [1 + 0.5 * 4]
