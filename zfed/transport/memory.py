@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from zfed.transport.base import Buffer
+from zfed.transport.memory_link import Lane, NodeLink
 
 Receive: TypeAlias = Callable[[bytes, list[Buffer]], None]
 """Takes (route, frames) of a message that has arrived at a node; the route is empty."""
@@ -87,11 +88,13 @@ class MemoryNetwork:
 
     Attributes:
         under_way: How many messages have been sent and neither arrived nor been lost.
+        links: Those of nodes whose links are narrow or long; all others carry anything in no time.
     """
 
     def __init__(self, clock: VirtualClock, *, seed: int = 0, faults: LinkFaults | None = None) -> None:
         self.faults = faults or LinkFaults()
         self.under_way = 0
+        self.links: dict[str, NodeLink] = {}
         self._clock = clock
         self._random = random.Random(f"network:{seed}")
         self._routes = itertools.count(1)
@@ -143,7 +146,9 @@ class MemoryNetwork:
             if self._listener is not None and self._reaches(connection):
                 self._listener(route, list(frames), connection.node)
 
-        connection.last_up = self._carry(arrive, connection.node, connection.last_up)
+        link = self.links.get(connection.node)
+        sent_at = self._sent(frames, link, link.up) if link else self._clock.now
+        connection.last_up = self._carry(arrive, connection.node, sent_at, connection.last_up)
         return True
 
     def send_down(self, route: bytes, frames: Sequence[Buffer]) -> bool:
@@ -157,7 +162,9 @@ class MemoryNetwork:
             if self._reaches(connection):
                 connection.receive(b"", list(frames))
 
-        connection.last_down = self._carry(arrive, connection.node, connection.last_down)
+        link = self.links.get(connection.node)
+        sent_at = self._sent(frames, link, link.down) if link else self._clock.now
+        connection.last_down = self._carry(arrive, connection.node, sent_at, connection.last_down)
         return True
 
     def _usable(self, route: bytes) -> _Connection | None:
@@ -168,12 +175,16 @@ class MemoryNetwork:
     def _reaches(self, connection: _Connection) -> bool:
         return self._connections.get(connection.route) is connection and connection.node not in self._isolated
 
-    def _carry(self, arrive: Callable[[], None], node: str, last: float) -> float:
+    def _sent(self, frames: Sequence[Buffer], link: NodeLink, lane: Lane) -> float:
+        """When a message has left; also one that will be lost takes its time."""
+        return lane.send(sum(map(len, frames)), self._clock.now) + link.delay_s
+
+    def _carry(self, arrive: Callable[[], None], node: str, sent_at: float, last: float) -> float:
         """Put a message under way; returns when the last one in order arrives."""
         faults, draw = self.faults, self._random.random
         if node in self._isolated or (faults.loss and draw() < faults.loss):
             return last
-        due = self._clock.now + self._random.uniform(*faults.delay_s)
+        due = sent_at + self._random.uniform(*faults.delay_s)
         if faults.duplication and draw() < faults.duplication:
             self._put(due + draw() * faults.held_back_s, arrive)
         if faults.reordering and draw() < faults.reordering:
