@@ -25,6 +25,7 @@ from zfed_cli import (
     keys,
     launch,
     runs,
+    simulate,
     version,
     worker,
 )
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Command] = {
     "invite": invite,
     "data": data,
     "bench": bench,
+    "simulate": simulate,
     "version": version,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
@@ -29,7 +29,7 @@ def run_node(node: Node) -> int:
 
     0 if the run was completed; 128 + the signal's number if one stopped this node (130 for Ctrl-C); else 1.
     """
-    with _stopped_by_signals(node) as received:
+    with stopped_by_signals(node.stop) as received:
         ended = node.run()
     if ended.status == "completed":
         return 0
@@ -37,15 +37,18 @@ def run_node(node: Node) -> int:
 
 
 @contextmanager
-def _stopped_by_signals(node: Node) -> Iterator[list[int]]:
-    """While open, Ctrl-C and SIGTERM stop the node, a second Ctrl-C at once. Yields the signals seen."""
+def stopped_by_signals(stop: Callable[[str], None]) -> Iterator[list[int]]:
+    """While open, Ctrl-C and SIGTERM call `stop` with a reason; a second Ctrl-C interrupts at once.
+
+    Yields the signals seen.
+    """
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
         if received.count(signal.SIGINT) > 1:
             raise KeyboardInterrupt
-        node.stop(_REASONS[signal.Signals(number)])
+        stop(_REASONS[signal.Signals(number)])
 
     before = {number: signal.signal(number, handle) for number in _REASONS}
     try:

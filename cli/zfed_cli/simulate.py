@@ -1,0 +1,202 @@
+"""`zfed simulate`: how long schedules take to reach an accuracy, in virtual time on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zfed.config import CoordinatorConfig, parse_assignment, resolve_coordinator
+from zfed.config.resolve import BY_DEFAULT, ResolvedCoordinator
+from zfed.config.schedule_config import SCHEDULES
+from zfed.config.setting import FORMATS
+from zfed.config.tables import RUN, SCHEDULE, SELECT, Setting
+from zfed.errors import UsageError
+from zfed_cli.options import add_setting_flag, new_command, read_inputs
+from zfed_cli.running import stopped_by_signals
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from zfed.race import Course, RacePlan
+    from zfed_cli.options import Subparsers
+
+_OF_RUN = (
+    *("seed", "strategy", "weighting", "server_learning_rate", "server_momentum"),
+    *("min_workers", "round_timeout", "rejoin_grace", "compress", "compress_model"),
+)
+"""Settings of [run] that are flags here too."""
+
+_TASK = "softmax"
+_TRAIN = {"epochs": 1, "learning_rate": 0.05}
+"""What the task above trains with if nobody says."""
+
+_NO_DEADLINE_S = 1e9
+"""Sync waits for everybody, unless somebody says otherwise: that is what is compared."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = new_command(
+        subparsers,
+        "simulate",
+        help="find out how long schedules take on a fleet, in virtual time",
+        example="zfed simulate --schedule sync,buffered --workers 100 --profile slow-tail --plot race.png",
+    )
+    parser.add_argument(
+        "--schedule",
+        metavar="LIST",
+        default=",".join(SCHEDULES),
+        help="schedules that race, each KIND or KIND:GOAL as buffered:10 or quorum:90%% (default: all five)",
+    )
+    for flag, metavar, default, help in (
+        ("--workers", "N", "10", "workers"),
+        ("--profile", "NAME", "slow-tail", "their speeds and links: uniform, one-slow, slow-tail or phones"),
+        ("--target", "ACCURACY", "0.88", "accuracy to reach"),
+        ("--until", "SECONDS", "3600", "virtual seconds after which a schedule has not reached it"),
+        ("--task", "TASK", _TASK, "built-in task, module:Name or path/to/file.py:Name"),
+        ("--partition", "SCHEME", "iid", "how the data are dealt: iid, shards, dirichlet:0.3 or all"),
+    ):
+        parser.add_argument(flag, metavar=metavar, default=default, help=f"{help} (default {default})")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw accuracy over virtual time")
+    parser.add_argument(
+        "--format", metavar="FORMAT", default="auto", choices=FORMATS, help="auto, table, lines or json"
+    )
+    parser.add_argument("--config", metavar="FILE", help="take the run's settings from a zfed.toml")
+    parser.add_argument(
+        "--train",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="assignments",
+        help="one key of [train]",
+    )
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="one parameter of the task's class"
+    )
+    group = parser.add_argument_group("settings of the run, as for zfed coordinator")
+    for setting in _settings():
+        add_setting_flag(group, setting)
+
+
+def _settings() -> list[Setting]:
+    of_run = [setting for setting in RUN.settings if setting.key in _OF_RUN]
+    return [*of_run, *(each for each in SCHEDULE.settings if each.key != "kind"), *SELECT.settings]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Let schedules race, and print how long each took."""
+    # --schedule is the race's here; the run's own settings have one schedule each
+    of_run = argparse.Namespace(**{name: value for name, value in vars(args).items() if name != "schedule"})
+    resolved = resolve_coordinator(read_inputs(of_run, (RUN, SCHEDULE, SELECT)))
+
+    from zfed.race import Race, RacePlan, check_plot, draw_race
+
+    plan = RacePlan(
+        config=_config(resolved, args.task),
+        schedules=args.schedule.split(","),
+        workers=_whole("--workers", args.workers),
+        profile=args.profile,
+        task=args.task,
+        settings=dict(parse_assignment(text, "--set") for text in args.set),
+        partition=args.partition,
+        target=_number("--target", args.target),
+        until_s=_number("--until", args.until),
+    )
+    plot = Path(args.plot) if args.plot else None
+    if plot:
+        check_plot(plot)
+    show = _Show(plan, args.format)
+    race = Race(plan, show)
+    with stopped_by_signals(race.stop) as received, show:
+        courses = race.run()
+    if show.format == "table":
+        print_table(courses, plan)
+    if plot:
+        draw_race(courses, plan.target, f"{plan.workers} workers, profile {plan.profile}", plot)
+    return 128 + received[0] if received else 0
+
+
+def _config(resolved: ResolvedCoordinator, task: str) -> CoordinatorConfig:
+    """The run's configuration, with other defaults where a race needs them."""
+    config, origins = resolved.config, resolved.origins
+    if origins["run"]["round_timeout"] == BY_DEFAULT:
+        config = replace(config, run=replace(config.run, round_timeout_s=_NO_DEADLINE_S))
+    if task == _TASK and not config.train:
+        config = replace(config, train=dict(_TRAIN))
+    return config
+
+
+def _whole(flag: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{flag} is {text!r}, expected a whole number") from None
+
+
+def _number(flag: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{flag} is {text!r}, expected a number") from None
+
+
+class _Show:
+    """Shows each course while it is computed, on stderr, and in lines or JSON when it has ended."""
+
+    def __init__(self, plan: RacePlan, format: str) -> None:
+        if format == "auto":
+            format = "table" if sys.stdout.isatty() else "lines"
+        self.format = format
+        self._plan = plan
+        self._status: Status | None = None
+
+    def __enter__(self) -> None:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True, highlight=False).status("loading the data")
+            self._status.start()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def __call__(self, course: Course) -> None:
+        """Take a course that has changed."""
+        from zfed.race import line, progress, record
+
+        if self._status:
+            self._status.update(progress(course, self._plan))
+        if course.ending and self.format == "json":
+            print(json.dumps(record(course)), flush=True)
+        elif course.ending and self.format == "lines":
+            print(line(course, self._plan), flush=True)
+
+
+def print_table(courses: Sequence[Course], plan: RacePlan) -> None:
+    """Show a race on a terminal."""
+    from rich.console import Console
+
+    from zfed.race import heading, rows
+    from zfed.telemetry.columns import Column, draw
+
+    console = Console(highlight=False)
+    console.print(heading(plan))
+    found = rows(courses)
+    columns = [
+        Column(title="time", cells=[row.time for row in found], need=0),
+        Column(title="speed", cells=[row.speed for row in found], need=1),
+        Column(title="versions", cells=[row.versions for row in found], need=3),
+        Column(title="updates", cells=[row.updates for row in found], need=2),
+        Column(title="unused", cells=[row.unused for row in found], need=4),
+        Column(title="traffic", cells=[row.traffic for row in found], need=5),
+        Column(title="staleness", cells=[row.staleness for row in found], need=6),
+        Column(title="accuracy", cells=[row.accuracy for row in found], need=2),
+    ]
+    names = Column(title="schedule", cells=[row.schedule for row in found], need=0)
+    console.print(draw(names, columns, console.width))

@@ -1,0 +1,73 @@
+import json
+from collections import Counter
+
+import pytest
+
+from tests.zfed.race import toy
+from zfed.race import Course, Point, heading, line, progress, record, rows
+
+SYNC = Course(
+    "sync",
+    now_s=900.4,
+    versions=4,
+    updates=400,
+    begun=400,
+    carried_bytes=25_000_000,
+    points=[Point(800.0, 3, 300, 0.85), Point(900.0, 4, 400, 0.881)],
+    staleness=Counter({0: 400}),
+    ending="arrived",
+    real_s=2.0,
+)
+BUFFERED = Course(
+    "buffered:20%",
+    now_s=300.0,
+    versions=30,
+    updates=600,
+    begun=700,
+    carried_bytes=40_000_000,
+    points=[Point(300.0, 30, 600, 0.8801)],
+    staleness=Counter({0: 100, 2: 500}),
+    ending="arrived",
+)
+LATE = Course("async", now_s=3600.0, versions=9, updates=9, begun=12, points=[], ending="out of time")
+PLAN = toy.plan(target=0.88, until_s=3600.0)
+
+
+def test_rows_compare_with_the_first_course():
+    first, second, third = rows([SYNC, BUFFERED, LATE])
+    assert (first.time, first.speed, first.staleness) == ("15 min 00 s", "1.0x", "0")
+    assert (second.time, second.speed, second.unused) == ("5 min 00 s", "3.0x", "100")
+    assert (second.traffic, second.staleness, second.accuracy) == ("40.0 MB", "2", "0.8801")
+    assert (third.time, third.speed, third.accuracy) == ("not in 1 h 00 min", "", "")
+
+
+def test_a_line_says_all_of_a_course():
+    assert line(BUFFERED, PLAN) == (
+        "buffered:20%: accuracy 0.88 after 5 min 00 s; 30 versions of 600 updates, 100 begun and not used, "
+        "40.0 MB, median staleness 2"
+    )
+    assert line(LATE, PLAN).startswith("async: accuracy 0.88 not in 1 h 00 min; 9 versions of 9 updates")
+
+
+def test_an_interrupted_course_says_how_far_it_came():
+    interrupted = Course("sync", now_s=61.0, ending="interrupted", points=SYNC.points[:1])
+    assert rows([interrupted])[0].time == "interrupted at 1 min 01 s"
+    assert line(interrupted, PLAN).startswith("sync: interrupted at 1 min 01 s, accuracy 0.8500; ")
+
+
+def test_progress_says_how_far_a_course_is():
+    assert progress(SYNC, PLAN) == "sync: 900 of 3,600 virtual s, version 4, accuracy 0.8810 of 0.88, 2 s"
+    assert progress(Course("sync"), PLAN) == "sync: 0 of 3,600 virtual s, version 0, 0 s"
+
+
+def test_a_record_is_json_in_seconds_and_bytes():
+    plain = json.loads(json.dumps(record(BUFFERED)))
+    assert (plain["label"], plain["arrived_s"], plain["carried_bytes"]) == ("buffered:20%", 300.0, 40_000_000)
+    assert plain["points"] == [{"at_s": 300.0, "version": 30, "updates": 600, "accuracy": 0.8801}]
+    assert (plain["staleness"], plain["median_staleness"]) == ({"0": 100, "2": 500}, 2)
+    assert record(LATE)["arrived_s"] is None
+
+
+@pytest.mark.parametrize("words", ["3 workers", "profile uniform (all alike", "to accuracy 0.88"])
+def test_the_heading_says_what_races(words):
+    assert words in heading(PLAN)

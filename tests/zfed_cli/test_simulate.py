@@ -1,0 +1,102 @@
+import json
+import os
+import signal
+
+import pytest
+
+from tests.zfed.race import toy
+from tests.zfed.race.test_presentation import BUFFERED, LATE, PLAN, SYNC
+from zfed_cli.main import main
+from zfed_cli.simulate import print_table
+
+
+def simulate(*words):
+    task = ("--task", "tests.zfed.race.toy:Toy", "--workers", "3", "--profile", "uniform", "--target", "0.9")
+    return main(["simulate", *task, *words])
+
+
+def test_a_pipe_gets_a_line_for_each_schedule(capsys):
+    assert simulate("--schedule", "sync,sync") == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("sync: accuracy 0.9 after 2.") for line in lines)
+    assert captured.err == ""
+
+
+def test_json_is_an_object_a_line(capsys):
+    assert simulate("--schedule", "sync", "--format", "json") == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["ending"] == "arrived"
+
+
+def test_a_table_and_a_plot(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert simulate("--schedule", "sync", "--format", "table", "--plot", str(tmp_path / "race.png")) == 0
+    assert "schedule" in capsys.readouterr().out
+    assert (tmp_path / "race.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("columns", [40, 60, 120])
+def test_the_table_fits_the_terminal(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    print_table([SYNC, BUFFERED, LATE], PLAN)
+    shown = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in shown) <= columns
+    assert any("5 min 00 s" in line for line in shown)
+    assert columns < 60 or any("3.0x" in line for line in shown)
+
+
+def test_ctrl_c_ends_with_what_there_is(capsys, monkeypatch):
+    train = toy.Toy.train
+
+    def interrupted_in_round_3(self, parameters, context):
+        if context.round == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return train(self, parameters, context)
+
+    # One signal, not one a worker: the second one interrupts at once
+    monkeypatch.setattr(toy.Toy, "train", interrupted_in_round_3)
+    assert simulate("--schedule", "sync,sync", "--workers", "1") == 130
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("sync: interrupted at 1 s, ")
+    assert "accuracy 0.7500; 2 versions of 2 updates" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--schedule", "bufered"], 'unknown schedule "bufered"; did you mean "buffered"'),
+        (["--workers", "many"], "--workers is 'many', expected a whole number"),
+        (["--target", "high"], "--target is 'high', expected a number"),
+        (["--profile", "phone"], 'unknown profile "phone"; did you mean "phones"'),
+        (["--partition", "dirichlet"], "expected for instance dirichlet:0.3:1/10"),
+        (["--plot", "/nowhere/at/all.png"], "there is no folder /nowhere/at"),
+        (["--taget", "0.8"], 'did you mean "--target"?'),
+        (["--grace", "-1"], "--grace"),
+    ],
+)
+def test_bad_usage_is_said_and_computes_nothing(capsys, words, said):
+    assert simulate(*words) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.out == ""
+
+
+def test_settings_of_a_run_come_from_a_file_too(capsys, tmp_path):
+    (tmp_path / "zfed.toml").write_text(
+        "[run]\nrounds = 3\n[schedule]\nkind = 'async'\n[[node]]\nname = 'a'\n"
+    )
+    assert simulate("--schedule", "sync", "--config", str(tmp_path / "zfed.toml")) == 0
+    assert capsys.readouterr().out.startswith("sync: accuracy 0.9 after")
+    (tmp_path / "zfed.toml").write_text("[run]\nmin_worker = 2\n")
+    assert simulate("--config", str(tmp_path / "zfed.toml")) == 2
+    assert 'did you mean "min_workers"' in capsys.readouterr().err
+
+
+def test_a_sync_course_waits_longer_than_a_run_would_by_default(capsys):
+    slow = ("--profile", "one-slow", "--train", "epochs=200", "--until", "100000")
+    assert simulate("--schedule", "sync", *slow, "--target", "0.4") == 0
+    assert "1 version of 3 updates" in capsys.readouterr().out
+    assert simulate("--schedule", "sync", *slow, "--target", "0.4", "--round-timeout", "600") == 0
+    assert "1 version of 2 updates" in capsys.readouterr().out

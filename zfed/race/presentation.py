@@ -1,0 +1,108 @@
+"""Courses in rows, lines and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zfed.race.course import Course
+from zfed.race.plan import RacePlan
+from zfed.simulation.profiles import PROFILES
+from zfed.telemetry.wording import count, duration, megabytes, plural
+
+
+@dataclass(frozen=True)
+class Row:
+    """A course in words.
+
+    Attributes:
+        schedule: As a person wrote it.
+        time: Virtual time to the target.
+        speed: How much sooner than the first of the race; "" where either has not arrived.
+        versions: Committed until then, or until the end if it has not arrived; so are all that follow.
+        updates: In them.
+        unused: Pieces of training that were begun and are in no version.
+        traffic: Over all workers' links.
+        staleness: Median of the updates.
+        accuracy: Of the last version that was evaluated.
+    """
+
+    schedule: str
+    time: str
+    speed: str
+    versions: str
+    updates: str
+    unused: str
+    traffic: str
+    staleness: str
+    accuracy: str
+
+
+def heading(plan: RacePlan) -> str:
+    """What races, in a line."""
+    return (
+        f"{plan.task}, {plural(plan.workers, 'worker')}, data {plan.partition}, "
+        f"profile {plan.profile} ({PROFILES[plan.profile].words}), to accuracy {plan.target:g}"
+    )
+
+
+def rows(courses: Sequence[Course]) -> list[Row]:
+    """A row for each course."""
+    return [_row(course, courses[0]) for course in courses]
+
+
+def line(course: Course, plan: RacePlan) -> str:
+    """A course as a sentence, for a pipe."""
+    row = _row(course, course)
+    if course.arrival:
+        came = f"accuracy {plan.target:g} after {row.time}"
+    elif course.ending == "interrupted":
+        came = f"{row.time}, accuracy {row.accuracy or 'unknown'}"
+    else:
+        came = f"accuracy {plan.target:g} {row.time}"
+    made = f"{plural(course.versions, 'version')} of {plural(course.updates, 'update')}"
+    return (
+        f"{row.schedule}: {came}; {made}, "
+        f"{row.unused} begun and not used, {row.traffic}, median staleness {row.staleness}"
+    )
+
+
+def progress(course: Course, plan: RacePlan) -> str:
+    """How far a course is, while it is computed."""
+    reached = "" if course.accuracy is None else f", accuracy {course.accuracy:.4f} of {plan.target:g}"
+    return (
+        f"{course.label}: {count(course.now_s)} of {count(plan.until_s)} virtual s, "
+        f"version {count(course.versions)}{reached}, {duration(course.real_s, digits=0)}"
+    )
+
+
+def record(course: Course) -> dict[str, Any]:
+    """A course as JSON has it, in seconds and bytes."""
+    arrival = course.arrival
+    plain = asdict(course)
+    plain["staleness"] = {str(behind): updates for behind, updates in sorted(course.staleness.items())}
+    return {**plain, "median_staleness": course.median_staleness, "arrived_s": arrival and arrival.at_s}
+
+
+def _row(course: Course, first: Course) -> Row:
+    arrival = course.arrival
+    faster = first.arrival.at_s / arrival.at_s if arrival and first.arrival else None
+    return Row(
+        schedule=course.label,
+        time=_time(course),
+        speed="" if faster is None else f"{faster:.1f}x",
+        versions=count(course.versions),
+        updates=count(course.updates),
+        unused=count(course.begun - course.updates),
+        traffic=megabytes(course.carried_bytes),
+        staleness=count(course.median_staleness),
+        accuracy="" if course.accuracy is None else f"{course.accuracy:.4f}",
+    )
+
+
+def _time(course: Course) -> str:
+    if course.arrival:
+        return duration(course.arrival.at_s)
+    how = "interrupted at" if course.ending == "interrupted" else "not in"
+    return f"{how} {duration(course.now_s, digits=0)}"
