@@ -65,7 +65,7 @@ class UpdateStaged:
     """An update is here whole and checked.
 
     `bytes` is its size, `seconds` the time its task took, `largest` the largest |value| of its floats, `norm`
-    the L2 norm of what was learned.
+    the L2 norm of what was learned, `limited` the limit of its node's owner that ended the work early.
     """
 
     node: str
@@ -77,6 +77,7 @@ class UpdateStaged:
     largest: float
     norm: float
     metrics: Metrics
+    limited: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

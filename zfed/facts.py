@@ -211,7 +211,7 @@ class Progress(Fact, frozen=True):
 
 
 class UpdateAccepted(Fact, frozen=True):
-    """An update was checked and counts."""
+    """An update was checked and counts; `limited`: its node's owner ended the work early, by that limit."""
 
     node: str
     round: int
@@ -220,6 +220,7 @@ class UpdateAccepted(Fact, frozen=True):
     seconds: float
     bytes: int
     metrics: Metrics
+    limited: str = ""
 
 
 class UpdateRefused(Fact, frozen=True):
@@ -258,6 +259,16 @@ class TaskFailed(Fact, frozen=True):
     traceback: str
 
 
+class WorkLimited(Fact, frozen=True):
+    """This node's owner lets the training of a round take no longer: it ended with what there was."""
+
+    node: str
+    round: int
+    limited: str
+    steps: int
+    seconds: float
+
+
 class WorkGivenUp(Fact, frozen=True):
     """A node gives up its work: its round is over by now, and no coordinator says what of it."""
 
@@ -278,13 +289,17 @@ class RoundRetried(Fact, frozen=True):
 
 
 class WorkerRound(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's part of a committed round; `norm` is the L2 norm of what it learned."""
+    """One worker's part of a committed round.
+
+    `norm` is the L2 norm of what it learned, `limited` the limit of its owner that ended its work early.
+    """
 
     examples: int
     steps: int
     seconds: float
     metrics: Metrics
     norm: float = 0.0
+    limited: str = ""
 
 
 class RoundCommitted(Fact, frozen=True):
@@ -401,6 +416,7 @@ AnyFact: TypeAlias = (
     | UpdateRefused
     | WorkerBenched
     | TaskFailed
+    | WorkLimited
     | WorkGivenUp
     | RoundRetried
     | RoundCommitted

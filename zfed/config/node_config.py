@@ -55,6 +55,19 @@ class NodeConfig:
     compress_model: str = setting(
         "", "level of the models sent to this node; default: a worker the run's, else none", metavar="LEVEL"
     )
+    max_epochs: float = setting(
+        0.0,
+        "passes over its data that a worker trains in a round at most, whatever the coordinator asks for; "
+        "0: no limit",
+        metavar="N",
+        limits=NOT_NEGATIVE,
+    )
+    max_seconds: float = setting(
+        0.0,
+        "seconds that a worker trains in a round at most, whatever the coordinator asks for; 0: no limit",
+        metavar="SECONDS",
+        limits=NOT_NEGATIVE,
+    )
     stay: bool = setting(False, "wait for the next run when this one has ended")
     stop_timeout_s: float = setting(
         60.0,

@@ -171,6 +171,21 @@ class TrainSettings:
             raise ConfigError(f"[train] {name} is {getattr(self, name)!r}, expected {allowed}")
 
 
+def steps_asked(table: Mapping[str, Any], examples: int) -> int | None:
+    """Optimiser steps that a `[train]` table asks of a node with so many examples; None: it does not say.
+
+    It does if it gives `batches`, or both `epochs` and `batch_size`, as `TrainSettings` knows them. Otherwise
+    they are up to the task, which has defaults, and maybe keys, of its own.
+    """
+    said = {name: table[name] for name in ("batches", "epochs", "batch_size") if name in table}
+    if "batches" not in said and said.keys() != {"epochs", "batch_size"}:
+        return None
+    try:
+        return TrainSettings.parse(said).batch_count(examples)
+    except ConfigError:
+        return None
+
+
 def _checked(name: str, value: object, expected: Any) -> Any:
     """Return value as the annotated type; an integer will do for a float, a boolean never for a number."""
     if typing.get_origin(expected) is Literal:

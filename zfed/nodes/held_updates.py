@@ -46,6 +46,7 @@ class HeldUpdates:
             steps=done.steps,
             seconds=done.seconds,
             metrics=done.metrics,
+            limited=done.limited,
         )
         self._held[order.assignment] = _Held(update, order)
         return update

@@ -22,6 +22,7 @@ from zfed.nodes.introduction import introduction
 from zfed.nodes.link_compression import check_wishes
 from zfed.nodes.member_keys import MemberKeys
 from zfed.nodes.member_logic import MemberLogic
+from zfed.nodes.owner_limits import OwnerLimits
 from zfed.nodes.patience import Awaited, Patience
 from zfed.nodes.pump import Pump
 from zfed.nodes.rejection import Rejection
@@ -103,7 +104,8 @@ class Member:
         )
         keep_freed_chunks()
         folder = StateFolder(state_folder(config.state, self._name))
-        runner = TaskRunner(self._task, setup, folder)
+        limits = OwnerLimits(max_epochs=config.max_epochs, max_seconds=config.max_seconds)
+        runner = TaskRunner(self._task, setup, folder, limits)
         try:
             prepared = runner.prepare(self._stopped_while_it_loads)
             if prepared is None:

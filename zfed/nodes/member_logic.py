@@ -23,6 +23,7 @@ from zfed.facts import (
     StateNoted,
     TaskFailed,
     WorkGivenUp,
+    WorkLimited,
 )
 from zfed.facts import UpdateRefused as UpdateRefusedFact
 from zfed.nodes.download import Download
@@ -585,7 +586,18 @@ class MemberLogic:
         if order.assignment != event.assignment:
             self._effects.append(RenameState(event.assignment, order.assignment))
         self._offers.offer(order, event)
+        if event.limited:
+            self._tell(self._limited(order, event))
         self._tell(self._trained(order, event))
+
+    def _limited(self, order: Initialize | Train, event: WorkDone) -> Fact:
+        return WorkLimited(
+            node=self.hello.node,
+            round=round_of(order),
+            limited=event.limited,
+            steps=event.steps,
+            seconds=event.seconds,
+        )
 
     def _trained(self, order: Initialize | Train, event: WorkDone) -> Fact:
         return Progress(

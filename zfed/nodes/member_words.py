@@ -130,7 +130,7 @@ class ResultVector:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkDone:
-    """The task has finished an assignment."""
+    """The task has finished an assignment; `limited` is the owner's limit that ended it early, if one did."""
 
     assignment: AssignmentId
     vectors: tuple[ResultVector, ...]
@@ -138,6 +138,7 @@ class WorkDone:
     steps: int
     seconds: float
     metrics: Metrics
+    limited: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

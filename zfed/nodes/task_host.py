@@ -31,6 +31,7 @@ from zfed.nodes.member_words import (
     WorkStopped,
     WorkUnsaved,
 )
+from zfed.nodes.owner_limits import Allowance, OwnerLimits
 from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_state import TaskState
 from zfed.nodes.task_states import TaskStates
@@ -88,6 +89,7 @@ class TaskHost:
         setup: What it is told about this node.
         clock: Seconds, for what a result says it took.
         folder: Where what the task keeps outlives this process; None if it need not.
+        limits: What the owner lets the training of a round take.
     """
 
     def __init__(
@@ -97,8 +99,10 @@ class TaskHost:
         *,
         clock: Callable[[], float] = time.monotonic,
         folder: StateFolder | None = None,
+        limits: OwnerLimits | None = None,
     ) -> None:
         self._task = task
+        self._limits = limits or OwnerLimits()
         self._setup = setup
         self._clock = clock
         self._folder = folder
@@ -128,7 +132,7 @@ class TaskHost:
             post(_raised(work, str(error), ""))
             return
         self._tell_notes(post)  # now, for the task may take long
-        event, state = self._outcome(_Doing(work, self._clock, post, should_stop), before)
+        event, state = self._outcome(_Doing(work, self._clock, post, should_stop, self._limits), before)
         self._finish(_Finished(work, event, state), post)
 
     def save_again(self, assignment: AssignmentId, post: Post) -> None:
@@ -283,6 +287,7 @@ class TaskHost:
             vectors=work.vectors,
             report=_Reporter(doing),
             should_stop=doing.should_stop,
+            should_finish=doing.allowance.should_finish,
         )
 
 
@@ -290,13 +295,23 @@ class _Doing:
     """One assignment at hand."""
 
     def __init__(
-        self, work: Work, clock: Callable[[], float], post: Post, should_stop: Callable[[], bool]
+        self,
+        work: Work,
+        clock: Callable[[], float],
+        post: Post,
+        should_stop: Callable[[], bool],
+        limits: OwnerLimits,
     ) -> None:
         self.work = work
         self.clock = clock
         self.post = post
         self.should_stop = should_stop
+        self.allowance = Allowance(limits, self.elapsed_s)
         self._started = clock()
+
+    def elapsed_s(self) -> float:
+        """Seconds since the work began."""
+        return self.clock() - self._started
 
     def done(
         self,
@@ -314,8 +329,9 @@ class _Doing:
             vectors=tuple(vectors),
             examples=examples,
             steps=steps,
-            seconds=self.clock() - self._started,
+            seconds=self.elapsed_s(),
             metrics=metrics or {},
+            limited=self.allowance.limited,
         )
 
 

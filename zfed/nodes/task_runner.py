@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from zfed.nodes.member_words import Work
+from zfed.nodes.owner_limits import OwnerLimits
 from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import Post, Prepared, TaskHost
 from zfed.task import Setup, Task
@@ -20,10 +21,17 @@ class TaskRunner:
         task: The user's task.
         setup: What it is told about this node.
         folder: Where what the task keeps outlives this process; None if it need not.
+        limits: What the owner lets the training of a round take.
     """
 
-    def __init__(self, task: Task, setup: Setup, folder: StateFolder | None = None) -> None:
-        self._host = TaskHost(task, setup, folder=folder)
+    def __init__(
+        self,
+        task: Task,
+        setup: Setup,
+        folder: StateFolder | None = None,
+        limits: OwnerLimits | None = None,
+    ) -> None:
+        self._host = TaskHost(task, setup, folder=folder, limits=limits)
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._unwanted: set[AssignmentId] = set()
         self._closing = threading.Event()

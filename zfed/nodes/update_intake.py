@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from zfed.compression import Encoding
+from zfed.config.train import steps_asked
 from zfed.errors import Flaw, UpdateError
 from zfed.nodes.coordinator_words import (
     InspectUpdate,
@@ -49,6 +50,7 @@ class Wanted:
         max_examples: Largest weight; 0 if the update carries no weight (a first model).
         encoding: How a `delta` must be encoded; None: as it is.
         trained_from: How the model that it was trained from had been encoded.
+        train: The `[train]` table that it must keep to.
     """
 
     layouts: Mapping[str, ParameterLayout]
@@ -57,6 +59,7 @@ class Wanted:
     max_examples: int
     encoding: Encoding | None = None
     trained_from: Encoding | None = None
+    train: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -310,6 +313,7 @@ def _fitting(update: Update, wanted: Wanted) -> dict[str, Vector]:
     if update.version != wanted.version:
         reason = f"starts from version {update.version}, the round from {wanted.version}"
         raise UpdateError(reason, code="version", seen=update.version, limit=wanted.version)
+    _check_steps(update, wanted)
     offered = {vector.name: vector for vector in update.vectors}
     vectors = {}
     for name, layout in wanted.layouts.items():
@@ -317,6 +321,24 @@ def _fitting(update: Update, wanted: Wanted) -> dict[str, Vector]:
             encoding = wanted.encoding if name == "delta" else None
             vectors[name] = _fitting_vector(offered.get(name), name, layout, encoding)
     return vectors
+
+
+def _check_steps(update: Update, wanted: Wanted) -> None:
+    """Hold an update that says how many steps it took to those that were asked for.
+
+    They may be as many as the node's examples make, or the update's, of which there may be fewer.
+    """
+    most = steps_asked(wanted.train, wanted.max_examples)
+    if most is None or not update.steps:
+        return
+    least = 1 if update.limited else steps_asked(wanted.train, update.examples) or 0
+    if not least <= update.steps <= most:
+        allowed = str(most) if least == most else f"{least} to {most}"
+        reason = (
+            f"took {update.steps} steps on {update.examples} examples, [train] asks for {allowed}: its task "
+            "must keep to batches, epochs and batch_size, or report 0 steps if it counts otherwise"
+        )
+        raise UpdateError(reason, code="configuration", seen=update.steps, limit=allowed)
 
 
 def _fitting_vector(

@@ -206,6 +206,7 @@ class Uploads:
             max_examples=peer.session.hello.examples,
             encoding=peer.encodings.updates,
             trained_from=peer.encodings.model,
+            train=self.orders.config.train,
         )
 
     @property
@@ -226,6 +227,7 @@ class Uploads:
             examples=update.examples,
             steps=update.steps,
             seconds=update.seconds,
+            limited=update.limited,
             bytes=staging.nbytes,
             largest=staging.largest,
             norm=staging.norm,

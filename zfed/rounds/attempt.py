@@ -196,6 +196,7 @@ class Attempt:
             seconds=update.seconds,
             bytes=update.bytes,
             metrics=update.metrics,
+            limited=update.limited,
         )
         return [accept, fold, Tell(fact=accepted)]
 

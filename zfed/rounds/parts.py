@@ -58,6 +58,7 @@ def per_worker(parts: list[Part]) -> dict[str, WorkerRound]:
             seconds=part.result.seconds,
             metrics=part.result.metrics,
             norm=part.result.norm,
+            limited=part.result.limited,
         )
         for part in parts
         if part.result

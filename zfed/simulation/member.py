@@ -25,6 +25,7 @@ from zfed.nodes.member_words import (
     WorkProgress,
     WorkStopped,
 )
+from zfed.nodes.owner_limits import OwnerLimits
 from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import TaskHost, WorkEvent
 from zfed.partition import Partition
@@ -47,6 +48,7 @@ class MemberPlan:
     compress_model: str
     limit_up: float
     limit_down: float
+    limits: OwnerLimits
 
 
 class SimulatedMember(Driven):
@@ -58,6 +60,7 @@ class SimulatedMember(Driven):
             Setup(node=plan.name, kind=plan.kind, partition=plan.partition),
             clock=lambda: world.clock.now,
             folder=StateFolder(Path("/state") / plan.name, disk=world.disk_of(plan.name)),
+            limits=plan.limits,
         )
         prepared = self._host.prepare()
         hello = introduction(

@@ -25,6 +25,7 @@ from zfed.config import CoordinatorConfig
 from zfed.errors import CheckpointError, RunFailedError
 from zfed.facts import Fact
 from zfed.nodes.coordinator_words import RosterChanged
+from zfed.nodes.owner_limits import OwnerLimits
 from zfed.nodes.words import Finish, StopRequested
 from zfed.params import ParameterBuffer
 from zfed.partition import Partition
@@ -105,6 +106,7 @@ class Simulation:
         compress_model: str = "",
         limit_up: float = 0.0,
         limit_down: float = 0.0,
+        limits: OwnerLimits | None = None,
     ) -> None:
         """Start a node now. Each of its starts makes a task of its own.
 
@@ -121,6 +123,7 @@ class Simulation:
             compress_model,
             limit_up,
             limit_down,
+            limits or OwnerLimits(),
         )
         if self.is_running(name):
             self._disks.pop(name, None)  # the second of a name is on another machine

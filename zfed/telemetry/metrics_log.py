@@ -66,6 +66,7 @@ def _worker(worker: WorkerRound) -> dict[str, Any]:
         "steps": worker.steps,
         "seconds": worker.seconds,
         "norm": worker.norm,
+        **({"limited": worker.limited} if worker.limited else {}),
     }
     for name, value in worker.metrics.items():
         record.setdefault(name, _plain(name, value))

@@ -36,6 +36,7 @@ from zfed.facts import (
     Waiting,
     WorkerBenched,
     WorkGivenUp,
+    WorkLimited,
 )
 from zfed.telemetry.groups import LabelGroup, group_shares
 from zfed.telemetry.label_table import label_table, label_words
@@ -112,6 +113,12 @@ def _disconnected(fact: Disconnected) -> list[str]:
 @describe.register
 def _state_noted(fact: StateNoted) -> list[str]:
     return [f"state of the task of {fact.node}: {fact.note}"]
+
+
+@describe.register
+def _work_limited(fact: WorkLimited) -> list[str]:
+    taken = f"{plural(fact.steps, 'step')} and {duration(fact.seconds)}"
+    return [f"round {fact.round}: training ended after {taken}, as --{fact.limited} says"]
 
 
 @describe.register
@@ -216,6 +223,7 @@ def _update_accepted(fact: UpdateAccepted) -> list[str]:
         duration(fact.seconds),
         megabytes(fact.bytes),
         *metric_words(fact.metrics),
+        *([f"cut short by its owner's --{fact.limited}"] if fact.limited else []),
     ]
     return [f"round {fact.round}: update from {fact.node}: {', '.join(words)}"]
 

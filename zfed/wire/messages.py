@@ -122,6 +122,7 @@ class Update(Message, frozen=True):
     """The offer of an assignment's result: of TRAIN a `delta`, of INITIALIZE a `model`.
 
     `examples` is its weight, `seconds` the time the task took, `version` the model version it started from.
+    `limited` says which limit of the node's owner ended the work before it was done, if one did.
     """
 
     assignment: AssignmentId
@@ -131,6 +132,7 @@ class Update(Message, frozen=True):
     steps: Count = 0
     seconds: Seconds = 0.0
     metrics: MetricTable = {}
+    limited: Text = ""
 
 
 class Evaluated(Message, frozen=True):

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zfed.config.train import TrainSettings
+from zfed.config.train import TrainSettings, steps_asked
+from zfed.data.batches import batches_of_round
 from zfed.errors import ConfigError
+from zfed.task import Context
 
 
 def test_an_empty_table_means_one_pass_of_plain_sgd() -> None:
@@ -124,6 +126,26 @@ def test_after_the_warm_up_no_schedule_rises_or_goes_below_its_floor(
 def test_a_wrong_table_is_refused_with_what_would_be_right(table: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         TrainSettings.parse(table)
+
+
+@given(
+    said=st.one_of(
+        st.fixed_dictionaries({"batches": st.integers(1, 99)}, optional={"batch_size": st.integers(1, 50)}),
+        st.fixed_dictionaries({"epochs": st.integers(1, 5), "batch_size": st.integers(1, 50)}),
+    ),
+    examples=st.integers(1, 500),
+)
+def test_the_steps_asked_for_are_the_batches_that_a_task_takes(said: dict[str, int], examples: int) -> None:
+    taken = list(batches_of_round(examples, TrainSettings.parse(said), Context()))
+    assert steps_asked({**said, "a_key_of_my_task": 3}, examples) == len(taken)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{}, {"steps": 9}, {"epochs": 2}, {"batch_size": 8}, {"batches": "all"}, {"epochs": 0, "batch_size": 8}],
+)
+def test_a_table_that_leaves_the_steps_to_the_task_asks_for_none(table: dict[str, object]) -> None:
+    assert steps_asked(table, 100) is None
 
 
 def test_an_integer_will_do_for_a_float() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from zfed.errors import DataError, TaskError
 from zfed.nodes.member_words import Work, WorkDone, WorkProgress, WorkRaised, WorkStopped, WorkUnsaved
+from zfed.nodes.owner_limits import OwnerLimits
 from zfed.nodes.state_folder import StateFolder
 from zfed.nodes.task_host import MAX_METRICS_BYTES, TaskHost
 from zfed.nodes.task_runner import TaskRunner
@@ -54,8 +55,8 @@ def returning(**results):
 class Desk:
     """A prepared host and what came of its work."""
 
-    def __init__(self, task=None):
-        self.host = TaskHost(task or Counting(), SETUP)
+    def __init__(self, task=None, **given):
+        self.host = TaskHost(task or Counting(), SETUP, **given)
         self.layout = self.host.prepare().layout
 
     def do(self, number, kind="train", *, stop=False, w=0.0, version=0):
@@ -103,6 +104,23 @@ def test_state_of_work_that_was_stopped_or_failed_is_never_kept():
     assert isinstance(desk.do(1, stop=True), WorkStopped)
     desk.host.keep((1, 1))
     assert seen(desk.do(2)) == (1, 1)
+
+
+def test_work_says_which_limit_of_the_owner_cut_it_short():
+    class Long(Counting):
+        def train(self, parameters, context):
+            steps = next(step for step in range(1, 100) if step == 50 or context.should_finish(step / 10))
+            return TrainResult(parameters=dict(parameters), examples=10, steps=steps)
+
+    seconds = iter(range(100))
+    for limits, steps, limited in (
+        (OwnerLimits(), 50, ""),
+        (OwnerLimits(max_epochs=2.5), 25, "max-epochs"),
+        (OwnerLimits(max_seconds=7), 7, "max-seconds"),
+    ):
+        desk = Desk(Long(), limits=limits, clock=lambda: next(seconds))
+        done = desk.do(1)
+        assert (done.steps, done.limited) == (steps, limited)
 
 
 def test_local_tensors_are_never_sent():

@@ -1,3 +1,4 @@
+import dataclasses
 import gc
 import weakref
 
@@ -62,6 +63,33 @@ def test_update_arrives_whole_once_its_last_byte_is_here():
     [arrived] = worker.finish()
     assert isinstance(arrived, Arrived)
     assert b"".join(bytes(data) for _, data in sorted(arrived.staging.vectors["delta"].chunks)) == worker.data
+
+
+@pytest.mark.parametrize(
+    ("table", "offer", "allowed"),
+    [
+        ({"batches": 4}, {"steps": 4}, ""),
+        ({"batches": 4}, {"steps": 5}, "4"),
+        ({"batches": 4}, {"steps": 3}, "4"),
+        ({"batches": 4}, {"steps": 3, "limited": "max-seconds"}, ""),
+        ({"batches": 4}, {"steps": 5, "limited": "max-seconds"}, "1 to 4"),
+        ({"epochs": 2, "batch_size": 3}, {"steps": 8, "examples": 10}, ""),
+        ({"epochs": 2, "batch_size": 3}, {"steps": 4, "examples": 5}, ""),
+        ({"epochs": 2, "batch_size": 3}, {"steps": 3, "examples": 5}, "4 to 8"),
+        ({"batches": 4}, {"steps": 0}, ""),
+        ({"epochs": 2}, {"steps": 99}, ""),
+    ],
+)
+def test_an_update_must_have_taken_the_steps_that_were_asked_for(table, offer, allowed):
+    worker = Worker("alice", memory_only(1), 1, **offer)
+    wanted = dataclasses.replace(WANTED, train=table)
+    events = worker.intake.offer("alice", worker.update, wanted, worker.puller, 0.0)
+    assert bool(worker.pulls) == (not allowed)  # one that is refused costs no byte
+    if allowed:
+        [unfit] = events
+        assert (unfit.flaw.code, unfit.flaw.seen) == ("configuration", str(offer["steps"]))
+        assert unfit.flaw.limit == allowed
+        assert f"[train] asks for {allowed}: its task must keep to" in unfit.flaw.reason
 
 
 def test_slot_is_held_from_the_first_pull_until_the_update_is_folded():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import typing
 
+import msgspec
 import pytest
 
 from zfed.facts import (
@@ -15,10 +16,11 @@ from zfed.facts import (
     RunEnded,
     TaskFailed,
     WorkerBenched,
+    WorkLimited,
 )
 from zfed.telemetry.sentences import INSECURE, describe, evaluation_words, summary
 
-from .conftest import evaluated
+from .conftest import accepted, evaluated
 
 
 def started(**changes: object) -> NodeStarted:
@@ -90,6 +92,14 @@ def test_a_searching_node_says_how_long_it_will_go_on() -> None:
     assert describe(several)[0].startswith("no coordinator answers at tcp://b:1 nor at tcp://a:1 after 5.0 s")
     for_ever = Connecting(address="tcp://10.0.0.1:8777", elapsed_s=5.0, remaining_s=None)
     assert describe(for_ever)[0].endswith("still trying, until stopped")
+
+
+def test_work_that_an_owner_cut_short_is_told_at_both_sides() -> None:
+    limited = WorkLimited(node="alice", round=3, limited="max-seconds", steps=12, seconds=5.0)
+    assert describe(limited) == ["round 3: training ended after 12 steps and 5.0 s, as --max-seconds says"]
+    whole = accepted("alice", 3, 0.5)
+    [line] = describe(msgspec.structs.replace(whole, limited="max-seconds"))
+    assert line == f"{describe(whole)[0]}, cut short by its owner's --max-seconds"
 
 
 def test_announcements_follow_the_welcome() -> None:
