@@ -88,7 +88,11 @@ class StateNoted(Fact, frozen=True):
 
 
 class NodeJoined(Fact, frozen=True):
-    """A node was admitted."""
+    """A node was admitted.
+
+    `tags` are what it is called; of those that it claims, `ignored_tags` do not count, for it was enrolled
+    otherwise. `unready` says why it cannot work now.
+    """
 
     node: str
     kind: str
@@ -96,6 +100,17 @@ class NodeJoined(Fact, frozen=True):
     partition: str
     label_counts: Mapping[str, int] | None
     rejoined: bool
+    tags: list[str] = []
+    ignored_tags: list[str] = []
+    unready: str = ""
+
+
+class ReadinessChanged(Fact, frozen=True):
+    """A node that is here says why it cannot take on new work; `unready` is empty if it can again."""
+
+    node: str
+    kind: str
+    unready: str
 
 
 class NodeLeft(Fact, frozen=True):
@@ -401,6 +416,7 @@ AnyFact: TypeAlias = (
     | Disconnected
     | StateNoted
     | NodeJoined
+    | ReadinessChanged
     | NodeEnrolled
     | NodeLeft
     | NodeRefused

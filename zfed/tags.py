@@ -65,14 +65,18 @@ def settled_tags(claimed: Iterable[str], given: Iterable[str]) -> tuple[tuple[st
     as far as there is room for them.
 
     Args:
-        claimed: What the worker says; each name once.
+        claimed: What the worker says; of a name that is there twice, the first counts.
         given: What it was enrolled with; each name once.
     """
-    given = tuple(given)
-    names = {_name(tag) for tag in given}
-    claims = [tag for tag in claimed if tag not in given]
-    heard = [tag for tag in claims if _name(tag) not in names][: max(MOST_TAGS - len(given), 0)]
-    return (*given, *heard), tuple(tag for tag in claims if tag not in heard)
+    by_name = {_name(tag): tag for tag in given}
+    ignored = []
+    for tag in claimed:
+        name = _name(tag)
+        if name not in by_name and len(by_name) < MOST_TAGS:
+            by_name[name] = tag
+        elif by_name.get(name) != tag:
+            ignored.append(tag)
+    return tuple(by_name.values()), tuple(ignored)
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,14 @@ class Task(ABC):
         `parameters` is read-only.
         """
 
+    def ready(self) -> bool | str:
+        """True if this node can work now; else False, or why not: `return self.on_mains() or "on battery"`.
+
+        Asked every `--ready-every` seconds when the task has nothing else to do. A node that is not ready is
+        not asked for new work.
+        """
+        return True
+
 
 class StoppedError(Exception):
     """Raised by a task that noticed `context.should_stop()`; not a failure."""

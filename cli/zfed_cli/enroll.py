@@ -46,7 +46,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--max-examples", metavar="N", help="most examples that it may declare (default: any)"
     )
     parser.add_argument(
-        "--tag", metavar="TAG", action="append", dest="tags", help="what you call it; may be repeated"
+        "--tag",
+        metavar="TAG",
+        action="append",
+        dest="tags",
+        help="what you call it, as gpu or site=a; may be repeated",
     )
     parser.add_argument(
         "--overlap",
@@ -79,13 +83,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _enroll(folder: KeysFolder, args: argparse.Namespace) -> int:
-    from zfed.identity import PublicKey, checked_max_examples, checked_tags, utc_text
+    from zfed.identity import PublicKey, checked_max_examples, utc_text
+    from zfed.tags import parse_tags
 
     text = sys.stdin.read(_LONGEST_KEY).strip() if args.public_key == "-" else args.public_key
     key, now = PublicKey.parse(text), int(time.time())
     overlap_s = parse_duration(args.overlap, "--overlap")
     max_examples = None if args.max_examples is None else checked_max_examples(args.max_examples)
-    tags = None if args.tags is None else checked_tags(args.tags)
+    tags = None if args.tags is None else parse_tags(",".join(args.tags))
 
     def enrolled(table: AuthorizedTable) -> AuthorizedTable:
         return table.enrolled(

@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _invite(folder: KeysFolder, args: argparse.Namespace) -> int:
-    from zfed.identity import checked_max_examples, checked_tags, invite, utc_text
+    from zfed.identity import checked_max_examples, invite, utc_text
+    from zfed.tags import parse_tags
 
     lasts_s = parse_duration(args.expires, "--expires")
     if not lasts_s:
@@ -86,7 +87,7 @@ def _invite(folder: KeysFolder, args: argparse.Namespace) -> int:
         address=args.address,
         until=until,
         max_examples=0 if args.max_examples is None else checked_max_examples(args.max_examples),
-        tags=checked_tags(args.tags),
+        tags=parse_tags(",".join(args.tags)),
     )
     for note in _notes(folder, args):
         print(note, file=sys.stderr)

@@ -97,6 +97,10 @@ def test_a_claim_of_another_value_does_not_count():
     assert settled_tags(("site=a",), ("site=a",)) == (("site=a",), ())
 
 
+def test_of_a_name_that_is_claimed_twice_the_first_counts():
+    assert settled_tags(("site=a", "site=b", "site=a"), ()) == (("site=a",), ("site=b",))
+
+
 def test_claims_have_the_room_that_the_owner_leaves():
     given_tags = tuple(f"t{i}" for i in range(MOST_TAGS - 1))
     assert settled_tags(("u", "v"), given_tags) == ((*given_tags, "u"), ("v",))

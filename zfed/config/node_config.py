@@ -46,6 +46,29 @@ class NodeConfig:
         metavar="SHARE",
         limits=SHARE,
     )
+    tag: str = setting(
+        "",
+        "what this node is called, to be selected by, as gpu,site=a",
+        metavar="TAG[,TAG]",
+        joined=True,
+    )
+    ready_command: str = setting(
+        "",
+        "command that says whether this node can work now: exit code 0 if it can",
+        metavar="COMMAND",
+    )
+    ready_every_s: float = setting(
+        30.0,
+        "seconds between two looks whether this node can work, and the most that --ready-command may take",
+        metavar="SECONDS",
+        limits=POSITIVE,
+    )
+    available: str = setting(
+        "",
+        "hours in which this node works, local time, as 22:00-06:00 or mon-fri 18:00-24:00,sat-sun",
+        metavar="HOURS",
+        joined=True,
+    )
     share_label_counts: bool = setting(False, "tell the coordinator how many examples each label has")
     device: str = setting("cpu", "cpu, cuda, cuda:1 ... or auto", metavar="DEVICE")
     threads: int = setting(

@@ -1,6 +1,6 @@
 """Who a node is, and whom it trusts: keys and the files of a keys folder."""
 
-from zfed.identity.authorized_key import AuthorizedKey, checked_max_examples, checked_tags
+from zfed.identity.authorized_key import AuthorizedKey, checked_max_examples
 from zfed.identity.authorized_nodes import AuthorizedNodes
 from zfed.identity.authorized_table import AuthorizedTable
 from zfed.identity.invitation import Invitation
@@ -32,7 +32,6 @@ __all__ = [
     "RosterFiles",
     "checked_max_examples",
     "checked_name",
-    "checked_tags",
     "edited",
     "invite",
     "key_id",

@@ -1,12 +1,11 @@
 """One line of the authorized-nodes file: a node's name, a key of it, and what this key may do.
 
-alice zfed-key-... max-examples=5000 tag=gpu tag=site-a until=2026-12-01T00:00:00Z
+alice zfed-key-... max-examples=5000 tag=gpu tag=site=a until=2026-12-01T00:00:00Z
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,9 +14,9 @@ from zfed.identity.keys import PublicKey
 from zfed.identity.line_options import parse_options, permission_words
 from zfed.identity.names import checked_name
 from zfed.identity.utc import parse_utc, utc_text
+from zfed.tags import checked_tags
 
 _OPTIONS: Final = ("max-examples", "tag", "until", "revoked")
-_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -85,16 +84,3 @@ def checked_max_examples(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise UsageError(f"max-examples is {text[:40]!r}, expected a whole number, at least 1")
     return int(text)
-
-
-def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """The same tags, each once.
-
-    Raises:
-        UsageError: If one is none.
-    """
-    unique = tuple(dict.fromkeys(tags))
-    for tag in unique:
-        if not _TAG.fullmatch(tag):
-            raise UsageError(f"tag {tag[:80]!r}: expected 1 to 64 letters, digits, '.', '_' and '-'")
-    return unique

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from zfed.errors import UsageError
-from zfed.identity.authorized_key import checked_max_examples, checked_tags
+from zfed.identity.authorized_key import checked_max_examples
 from zfed.identity.keys import PublicKey
 from zfed.identity.line_options import parse_options, permission_words
 from zfed.identity.names import checked_name
 from zfed.identity.utc import parse_utc, utc_text
+from zfed.tags import checked_tags
 from zfed.wire.roster import Invited, KeyId
 
 _OPTIONS: Final = ("until", "max-examples", "tag", "claimed", "used", "revoked")

@@ -49,6 +49,7 @@ from zfed.facts import (
     NodeLeft,
     NodeRefused,
     NotWritten,
+    ReadinessChanged,
     UpdateRefused,
     UploadsPlanned,
     WorkerBenched,
@@ -91,7 +92,7 @@ from zfed.nodes.enrolments import Enrolments
 from zfed.nodes.farewell import Farewell
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.orders import Orders
-from zfed.nodes.reception import Peer, Reception
+from zfed.nodes.reception import Peer, Reception, tags_of
 from zfed.nodes.upload_plan import PlanUploads
 from zfed.nodes.uploads import Uploads
 from zfed.nodes.words import FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
@@ -414,10 +415,21 @@ class CoordinatorLogic:
         joined = self._reception.admit(peer)
         if joined is None:
             return
-        hello = peer.session.hello
         self._journal(journal_lines.joined(joined))
         self._tell(joined)
-        self._tell_engine(NodeReady(node=hello.node, kind=hello.node_kind, examples=hello.examples), now)
+        self._present(peer, now)
+
+    def _present(self, peer: Peer, now: float) -> None:
+        """Tell the engine who is here, and what there is to know of it."""
+        hello = peer.session.hello
+        ready = NodeReady(
+            node=hello.node,
+            kind=hello.node_kind,
+            examples=hello.examples,
+            tags=peer.tags,
+            unready=peer.unready,
+        )
+        self._tell_engine(ready, now)
 
     def _gone(self, session: Session, left: bool, reason: str, now: float) -> None:
         peer = self._reception.leave(session)
@@ -432,12 +444,16 @@ class CoordinatorLogic:
             self._tell_engine(NodeGone(node=session.node, left=left, reason=reason), now)
 
     def _hold_to_enrolled(self, now: float) -> None:
-        """Refuse who had declared more examples than it is enrolled for now."""
+        """Refuse who had declared more examples than it is enrolled for now; others may have other tags."""
         for session in self._sessions:
+            peer = self._reception.find(session)
             if objection := examples_objection(session):
                 self._sessions.refuse(session, objection.code, objection.reason)
                 self._tell(NodeRefused(node=session.node, code=objection.code, reason=objection.reason))
                 self._gone(session, True, objection.reason, now)
+            elif peer is not None and peer.admitted and peer.tags != tags_of(session)[0]:
+                peer.tags = tags_of(session)[0]
+                self._present(peer, now)
 
     # ---- what nodes say -------------------------------------------------------------------------
 
@@ -458,6 +474,8 @@ class CoordinatorLogic:
             case Pong():
                 if progress := peer.news(message, self._rounds.round):
                     self._tell(progress)
+                if message.unready != peer.unready:
+                    self._readiness_changed(peer, message.unready)
                 self._see_to_work(peer, message, now)
             case Pull() if peer.admitted:
                 peer.answers.ask(message, now)
@@ -473,6 +491,12 @@ class CoordinatorLogic:
                     traceback=message.traceback,
                 )
                 self._tell_engine(failed, now)
+
+    def _readiness_changed(self, peer: Peer, unready: str) -> None:
+        peer.unready = unready
+        hello = peer.session.hello
+        if peer.admitted:
+            self._tell(ReadinessChanged(node=hello.node, kind=hello.node_kind, unready=unready))
 
     def _see_to_work(self, peer: Peer, pong: Pong, now: float) -> None:
         """Ask again for what a node should be doing, and take back what nobody wants."""

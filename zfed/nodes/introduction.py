@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zfed.compression import FAMILIES
 from zfed.nodes.admission import claim_of
 from zfed.nodes.task_host import Prepared
@@ -22,10 +24,13 @@ def introduction(
     share_label_counts: bool = False,
     compress: str = "",
     compress_model: str = "",
+    tags: Sequence[str] = (),
+    unready: str = "",
 ) -> Hello:
     """The HELLO of one start of a node; `instance` is 32 random hex digits, new for each start.
 
-    `compress` and `compress_model` are what it wants for its own link, "" for what the run wants.
+    `compress` and `compress_model` are what it wants for its own link, "" for what the run wants; `tags` what
+    it is called, and `unready` why it cannot work yet.
     """
     summary = prepared.summary
     counts = summary.label_counts if share_label_counts else None
@@ -46,4 +51,6 @@ def introduction(
         exact=list(prepared.exact),
         held_out=summary.held_out if kind == "worker" else 0,
         merge=dict(prepared.merge),
+        tags=list(tags),
+        unready=unready,
     )

@@ -25,6 +25,7 @@ from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.owner_limits import OwnerLimits
 from zfed.nodes.patience import Awaited, Patience
 from zfed.nodes.pump import Pump
+from zfed.nodes.readiness import Readiness
 from zfed.nodes.rejection import Rejection
 from zfed.nodes.state_folder import StateFolder, state_folder
 from zfed.nodes.task_host import Prepared
@@ -32,6 +33,7 @@ from zfed.nodes.task_runner import TaskRunner
 from zfed.nodes.tracing import TracedMember
 from zfed.nodes.words import StopRequested
 from zfed.partition import Partition
+from zfed.tags import parse_tags
 from zfed.task import NodeKind, Setup, Task
 from zfed.telemetry import Trace, open_trace
 from zfed.transport import SocketConnector, addresses_in
@@ -73,10 +75,12 @@ class Member:
         self._partition = Partition.parse(
             labels=config.labels or None, spec=config.partition or None, seed=config.partition_seed
         )
+        self._tags = parse_tags(config.tag)
         check_wishes(config)
         self._keys = None if config.insecure else MemberKeys(config, self._name, self._addresses)
         self._observer = observer or (lambda fact: None)
         self._task = task if task is not None else _loaded(config.task, settings or {})
+        self._readiness = Readiness(config, task_says=type(self._task).ready is not Task.ready)
         self._pump: Pump | None = None
         self._patience = Patience()
         self._stop_reason: str | None = None
@@ -138,6 +142,8 @@ class Member:
             share_label_counts=config.share_label_counts,
             compress=config.compress,
             compress_model=config.compress_model,
+            tags=self._tags,
+            unready=self._readiness.unready,
         )
         logic = MemberLogic(
             hello=hello,
@@ -157,9 +163,13 @@ class Member:
         self._tell(self._started(prepared))
         if self._stop_reason is not None:
             pump.post(StopRequested(self._stop_reason))
+        self._readiness.start(
+            lambda unready: pump.post(member_words.ReadinessSaid(unready)), runner.ask_ready
+        )
         try:
             finish = pump.run()
         finally:
+            self._readiness.close()
             connector.close()
             pump.close()
         return self._ended(finish)
@@ -218,6 +228,10 @@ class Member:
             facts.append(f"number of examples held out for evaluation: {prepared.summary.held_out:,}")
         if self.kind == "worker":
             facts.append(f"partition: {self._partition.describe()}")
+        if self._tags:
+            facts.append(f"its tags: {', '.join(self._tags)}")
+        if self._readiness:
+            facts.append("whether this node can work now, and if not, why")
         if prepared.summary.classes:
             facts.append(f"number of classes: {prepared.summary.classes}")
         if prepared.summary.label_counts is not None and self._config.share_label_counts:

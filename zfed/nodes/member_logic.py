@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from zfed.compression import Encodings
 from zfed.errors import ConfigError, LayoutError, RemoteProtocolError
 from zfed.facts import (
@@ -20,6 +22,7 @@ from zfed.facts import (
     Evaluated,
     Fact,
     Progress,
+    ReadinessChanged,
     StateNoted,
     TaskFailed,
     WorkGivenUp,
@@ -38,6 +41,7 @@ from zfed.nodes.member_words import (
     MemberEffect,
     MemberInput,
     Phase,
+    ReadinessSaid,
     RenameState,
     SaveAgain,
     SettleState,
@@ -95,7 +99,8 @@ class MemberLogic:
     """One worker's or evaluator's side of a run. Pure: `handle(input, now) -> effects`.
 
     Args:
-        hello: What this node says of itself; its layout blob describes `layout.shared`.
+        hello: What this node says of itself; its layout blob describes `layout.shared`. What it says of its
+            readiness is so until a `ReadinessSaid` says otherwise.
         layout: The layout of the task's model, local tensors included.
         addresses: Where the coordinator may listen, at least one.
         connect_timeout_s: How long to go on trying when there is no session.
@@ -200,6 +205,11 @@ class MemberLogic:
                 self._work_unsaved(event, now)
             case WorkNote():
                 self._tell(StateNoted(node=self.hello.node, note=event.text))
+            case ReadinessSaid():
+                self.hello = msgspec.structs.replace(self.hello, unready=event.unready)
+                self._tell(
+                    ReadinessChanged(node=self.hello.node, kind=self.hello.node_kind, unready=event.unready)
+                )
         if not self._finished and now >= min(self._next_look, self._patience.next_wake):
             self._next_look = now + LOOK_EVERY_S  # not at every chunk
             if waiting := self._patience.look(self._awaited(), now):
@@ -362,7 +372,8 @@ class MemberLogic:
     def _heard(self, message: AnyMessage, payload: Buffer | None, now: float) -> None:
         match message:
             case Ping():
-                self._link.send(self._job.pong(message.number) if self._job else Pong(number=message.number))
+                pong = self._job.pong(message.number) if self._job else Pong(number=message.number)
+                self._link.send(msgspec.structs.replace(pong, unready=self.hello.unready))
             case Initialize() | Train() | Evaluate():
                 self._ordered(message, now)
             case Chunk() if payload is not None:

@@ -172,6 +172,13 @@ class WorkNote:
     text: str
 
 
+@dataclass(frozen=True)
+class ReadinessSaid:
+    """This node can work now (`unready` is empty), or cannot, and why."""
+
+    unready: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkProgress:
     """The task said how far it is."""
@@ -211,6 +218,7 @@ MemberInput: TypeAlias = (
     | WorkProgress
     | WorkUnsaved
     | WorkNote
+    | ReadinessSaid
 )
 MemberEffect: TypeAlias = (
     SendFrames

@@ -22,6 +22,7 @@ from zfed.nodes.link_compression import LinkEncodings, RunCompression
 from zfed.nodes.upload_plan import WINDOW_BYTES
 from zfed.rounds.merging import Merging
 from zfed.rounds.refusals import Refusals
+from zfed.tags import settled_tags
 from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import Pong, Pull, Welcome
@@ -49,6 +50,8 @@ class Peer:
     progress: Pong | None = None
     idle_since: float | None = None
     layout: list[tuple[int, Buffer]] = field(default_factory=list)
+    tags: tuple[str, ...] = ()
+    unready: str = ""
 
     def close(self) -> None:
         """It is gone: nothing is owed to it, and nothing of it awaited."""
@@ -83,6 +86,11 @@ class Peer:
             total=pong.total,
             metrics=pong.metrics,
         )
+
+
+def tags_of(session: Session) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a node is called, and which of its claims do not count; see `settled_tags`."""
+    return settled_tags(session.hello.tags, session.enrolled.tags if session.enrolled else ())
 
 
 class Reception:
@@ -206,6 +214,7 @@ class Reception:
         peer.layout.clear()
         self._descriptions.drop(hello.node)
         rejoined = hello.node in self.seen
+        peer.tags, ignored = tags_of(peer.session)
         self.seen.add(hello.node)
         return NodeJoined(
             node=hello.node,
@@ -214,6 +223,9 @@ class Reception:
             partition=partition_of(hello.partition).describe() if hello.node_kind == "worker" else "",
             label_counts=hello.label_counts,
             rejoined=rejoined,
+            tags=list(peer.tags),
+            ignored_tags=list(ignored),
+            unready=peer.unready,
         )
 
     def turn_away(self, session: Session, objection: Objection) -> None:
@@ -234,7 +246,8 @@ class Reception:
 
     def _peer(self, session: Session) -> Peer:
         puller = Puller(lambda pull: self._sessions.send(session, pull), self._window, self.limits.down)
-        return Peer(session, puller, Answers(self.limits.up, lambda pull: self._serve(session, pull)))
+        answers = Answers(self.limits.up, lambda pull: self._serve(session, pull))
+        return Peer(session, puller, answers, unready=session.hello.unready)
 
     def _objection(self, session: Session) -> Objection | None:
         hello = session.hello

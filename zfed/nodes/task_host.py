@@ -163,6 +163,16 @@ class TaskHost:
         """The same work has another number now."""
         self._states.rename(old, new)
 
+    def unready(self) -> str:
+        """Why the task says that this node cannot work now; empty if it can."""
+        try:
+            answer = self._task.ready()
+        except BaseException as error:  # as in prepare
+            return f"its task could not say whether it is ready: {_named(error)}"
+        if answer is True:
+            return ""
+        return _sendable(answer) if isinstance(answer, str) and answer else "its task says so"
+
     def close(self) -> None:
         """Let go of what the task keeps on disk."""
         if self._prepared is not None:

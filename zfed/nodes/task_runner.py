@@ -68,6 +68,10 @@ class TaskRunner:
         self._unwanted.clear()  # a stop that came too late is not meant for another run's equal number
         self._calls.put(lambda: self._host.do(work, post, lambda: self._should_stop(work.assignment)))
 
+    def ask_ready(self, answer: Callable[[str], None]) -> None:
+        """Let the task say, when it has nothing else to do, why this node cannot work; empty if it can."""
+        self._calls.put(lambda: answer(self._host.unready()))
+
     def stop(self, assignment: AssignmentId) -> None:
         """Ask the task to stop an assignment soon."""
         self._unwanted.add(assignment)

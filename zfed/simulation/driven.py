@@ -72,6 +72,7 @@ class World(Protocol):
     job_s: JobSeconds
     watch: Watch | None
     roster: Roster | None
+    unready: dict[str, str]
 
     def disk_of(self, name: str) -> FakeDisk:
         """The disk of a node's machine, as its process sees it now."""

@@ -49,6 +49,7 @@ class MemberPlan:
     limit_up: float
     limit_down: float
     limits: OwnerLimits
+    tags: tuple[str, ...]
 
 
 class SimulatedMember(Driven):
@@ -71,6 +72,8 @@ class SimulatedMember(Driven):
             prepared=prepared,
             compress=plan.compress,
             compress_model=plan.compress_model,
+            tags=plan.tags,
+            unready=world.unready.get(plan.name, ""),
         )
         self.member = MemberLogic(
             hello=hello,

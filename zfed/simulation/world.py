@@ -25,6 +25,7 @@ from zfed.config import CoordinatorConfig
 from zfed.errors import CheckpointError, RunFailedError
 from zfed.facts import Fact
 from zfed.nodes.coordinator_words import RosterChanged
+from zfed.nodes.member_words import ReadinessSaid
 from zfed.nodes.owner_limits import OwnerLimits
 from zfed.nodes.words import Finish, StopRequested
 from zfed.params import ParameterBuffer
@@ -65,6 +66,7 @@ class Simulation:
         when_gone: Is told the name of each node that is gone, and how it ended; None if it died.
         wall_offset_s: How wrong the clocks on all walls are.
         roster: Whose keys the coordinator knows, a node's being its name; None: keys are not asked for.
+        unready: Why a node, by its name, cannot work now; see `tell_readiness`.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Simulation:
         self.when_gone: Callable[[str, Finish | None], None] = lambda name, finish: None
         self.wall_offset_s = 0.0
         self.roster: Roster | None = None
+        self.unready: dict[str, str] = {}
         self._starts: dict[str, Callable[[], Driven]] = {}
         self._nodes: dict[str, Driven] = {}
         self._disks: dict[str, FakeDisk] = {}
@@ -107,6 +110,7 @@ class Simulation:
         limit_up: float = 0.0,
         limit_down: float = 0.0,
         limits: OwnerLimits | None = None,
+        tags: tuple[str, ...] = (),
     ) -> None:
         """Start a node now. Each of its starts makes a task of its own.
 
@@ -124,6 +128,7 @@ class Simulation:
             limit_up,
             limit_down,
             limits or OwnerLimits(),
+            tags,
         )
         if self.is_running(name):
             self._disks.pop(name, None)  # the second of a name is on another machine
@@ -151,6 +156,12 @@ class Simulation:
         self.roster = roster
         if self.is_running(COORDINATOR):
             self._nodes[COORDINATOR].post(RosterChanged(roster))
+
+    def tell_readiness(self, name: str, unready: str) -> None:
+        """From now on a node cannot work, and says why; empty: it can. Restarts do not change that."""
+        self.unready[name] = unready
+        if self.is_running(name):
+            self._nodes[name].post(ReadinessSaid(unready))
 
     def restart(self, name: str) -> None:
         """Start a node (again), with nothing but what is on its disk."""

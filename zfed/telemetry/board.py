@@ -18,6 +18,7 @@ from zfed.facts import (
     NodeLeft,
     NodeStarted,
     Progress,
+    ReadinessChanged,
     RoundCommitted,
     RoundOpened,
     RunEnded,
@@ -44,11 +45,19 @@ class NodeRow:
     node: str
     kind: str
     examples: int = 0
+    tags: tuple[str, ...] = ()
+    unready: str = ""
     stage: str = "ready"
     progress: float | None = None
     loss: float | None = None
     seconds: float | None = None
     sent_bytes: int = 0
+
+    @property
+    def shown_stage(self) -> str:
+        """What it does; if that is nothing, why it cannot."""
+        idle = self.stage in ("ready", "done", "late")
+        return f"not ready: {self.unready}" if idle and self.unready else self.stage
 
     def enter(self, stage: str, progress: float | None = None) -> None:
         """Begin something else."""
@@ -136,8 +145,10 @@ class Board:
         match fact:
             case NodeJoined():
                 row = self._node(fact.node, fact.kind)
-                row.examples = fact.examples
+                row.examples, row.tags, row.unready = fact.examples, tuple(fact.tags), fact.unready
                 row.enter("ready")
+            case ReadinessChanged():
+                self._node(fact.node, fact.kind).unready = fact.unready
             case NodeLeft():
                 self._node(fact.node, fact.kind).enter("gone")
             case Progress():

@@ -23,6 +23,7 @@ from zfed.facts import (
     NoRoomToSpill,
     NotWritten,
     Progress,
+    ReadinessChanged,
     RoundCommitted,
     RoundOpened,
     RoundRetried,
@@ -130,10 +131,20 @@ def _work_given_up(fact: WorkGivenUp) -> list[str]:
 def _node_joined(fact: NodeJoined) -> list[str]:
     verb = "is back" if fact.rejoined else "joined"
     who = _who(fact.kind, fact.node)
-    lines = [f"{who} {verb}: {count(fact.examples)} examples{_part(fact.partition)}"]
+    called = f", called {', '.join(fact.tags)}" if fact.tags else ""
+    lines = [f"{who} {verb}: {count(fact.examples)} examples{_part(fact.partition)}{called}"]
+    if fact.ignored_tags:
+        claims = ", ".join(fact.ignored_tags)
+        lines.append(f"  it claims to be {claims}, which does not count: it was enrolled otherwise")
     if fact.label_counts is not None and not fact.rejoined:
         lines.append(f"  per label {label_words(fact.label_counts)}")
-    return lines
+    return [*lines, *([f"  not ready: {fact.unready}"] if fact.unready else [])]
+
+
+@describe.register
+def _readiness_changed(fact: ReadinessChanged) -> list[str]:
+    who = _who(fact.kind, fact.node)
+    return [f"{who} is not ready: {fact.unready}" if fact.unready else f"{who} is ready"]
 
 
 @describe.register

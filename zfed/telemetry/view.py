@@ -19,6 +19,8 @@ from zfed.telemetry.wording import count, duration, megabytes, printable
 
 BAR_WIDTH = 10
 MAX_RUN_BAR_WIDTH = 60
+STAGE_WIDTH = 30
+"""Of a reason why a node is not ready there is so much in its row; all of it is said above the table."""
 MAX_LIVE_EVALUATIONS = 8
 """The newest of a round still being evaluated; all of them are printed once it is complete."""
 
@@ -93,6 +95,9 @@ def _node_table(board: Board, width: int, *, rows: int) -> list[RenderableType]:
         Column(title="examples", cells=[count(row.examples) for row in shown], need=4),
         Column(title="sent", cells=[_sent(row) for row in shown], need=5),
     ]
+    if any(row.tags for row in shown):
+        tags = [printable(",".join(row.tags)) for row in shown]
+        columns.append(Column(title="tags", cells=tags, need=6, left=True))
     name_cells = [Text(printable(row.node)) for row in shown]
     lines: list[RenderableType] = ["", draw(Column(title="node", cells=name_cells, need=0), columns, width)]
     hidden = len(board.nodes) - len(shown)
@@ -111,7 +116,11 @@ def _is_no_worker(row: NodeRow) -> bool:
 
 
 def _stage(row: NodeRow) -> Text:
-    return Text(printable(row.stage), _STAGE_STYLES.get(row.stage, ""))
+    stage = row.shown_stage
+    style = _STAGE_STYLES.get(row.stage, "") if stage == row.stage else "yellow"
+    text = Text(printable(stage), style)
+    text.truncate(STAGE_WIDTH, overflow="ellipsis")
+    return text
 
 
 def _bar(row: NodeRow) -> RenderableType:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from zfed.metrics import MergeRule, Metric
+from zfed.tags import MOST_TAGS, TAG_PATTERN
 
 PROTOCOL = "zfed/1"
 MAX_CHUNK_BYTES = 1 << 20
@@ -31,6 +32,7 @@ Patterns: TypeAlias = Annotated[list[Text], Meta(max_length=256)]
 """Names or shell patterns of tensors."""
 MetricTable: TypeAlias = Annotated[dict[str, Metric], Meta(max_length=256)]
 MergeTable: TypeAlias = Annotated[dict[Text, MergeRule], Meta(max_length=256)]
+Tag: TypeAlias = Annotated[str, Meta(pattern=TAG_PATTERN)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
 RunKey: TypeAlias = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?\Z")]
 """Drawn when a run is made; empty where nobody says it. Files are named by it, so it is nothing else."""
@@ -75,7 +77,8 @@ class Hello(Message, frozen=True):
 
     `compression` is what it can decode and encode, `compress` and `compress_model` what it wants for its own
     link, `exact` which tensors its task wants unchanged. Beside its `examples`, `held_out` are kept from
-    training, to evaluate on. `merge` says how metrics become one that are not to be averaged.
+    training, to evaluate on. `merge` says how metrics become one that are not to be averaged. `tags` are
+    what it is called, to be selected by, and `unready` says why it cannot work now.
     """
 
     protocol: Text
@@ -94,6 +97,8 @@ class Hello(Message, frozen=True):
     exact: Patterns = []
     held_out: Count = 0
     merge: MergeTable = {}
+    tags: Annotated[list[Tag], Meta(max_length=MOST_TAGS)] = []
+    unready: Text = ""
 
 
 class Enroll(Message, frozen=True):
@@ -108,7 +113,10 @@ class Enroll(Message, frozen=True):
 
 
 class Pong(Message, frozen=True):
-    """Answer to PING, with how far the work at hand is (`work` empty: idle)."""
+    """Answer to PING, with how far the work at hand is (`work` empty: idle).
+
+    `unready` says why this node cannot take on new work; what is at hand goes on.
+    """
 
     number: Count
     work: Literal["", "download", "train", "upload", "evaluate", "initialize"] = ""
@@ -116,6 +124,7 @@ class Pong(Message, frozen=True):
     done: Count = 0
     total: Count = 0
     metrics: MetricTable = {}
+    unready: Text = ""
 
 
 class Update(Message, frozen=True):

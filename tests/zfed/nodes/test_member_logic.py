@@ -8,6 +8,7 @@ from zfed.facts import (
     Connected,
     Connecting,
     Disconnected,
+    ReadinessChanged,
     StateNoted,
     TaskFailed,
     UpdateRefused,
@@ -23,6 +24,7 @@ from zfed.nodes.member_words import (
     EnterRun,
     KeepState,
     Phase,
+    ReadinessSaid,
     RenameState,
     ResultVector,
     SaveAgain,
@@ -1050,3 +1052,26 @@ def test_stop_says_goodbye_and_stops_the_work():
     bench.forget()
     bench.say(train(9))
     assert bench.effects == []
+
+
+# ---- readiness --------------------------------------------------------------------------------------
+
+
+def test_readiness_is_told_to_the_owner_and_with_every_pong():
+    bench = Bench()
+    bench.welcome()
+    bench.say(Ping(number=1))
+    bench.handle(ReadinessSaid("on battery"))
+    bench.say(Ping(number=2))
+    assert [pong.unready for pong in bench.said(Pong)] == ["", "on battery"]
+    [fact] = bench.told(ReadinessChanged)
+    assert (fact.node, fact.kind, fact.unready) == ("alice", "worker", "on battery")
+
+
+def test_a_node_that_connects_again_says_at_once_that_it_is_not_ready():
+    bench = Bench()
+    bench.handle(ReadinessSaid("on battery"))
+    bench.welcome()
+    bench.handle(RouteGone(b""))
+    bench.wait(0.5)
+    assert [hello.unready for hello in bench.said(Hello)] == ["", "on battery"]

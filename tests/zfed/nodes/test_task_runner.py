@@ -448,3 +448,45 @@ def test_a_tasks_rules_of_merging_are_checked_before_the_node_connects():
     task.merge = {"sum": "product"}
     with pytest.raises(TaskError, match="merge of 'sum' is 'product'"):
         TaskHost(task, SETUP).prepare()
+
+
+# ---- readiness --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "unready"),
+    [
+        (True, ""),
+        (False, "its task says so"),
+        ("on battery", "on battery"),
+        ("", "its task says so"),
+        (None, "its task says so"),
+    ],
+)
+def test_a_task_says_whether_it_is_ready_and_may_say_why_not(answer, unready):
+    assert TaskHost(returning(ready=answer), SETUP).unready() == unready
+
+
+def test_a_task_that_says_nothing_is_ready():
+    assert TaskHost(Counting(), SETUP).unready() == ""
+
+
+def test_a_task_that_fails_to_say_is_not_ready():
+    class Failing(Counting):
+        def ready(self):
+            raise OSError("no such sensor")
+
+    expected = "its task could not say whether it is ready: OSError: no such sensor"
+    assert TaskHost(Failing(), SETUP).unready() == expected
+
+
+def test_a_task_is_asked_in_its_own_thread():
+    class Asked(Counting):
+        def ready(self):
+            return threading.current_thread().name
+
+    answers = queue.Queue()
+    runner = TaskRunner(Asked(), SETUP)
+    runner.ask_ready(answers.put)
+    assert answers.get(timeout=30) == "zfed-task"
+    assert runner.close(30.0)

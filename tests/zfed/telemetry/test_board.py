@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zfed.facts import Connected, Connecting, Fact, NodeStarted, Progress, Waiting
+from zfed.facts import Connected, Connecting, Fact, NodeStarted, Progress, ReadinessChanged, Waiting
 from zfed.telemetry.board import Board
 
 from .conftest import WORKERS, accepted, committed, opened, progress
@@ -77,3 +77,13 @@ def test_a_search_shows_until_the_coordinator_answers() -> None:
     assert board.status.startswith("no coordinator answers at tcp://h:1")
     board.take(Connected(run="m", address="tcp://h:1", announcements=[]), 1.0)
     assert (board.status, board.run) == ("", "m")
+
+
+def test_who_is_not_ready_is_shown_so_once_its_work_is_done() -> None:
+    unready = ReadinessChanged(node="alice", kind="worker", unready="on battery")
+    board = board_after(opened(1), progress("alice", 1, 5), unready)
+    assert board.nodes["alice"].shown_stage == "train"
+    board.take(accepted("alice", 1, 0.4), 3.0)
+    assert board.nodes["alice"].shown_stage == "not ready: on battery"
+    board.take(ReadinessChanged(node="alice", kind="worker", unready=""), 4.0)
+    assert board.nodes["alice"].shown_stage == "done"

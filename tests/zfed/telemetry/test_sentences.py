@@ -12,7 +12,9 @@ from zfed.facts import (
     Disconnected,
     DoorCounts,
     Fact,
+    NodeJoined,
     NodeStarted,
+    ReadinessChanged,
     RunEnded,
     TaskFailed,
     WorkerBenched,
@@ -161,3 +163,30 @@ def test_of_a_traceback_the_end_is_shown_however_long_somebody_makes_it() -> Non
     lines = describe(failed)
     assert len(lines) == 101
     assert lines[-1] == "  | RuntimeError: out of paper"
+
+
+def test_a_node_that_joins_says_what_it_is_called_and_whether_it_can_work() -> None:
+    fact = NodeJoined(
+        node="alice",
+        kind="worker",
+        examples=5,
+        partition="all",
+        label_counts=None,
+        rejoined=False,
+        tags=["gpu", "site=a"],
+        ignored_tags=["site=b"],
+        unready="on battery",
+    )
+    assert describe(fact) == [
+        "worker alice joined: 5 examples (all), called gpu, site=a",
+        "  it claims to be site=b, which does not count: it was enrolled otherwise",
+        "  not ready: on battery",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unready", "sentence"),
+    [("on battery", "worker alice is not ready: on battery"), ("", "worker alice is ready")],
+)
+def test_readiness_is_a_sentence(unready: str, sentence: str) -> None:
+    assert describe(ReadinessChanged(node="alice", kind="worker", unready=unready)) == [sentence]

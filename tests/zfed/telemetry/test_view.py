@@ -94,3 +94,20 @@ def test_an_evaluation_without_classes_shows_the_numbers_there_are() -> None:
     console = Console(width=60, file=io.StringIO(), record=True)
     console.print(evaluation_table([regression], GROUPS, width=60, title="round 1"))
     assert console.export_text().splitlines()[0].split() == ["round", "1", "loss", "mae"]
+
+
+def test_a_row_says_why_a_node_is_not_ready_and_what_it_is_called() -> None:
+    alice = NodeJoined(
+        node="alice",
+        kind="worker",
+        examples=5,
+        partition="all",
+        label_counts=None,
+        rejoined=False,
+        tags=["gpu", "site=a"],
+        unready="on battery, and the battery is nearly empty",
+    )
+    row = next(line for line in shown([alice, joined("bob")], width=120) if "alice" in line)
+    assert "not ready: on battery, and th…" in row
+    assert row.endswith("gpu,site=a")
+    assert "tags" not in "".join(shown([joined("bob")], width=120))

@@ -1,0 +1,46 @@
+"""What nodes are called, and whether they can work: from HELLO and PONG to whoever watches."""
+
+import pytest
+
+from tests.zfed.nodes.scripted_coordinator import Table
+from tests.zfed.simulation.simulated import configured, run_directory
+from zfed.facts import NodeJoined, ReadinessChanged
+from zfed.wire.messages import Pong
+from zfed.wire.roster import Enrolled, Roster
+
+ROSTER = Roster([Enrolled(node="alice", key="alice", tags=("site=a", "trusted"))])
+
+
+@pytest.fixture
+def make_table():
+    with run_directory() as directory:
+        yield lambda roster=None: Table(configured(rounds=1, wait_for="9"), directory, roster)
+
+
+def test_without_keys_a_node_is_called_what_it_says(make_table):
+    table = make_table()
+    table.connect("alice", tags=["gpu", "site=b"])
+    [joined] = table.told(NodeJoined)
+    assert (joined.tags, joined.ignored_tags) == (["gpu", "site=b"], [])
+
+
+def test_what_a_node_was_enrolled_as_wins_over_what_it_says(make_table):
+    table = make_table(ROSTER)
+    table.connect("alice", key="alice", tags=["gpu", "site=b"])
+    [joined] = table.told(NodeJoined)
+    assert (joined.tags, joined.ignored_tags) == (["site=a", "trusted", "gpu"], ["site=b"])
+
+
+def test_a_node_that_cannot_work_says_so_when_it_joins(make_table):
+    table = make_table()
+    table.connect("alice", unready="on battery")
+    assert [joined.unready for joined in table.told(NodeJoined)] == ["on battery"]
+    assert not table.told(ReadinessChanged)
+
+
+def test_a_change_of_readiness_is_told_once(make_table):
+    table = make_table()
+    alice = table.connect("alice")
+    for number, unready in enumerate(("on battery", "on battery", "", ""), start=1):
+        alice.say(Pong(number=number, unready=unready))
+    assert [fact.unready for fact in table.told(ReadinessChanged)] == ["on battery", ""]
