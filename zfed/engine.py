@@ -200,14 +200,23 @@ class OwedEvaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenPart:
+    """What one worker was asked: `round` and `version` are its order's, `examples` what it declared."""
+
+    node: str
+    assignment: AssignmentId
+    examples: int
+    round: int
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class OpenAttempt:
-    """An attempt at a round that was open: its cohort, what it was asked, and what each declared."""
+    """An attempt at a round that was open; its parts are `ResumePoint.under_way`."""
 
     round: int
     number: int
-    cohort: tuple[str, ...]
-    assignments: tuple[AssignmentId, ...]
-    examples: tuple[int, ...]
+    goal: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +235,7 @@ class ResumePoint:
         evaluator_seen: Whether an evaluator ever took part.
         present: The workers that were here last.
         attempt: The attempt that was open, if there was one.
+        under_way: What was asked and had not counted, for the attempt that was open or before.
     """
 
     version: int
@@ -239,6 +249,7 @@ class ResumePoint:
     evaluator_seen: bool = False
     present: tuple[str, ...] = ()
     attempt: OpenAttempt | None = None
+    under_way: tuple[OpenPart, ...] = ()
 
 
 # ---- actions ----------------------------------------------------------------------------------
@@ -261,19 +272,33 @@ class AskModel:
 class OpenRound:
     """Start a round (or start it again) with an empty accumulator; comes before its `AskTrain`s.
 
+    `parts` are what it is made of: orders that follow, and those of earlier rounds that go on; `goal` of them
+    close it. `updates` is the most that may be here until its version is made, 0 if there is no such bound.
     `grid` is the accumulator's step q, `value_range` the largest |value| an update may hold, `max_norm` the
-    largest norm it may have; `examples` are the weights that the workers of the cohort declared.
+    largest norm it may have.
     """
 
     round: int
     attempt: int
     version: int
-    cohort: tuple[str, ...]
-    assignments: tuple[AssignmentId, ...]
-    examples: tuple[int, ...]
+    parts: tuple[OpenPart, ...]
+    goal: int
+    updates: int
     grid: float
     value_range: float
     max_norm: float
+
+    @property
+    def cohort(self) -> tuple[str, ...]:
+        """The workers."""
+        return tuple(part.node for part in self.parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enlist:
+    """A worker joins a round that is open; comes before its `AskTrain`."""
+
+    part: OpenPart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,6 +334,13 @@ class Fold:
     round: int
     update: Contribution
     keep: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keep:
+    """Keep an accepted update, which is for a later round, until its `Fold`."""
+
+    assignment: AssignmentId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -402,8 +434,10 @@ Action: TypeAlias = (
     LoadModel
     | AskModel
     | OpenRound
+    | Enlist
     | AskTrain
     | Accept
+    | Keep
     | Fold
     | Refuse
     | Cancel

@@ -306,7 +306,8 @@ class RoundRetried(Fact, frozen=True):
 class WorkerRound(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's part of a committed round.
 
-    `norm` is the L2 norm of what it learned, `limited` the limit of its owner that ended its work early.
+    `norm` is the L2 norm of what it learned, `limited` the limit of its owner that ended its work early,
+    `staleness` how many versions its model was behind.
     """
 
     examples: int
@@ -315,6 +316,7 @@ class WorkerRound(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     norm: float = 0.0
     limited: str = ""
+    staleness: int = 0
 
 
 class RoundCommitted(Fact, frozen=True):

@@ -19,7 +19,7 @@ from zfed.errors import CheckpointError
 Line: TypeAlias = Mapping[str, Any]
 """One record of a journal, as it was appended."""
 
-_OF_ROUNDS: Final = frozenset({"opened", "accepted", "committed", "ended"})
+_OF_ROUNDS: Final = frozenset({"opened", "enlisted", "accepted", "committed", "ended"})
 _OF_EVALUATIONS: Final = frozenset({"evaluated", "skipped"})
 
 

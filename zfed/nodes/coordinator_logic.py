@@ -23,9 +23,11 @@ from zfed.engine import (
     Commit,
     CommitFailed,
     EndRun,
+    Enlist,
     EvaluationDone,
     Event,
     Fold,
+    Keep,
     LoadModel,
     ModelLoaded,
     ModelUnusable,
@@ -97,7 +99,7 @@ from zfed.nodes.upload_plan import PlanUploads
 from zfed.nodes.uploads import Uploads
 from zfed.nodes.words import FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import ParameterLayout
-from zfed.rounds import SyncRounds
+from zfed.rounds import Rounds, Schedule
 from zfed.strategies import Bounds, Needs
 from zfed.wire.codec import Buffer
 from zfed.wire.guard import Guard
@@ -168,7 +170,8 @@ class CoordinatorLogic:
         first_epoch = (self.incarnation << 32) + 1
         guard = Guard(self.config.limits)
         self._sessions = Sessions(self._send_frames, timing, first_epoch, self.roster, guard)
-        self._rounds = SyncRounds(self.config.run, self.config.evaluate, self.incarnation, self.needs)
+        schedule = Schedule.of(self.config.schedule, self.config.select)
+        self._rounds = Rounds(run, self.config.evaluate, self.incarnation, self.needs, schedule)
         self._reception = Reception(
             self.config,
             self.run,
@@ -580,10 +583,14 @@ class CoordinatorLogic:
                     )
                 case OpenRound():
                     self._open_round(action)
+                case Enlist():
+                    self._journal(journal_lines.enlisted(action.part))
                 case AskTrain() | AskEvaluate():
                     self._order(action)
                 case Accept():
                     self._send(action.node, Accepted(assignment=action.assignment))
+                case Keep():
+                    self._uploads.keep(action.assignment)
                 case Fold():
                     line = {"event": "accepted", "round": action.round, "node": action.node}
                     self._journal({**line, "assignment": action.assignment})
@@ -607,7 +614,7 @@ class CoordinatorLogic:
 
     def _open_round(self, action: OpenRound) -> None:
         bounds = Bounds(value_range=action.value_range, max_norm=action.max_norm)
-        self._uploads.open_round(bounds, len(action.cohort))
+        self._uploads.open_round(bounds, action.updates)
         self._journal(journal_lines.opened(action))
         self._effects.append(BeginRound(action))
 
@@ -700,8 +707,7 @@ class CoordinatorLogic:
 
     def _drop_old_versions(self) -> None:
         """Serve only versions that somebody may still want; of others keep the newest few on disk."""
-        version = self._rounds.version
-        wanted = frozenset((version, *(owed.version for owed in self._rounds.desk.owed.values())))
+        version, wanted = self._rounds.version, self._rounds.versions
         self._models.keep_versions(wanted)
         keep = self.config.run.keep_models
         if keep and version >= keep:

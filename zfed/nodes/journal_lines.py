@@ -6,12 +6,21 @@ Lines that only people read (`accepted`) are written where they arise.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from zfed.checkpoint import without_newer
-from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation, ResumePoint, Tell
+from zfed.engine import (
+    Commit,
+    EvaluationDone,
+    OpenAttempt,
+    OpenPart,
+    OpenRound,
+    OwedEvaluation,
+    ResumePoint,
+    Tell,
+)
 from zfed.facts import Evaluated, EvaluationSkipped, NodeJoined, UpdateRefused, WorkerBenched
 from zfed.rounds.evaluation import EvaluationDesk
 from zfed.rounds.refusals import STALE
@@ -50,11 +59,25 @@ def opened(action: OpenRound) -> Line:
         "round": action.round,
         "attempt": action.attempt,
         "version": action.version,
+        "goal": action.goal,
         "grid": action.grid,
         "value_range": action.value_range,
         "cohort": action.cohort,
-        "assignments": action.assignments,
-        "examples": action.examples,
+        "assignments": [part.assignment for part in action.parts],
+        "examples": [part.examples for part in action.parts],
+        "orders": [(part.round, part.version) for part in action.parts],
+    }
+
+
+def enlisted(part: OpenPart) -> Line:
+    """A worker joined the round that was open."""
+    return {
+        "event": "enlisted",
+        "round": part.round,
+        "version": part.version,
+        "node": part.node,
+        "assignment": part.assignment,
+        "examples": part.examples,
     }
 
 
@@ -144,6 +167,7 @@ class Past:
     _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _desk: EvaluationDesk = field(default_factory=EvaluationDesk)
     _opened: Line | None = None
+    _parts: dict[AssignmentId, OpenPart] = field(default_factory=dict)
 
     @classmethod
     def read(cls, lines: Iterable[Line], version: int) -> Past:
@@ -168,6 +192,7 @@ class Past:
             evaluator_seen="evaluator" in self.kinds.values(),
             present=tuple(sorted(node for node in self.here if self.kinds[node] == "worker")),
             attempt=self._attempt(),
+            under_way=tuple(self._parts.values()),
         )
 
     def _take(self, line: Line) -> None:
@@ -179,6 +204,10 @@ class Past:
                 self.here.discard(line["node"])
             case "opened":
                 self._opened = line
+                self._parts = {part.assignment: part for part in _parts(line)}
+            case "enlisted":
+                part = _part(line, line["node"], line["assignment"], line["examples"])
+                self._parts[part.assignment] = part
             case "refused" if line.get("round") and line["code"] != STALE:
                 self._strikes[line["node"]] += 1
             case "committed":
@@ -201,6 +230,7 @@ class Past:
         self._norms.append(line.get("norm", 0.0))
         for node, assignment in zip(line["workers"], line["assignments"], strict=True):
             self._committed[node] = (_number(assignment), self._version)
+            self._parts.pop(_number(assignment), None)
         actions = self._desk.owe(
             OwedEvaluation(
                 assignment=_number(owed["assignment"]),
@@ -223,10 +253,25 @@ class Past:
         return OpenAttempt(
             round=line["round"],
             number=line["attempt"],
-            cohort=tuple(line["cohort"]),
-            assignments=tuple(map(_number, line["assignments"])),
-            examples=tuple(line["examples"]),
+            goal=line.get("goal", 0),
         )
+
+
+def _parts(opened: Line) -> Iterator[OpenPart]:
+    asked = zip(opened["cohort"], opened["assignments"], opened["examples"], strict=True)
+    orders = opened.get("orders") or [(opened["round"], opened["version"])] * len(opened["cohort"])
+    for (node, assignment, examples), (round, version) in zip(asked, orders, strict=True):
+        yield _part({"round": round, "version": version}, node, assignment, examples)
+
+
+def _part(order: Line, node: str, assignment: list[int], examples: int) -> OpenPart:
+    return OpenPart(
+        node=node,
+        assignment=_number(assignment),
+        examples=examples,
+        round=order["round"],
+        version=order["version"],
+    )
 
 
 def _number(assignment: list[int]) -> AssignmentId:

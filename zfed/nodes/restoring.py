@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from zfed.checkpoint import RunDirectory, SavedModel, SavedVersion
-from zfed.engine import OwedEvaluation
+from zfed.engine import OpenPart, OwedEvaluation
 from zfed.errors import CheckpointError
 from zfed.facts import EvaluationSkipped
 from zfed.nodes.coordinator_words import Restored, Served
@@ -41,8 +42,14 @@ def restored_run(directory: RunDirectory, saved: SavedVersion, served: Served) -
             owed.append(each)
         except CheckpointError as error:
             skipped.append(EvaluationSkipped(round=each.round, subject=each.subject, reason=str(error)))
+    under_way: list[OpenPart] = []
+    for part in point.under_way:
+        with contextlib.suppress(CheckpointError):  # it is asked anew, from the version that there is
+            if part.version != point.version and part.version not in versions:
+                versions[part.version] = _version(directory, part.version)
+            under_way.append(part)
     return Restored(
-        point=replace(point, owed=tuple(owed)),
+        point=replace(point, owed=tuple(owed), under_way=tuple(under_way)),
         layout=saved.model.layout,
         model=served,
         frozen=served_frozen(saved.model),

@@ -32,7 +32,7 @@ from zfed.nodes.update_intake import (
 )
 from zfed.nodes.upload_plan import UploadPlan
 from zfed.params import ParameterLayout
-from zfed.rounds import SyncRounds
+from zfed.rounds import Rounds
 from zfed.strategies import Bounds
 from zfed.wire.messages import Accepted, AnyMessage, AssignmentId, Committed, Refused, Update
 from zfed.wire.transfer import Intake
@@ -55,7 +55,7 @@ class Uploads:
         tell_engine: Takes events.
     """
 
-    rounds: SyncRounds
+    rounds: Rounds
     reception: Reception
     orders: Orders
     send: Callable[[Peer, AnyMessage], None]
@@ -63,6 +63,7 @@ class Uploads:
     tell: Callable[[Fact], None]
     tell_engine: Callable[[Event, float], None]
     _arrived: dict[AssignmentId, Staging] = field(default_factory=dict)
+    _kept: dict[AssignmentId, Staging] = field(default_factory=dict)
     _installing: Staging | None = None
     _bounds: Bounds = field(default_factory=Bounds)
     _hold: bool = False
@@ -80,10 +81,15 @@ class Uploads:
         self._intake.slots, self._intake.disk_slots = plan.in_memory, plan.on_disk
         self._intake.disk_spare = plan.disk_spare
 
-    def open_round(self, bounds: Bounds, cohort: int) -> None:
-        """A round is open for so many workers; the numbers of their updates must keep within these bounds."""
+    def open_round(self, bounds: Bounds, updates: int) -> None:
+        """A round is open; the numbers of its updates must keep within these bounds.
+
+        Args:
+            bounds: Those.
+            updates: The most that may come, 0 if there is no such bound.
+        """
         self._bounds = bounds
-        self._hold = cohort <= self._intake.slots  # nobody waits for another's slot
+        self._hold = 0 < updates <= self._intake.slots  # nobody waits for another's slot
 
     def has(self, assignment: AssignmentId) -> bool:
         """True if this update is here, on its way or waits for a slot."""
@@ -111,7 +117,9 @@ class Uploads:
                 self.send(peer, refused)
                 self.tell_engine(OfferStale(node=node, assignment=assignment), now)
             case "wanted":
-                self._take(self._intake.offer(node, update, self._wanted(peer), peer.puller, now), now)
+                self._take(
+                    self._intake.offer(node, update, self._wanted(peer, assignment), peer.puller, now), now
+                )
 
     def received(self, peer: Peer, intake: Intake, now: float) -> None:
         """All bytes of one blob of a node have come."""
@@ -158,7 +166,7 @@ class Uploads:
 
     def fold(self, action: Fold) -> None:
         """Add an update that has arrived to the sum."""
-        staging = self._arrived.pop(action.assignment)
+        staging = self._kept.pop(action.assignment, None) or self._arrived.pop(action.assignment)
         self._intake.folding(staging)
         delta, base = staging.vectors["delta"], staging.trained_from
         broadcast = None
@@ -167,8 +175,15 @@ class Uploads:
         hold = self._hold and delta.encoding is None  # decoded, it would take more memory than its slot has
         self.effect(FoldUpdate(action, delta.chunks, delta.encoding, broadcast, hold))
 
+    def keep(self, assignment: AssignmentId) -> None:
+        """An update that has arrived is for a later round: it stays, and its slot with it."""
+        staging = self._kept[assignment] = self._arrived.pop(assignment)
+        self._intake.folding(staging)
+
     def drop(self, assignment: AssignmentId, now: float) -> None:
         """Nobody wants this update any more."""
+        if self._kept.pop(assignment, None) is not None:
+            self._intake.folded(assignment)
         self._intake.drop(assignment)
         self._fill(now)
 
@@ -194,14 +209,14 @@ class Uploads:
         if events:
             self._fill(now)
 
-    def _wanted(self, peer: Peer) -> Wanted:
+    def _wanted(self, peer: Peer, assignment: AssignmentId) -> Wanted:
         layout = self._layout
         if self.rounds.phase == "initializing":
             parts = {"model": layout.moving, "frozen": layout.frozen}
             return Wanted(layouts=parts, version=0, bounds=FIRST_MODEL, max_examples=0)
         return Wanted(
             layouts={"delta": layout.moving},
-            version=self.rounds.version,
+            version=self.rounds.base_version(peer.session.node, assignment),
             bounds=self._bounds,
             max_examples=peer.session.hello.examples,
             encoding=peer.encodings.updates,

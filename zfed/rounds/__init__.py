@@ -1,7 +1,8 @@
-"""Round engines: who is asked for what, and when a round closes."""
+"""The round engine: who is asked for what, and when a round closes."""
 
 from zfed.rounds.cohort import WaitFor
 from zfed.rounds.evaluation import FEDERATED, WORKERS
-from zfed.rounds.sync import SyncRounds
+from zfed.rounds.rounds import Rounds
+from zfed.rounds.schedule import Schedule
 
-__all__ = ["FEDERATED", "WORKERS", "SyncRounds", "WaitFor"]
+__all__ = ["FEDERATED", "WORKERS", "Rounds", "Schedule", "WaitFor"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import math
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from zfed.engine import (
@@ -10,18 +11,27 @@ from zfed.engine import (
     Action,
     AskTrain,
     Cancel,
+    Enlist,
     Fold,
+    Keep,
+    OpenPart,
     OpenRound,
+    Refuse,
     Tell,
     TellCommitted,
     UpdateStaged,
 )
 from zfed.errors import Flaw, UpdateError
 from zfed.facts import RoundCommitted, UpdateAccepted
-from zfed.rounds.parts import Part, PartState, merged_metrics, per_worker, shares
-from zfed.rounds.refusals import Refusals
+from zfed.rounds.parts import Part, PartState, UnderWay, merged_metrics, per_worker, shares
+from zfed.rounds.refusals import STALE, Refusals
+from zfed.rounds.schedule import Schedule
 from zfed.strategies import Bounds, Contribution, Needs, choose_grid, median_norm
 from zfed.wire.messages import AssignmentId
+
+LATE = "no answer by the deadline"
+LOST = "lost, and not back in time"
+NOT_NEEDED = "enough others had answered"
 
 
 @dataclass(kw_only=True)
@@ -32,14 +42,17 @@ class Attempt:
 
     Attributes:
         number: 1 for a round's first attempt.
-        version: The model version the workers start from.
+        version: The current model version, from which workers start unless asked in a round before.
         equal_weights: Every update weighs 1; else as much as its examples.
         own_models: The workers' own models will be evaluated, too.
         deadline: When nobody is waited for any longer.
         refusals: Of the run.
+        schedule: When the round closes, and what becomes of what is under way then.
         needs: Of the strategy.
+        needed: Fewest updates that make a version.
         counted_before: Each worker's last assignment that counts, and its version.
-        parts: In the order of the workers' names.
+        parts: In the order of the workers' names, those that joined later last.
+        goal: Updates that close the round; 0: all that were asked for.
     """
 
     round: int
@@ -50,37 +63,105 @@ class Attempt:
     opened_at: float
     deadline: float
     refusals: Refusals
+    schedule: Schedule = field(default_factory=Schedule)
     needs: Needs = field(default_factory=Needs)
+    needed: int = 1
     parts: dict[AssignmentId, Part] = field(default_factory=dict)
     counted_before: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
+    goal: int = 0
+    _by_node: dict[str, Part] = field(default_factory=dict)
     _awaited: dict[str, Part] = field(default_factory=dict)
     _lost_until: dict[str, float] = field(default_factory=dict)  # of those awaited: the end of their grace
+    _back: list[Part] = field(default_factory=list)  # taken over, and perhaps in need of their order
     _folding: int = 0
+    _counted: int = 0
+    _enough_at: float = math.inf  # when the goal was reached
+    _earliest: float = math.inf  # no awaited part's deadline is before this
+    _largest_share: float = 0.0
+    _value_range: float = math.inf
+    _closed: bool = False
 
-    def add(self, node: str, assignment: AssignmentId, examples: int) -> None:
+    def __contains__(self, node: object) -> bool:
+        return node in self._by_node
+
+    def add(self, node: str, assignment: AssignmentId, examples: int) -> Part:
         """Make this worker one of the cohort; it declared so many examples."""
-        part = Part(node=node, assignment=assignment, declared=examples)
-        self.parts[assignment] = self._awaited[part.node] = part
+        part = Part(
+            node=node,
+            assignment=assignment,
+            declared=examples,
+            round=self.round,
+            version=self.version,
+            deadline=self.deadline,
+        )
+        self._take_in(part)
+        return part
+
+    def adopt(self, part: Part, *, lost_until: float | None = None, ask: bool = False) -> list[Action]:
+        """Go on with a part of a round before, unless it is too stale by now.
+
+        Args:
+            part: Asked, or waiting.
+            lost_until: Its worker is gone, and has so long to come back; None: it is here.
+            ask: Its worker may not know of its order any more.
+        """
+        if self.version - part.version > self.schedule.max_staleness:
+            part.drop(f"more than {self.schedule.max_staleness} versions old")
+            reason = (
+                f"it starts from version {part.version}, the run is at {self.version}: see --max-staleness"
+            )
+            return [Cancel(node=part.node, assignment=part.assignment, reason=reason)]
+        self._take_in(part)
+        if lost_until is not None:
+            self._lost_until[part.node] = lost_until
+        elif ask:
+            self._back.append(part)
+        return []
+
+    def _take_in(self, part: Part) -> None:
+        self.parts[part.assignment] = self._by_node[part.node] = part
+        if part.state == "asked":
+            self._awaited[part.node] = part
+            self._earliest = min(self._earliest, part.deadline)
 
     def open(self, bounds: Bounds, present: Container[str]) -> list[Action]:
-        """Open the round and ask everybody who is present.
+        """Open the round and ask everybody who is present and was not asked before.
+
+        What waits for this round is counted in it, oldest first, up to the goal.
 
         Raises:
             ConfigError: If there is no grid for these weights and this range; see `choose_grid`.
         """
         parts = list(self.parts.values())
+        self.goal = max(self.goal or len(parts), self.needed)
+        self._value_range = bounds.value_range
+        largest = [self._share(part.declared) * self.needs.largest_factor for part in parts]
+        self._largest_share = max(map(self._share, (part.declared for part in parts)))
+        if self.schedule.joins:  # whoever they will be
+            largest = [max(largest)] * self.goal
         opened = OpenRound(
             round=self.round,
             attempt=self.number,
             version=self.version,
-            cohort=tuple(part.node for part in parts),
-            assignments=tuple(part.assignment for part in parts),
-            examples=tuple(part.declared for part in parts),
-            grid=choose_grid([self._largest_weight(part) for part in parts], bounds.value_range),
+            parts=tuple(_open_part(part) for part in parts),
+            goal=self.goal,
+            updates=0 if self.schedule.carries else len(parts),
+            grid=choose_grid(largest, bounds.value_range),
             value_range=bounds.value_range,
             max_norm=bounds.max_norm,
         )
-        return [opened, *(self.ask(part) for part in parts if part.node in present)]
+        new = [part for part in parts if part.round == self.round and part.state == "asked"]
+        orders = [self.ask(part) for part in [*new, *self._back] if part.node in present]
+        self._back.clear()
+        return [opened, *orders, *self._count_waiting()]
+
+    def join(self, node: str, assignment: AssignmentId, examples: int, now: float) -> list[Action]:
+        """Ask a worker that comes while the round is open; nothing if it is too heavy for this one's grid."""
+        if self._closed or self._share(examples) > self._largest_share:
+            return []
+        part = self.add(node, assignment, examples)
+        part.deadline += now - self.opened_at
+        return [Enlist(part=_open_part(part)), self.ask(part)]
 
     def find(self, node: str, assignment: AssignmentId) -> Part | None:
         """The part of this number, if it is this worker's."""
@@ -96,9 +177,34 @@ class Attempt:
         """True once every part is counted or out."""
         return not self._awaited and not self._folding
 
+    def due(self, now: float) -> bool:
+        """True once the round closes: everybody has answered, or as many as it takes."""
+        if self._folding:
+            return False
+        if not self._awaited:
+            return True
+        enough = self._counted >= self.needed and now >= self.deadline
+        return enough or now >= self._enough_at + self.schedule.grace_s
+
     def missing(self) -> list[str]:
         """The parts that are out, as "name (why)"."""
         return [f"{part.node} ({part.why})" for part in self.in_state("out")]
+
+    # ---- the end of the round -------------------------------------------------------------------
+
+    def close(self) -> list[Action]:
+        """Take no more updates. What is under way ends, unless the schedule carries it on."""
+        self._closed = True
+        if self.schedule.carries:
+            return []
+        return self._cancel(list(self._awaited.values()), NOT_NEEDED)
+
+    def under_way(self) -> list[UnderWay]:
+        """What goes on when the round is over."""
+        return [
+            UnderWay(part, self._lost_until.get(part.node), ask=part.node in self._lost_until)
+            for part in self.in_state("waiting", "asked")
+        ]
 
     # ---- workers come and go --------------------------------------------------------------------
 
@@ -131,12 +237,15 @@ class Attempt:
 
     @property
     def next_wake(self) -> float | None:
-        """When `expire` has something to drop; None if nobody is awaited."""
+        """When `expire` or `due` has something to say; None if nobody is awaited."""
         if not self._awaited:
             return None
-        if len(self._lost_until) < len(self._awaited):
-            return self.deadline
-        return min(self.deadline, max(self._lost_until.values()))
+        wake = min(self._earliest, self._enough_at + self.schedule.grace_s)
+        if self._counted >= self.needed:
+            wake = min(wake, self.deadline)
+        if len(self._lost_until) == len(self._awaited):
+            wake = min(wake, max(self._lost_until.values()))
+        return wake
 
     def waits_for(self) -> str:
         """Who is still awaited, in words."""
@@ -145,16 +254,23 @@ class Attempt:
     def expire(self, now: float) -> list[Action]:
         """Drop the parts nobody waits for any longer.
 
-        At the deadline that is every part still awaited. Before it, the lost ones, once *all* that are
+        At its deadline that is every part still awaited. Before it, the lost ones, once *all* that are
         awaited are lost and their grace has passed: while one worker computes, the others may come back.
         """
-        wake = self.next_wake
-        if wake is None or now < wake:
+        awaited = list(self._awaited.values())
+        if not awaited:
             return []
-        late = now >= self.deadline
-        why = "no answer by the deadline" if late else "lost, and not back in time"
+        if len(self._lost_until) == len(awaited) and now >= max(self._lost_until.values()):
+            return self._cancel(awaited, LATE if now >= self.deadline else LOST)
+        if now < self._earliest:
+            return []
+        actions = self._cancel([part for part in awaited if now >= part.deadline], LATE)
+        self._earliest = min((part.deadline for part in self._awaited.values()), default=math.inf)
+        return actions
+
+    def _cancel(self, parts: Iterable[Part], why: str) -> list[Action]:
         actions: list[Action] = []
-        for part in list(self._awaited.values()):
+        for part in parts:
             self.drop(part, why)
             reason = f"round {self.round} is closed: {why}"
             actions.append(Cancel(node=part.node, assignment=part.assignment, reason=reason))
@@ -167,20 +283,58 @@ class Attempt:
         accept = Accept(node=part.node, assignment=part.assignment)
         if part.state != "asked":
             return [accept]
+        if flaw := self._flaw(part, update):
+            return self.refuse(part, flaw)
+        self._answered(part)
+        part.result = update
+        if not self._full:
+            return [accept, *self._fold(part)]
+        if self.schedule.carries:
+            part.state = "waiting"
+            return [accept, Keep(assignment=part.assignment)]
+        part.drop(NOT_NEEDED)
+        reason = f"round {self.round} is closed: {NOT_NEEDED}"
+        return [Refuse(node=part.node, assignment=part.assignment, code=STALE, reason=reason)]
+
+    @property
+    def _full(self) -> bool:
+        """True if the round has all the updates that it wants."""
+        enough = 0 < self.goal <= self._counted + self._folding and not self.schedule.grace_s
+        return self._closed or enough
+
+    def _count_waiting(self) -> list[Action]:
+        actions: list[Action] = []
+        for part in self.in_state("waiting"):
+            if self._full:
+                break
+            # The range was that of the round before when it came.
+            flaw = self._flaw(part, part.result) if part.result else None
+            actions += self.refuse(part, flaw) if flaw else self._fold(part)
+        return actions
+
+    def _flaw(self, part: Part, update: UpdateStaged) -> Flaw | None:
         if update.examples > part.declared:
             # The grid was chosen for the declared weights: more would not be summed exactly.
             reason = f"claims {update.examples} examples, {part.declared} were declared when the round opened"
-            seen, limit = str(update.examples), str(part.declared)
-            return self.refuse(part, Flaw(code="examples", reason=reason, seen=seen, limit=limit))
+            return Flaw(code="examples", reason=reason, seen=str(update.examples), limit=str(part.declared))
+        if update.largest > self._value_range:
+            seen, limit = f"{update.largest:g}", f"{self._value_range:g}"
+            reason = f"holds {seen}, the largest value allowed by now is {limit}: see --value-range"
+            return Flaw(code="value-range", reason=reason, seen=seen, limit=limit)
         try:
-            contribution = self._contribution(update)
+            self._contribution(part, update)
         except UpdateError as error:
-            return self.refuse(part, error.flaw)
-        self._answered(part)
+            return error.flaw
+        return None
+
+    def _fold(self, part: Part) -> list[Action]:
+        update = part.result
+        assert update is not None
+        contribution = self._contribution(part, update)
         part.state = "folding"
-        self._folding += 1
-        part.result = update
+        part.staleness = contribution.staleness
         part.weight = contribution.weight
+        self._folding += 1
         fold = Fold(
             node=part.node,
             assignment=part.assignment,
@@ -198,19 +352,22 @@ class Attempt:
             metrics=update.metrics,
             limited=update.limited,
         )
-        return [accept, fold, Tell(fact=accepted)]
+        return [fold, Tell(fact=accepted)]
 
-    def folded(self, assignment: AssignmentId, own_model: str) -> None:
+    def folded(self, assignment: AssignmentId, own_model: str, now: float) -> None:
         """An accepted update is in the accumulator; `own_model` is the digest of the worker's, if kept."""
         part = self.parts.get(assignment)
         if part is not None and part.state == "folding":
             part.state = "counted"
             part.own_model = own_model
             self._folding -= 1
+            self._counted += 1
+            if self._counted == self.goal:
+                self._enough_at = now
 
     def refuse(self, part: Part, flaw: Flaw) -> list[Action]:
         """An update does not count."""
-        if part.state != "asked":
+        if part.state not in ("asked", "waiting"):
             return []
         self.drop(part, f"refused: {flaw.reason}")
         return self.refusals.refused(part.node, part.assignment, self.round, flaw)
@@ -262,19 +419,20 @@ class Attempt:
         return AskTrain(
             node=part.node,
             assignment=part.assignment,
-            round=self.round,
-            version=self.version,
+            round=part.round,
+            version=part.version,
             evaluated=self.own_models,
             cohort=len(self.parts),
             counted=counted[0] if counted else None,
         )
 
-    def _contribution(self, update: UpdateStaged) -> Contribution:
+    def _contribution(self, part: Part, update: UpdateStaged) -> Contribution:
         """The update as the strategy will see it, with its weight.
 
         Raises:
             UpdateError: If the strategy cannot use it.
         """
+        staleness = self.version - part.version
         return self.needs.weighed(
             Contribution(
                 node=update.node,
@@ -282,12 +440,21 @@ class Attempt:
                 steps=update.steps,
                 norm=update.norm,
                 metrics=update.metrics,
+                staleness=staleness,
                 share=self._share(update.examples),
+                discount=self.schedule.staleness.factor(staleness),
             )
         )
 
-    def _largest_weight(self, part: Part) -> float:
-        return self._share(part.declared) * self.needs.largest_factor
-
     def _share(self, examples: int) -> float:
         return 1.0 if self.equal_weights else float(max(examples, 1))
+
+
+def _open_part(part: Part) -> OpenPart:
+    return OpenPart(
+        node=part.node,
+        assignment=part.assignment,
+        examples=part.declared,
+        round=part.round,
+        version=part.version,
+    )

@@ -10,23 +10,29 @@ from zfed.facts import WorkerRound
 from zfed.metrics import NO_RULES, Metrics, Rules, merge_metrics
 from zfed.wire.messages import AssignmentId
 
-PartState: TypeAlias = Literal["asked", "folding", "counted", "out"]
+PartState: TypeAlias = Literal["asked", "waiting", "folding", "counted", "out"]
 
 
 @dataclass
 class Part:
     """What one worker was asked, and what came of it.
 
-    `state` goes from asked to folding to counted, or to out: then `why` says why. `own_model` is the digest
-    of the worker's own model, if it was kept.
+    `state` goes from asked to folding to counted, or to out: then `why` says why. An update that is here
+    when its round has all it wants is waiting for the next one. `round` and `version` are those of the
+    order: where work goes on beyond its round, they are older than the round it counts in. `deadline` is
+    when nobody waits for it any longer, `own_model` the digest of the worker's own model, if it was kept.
     """
 
     node: str
     assignment: AssignmentId
     declared: int
+    round: int
+    version: int
+    deadline: float
     state: PartState = "asked"
     why: str = ""
     result: UpdateStaged | None = None
+    staleness: int = 0
     weight: float = 0.0
     own_model: str = ""
 
@@ -34,6 +40,32 @@ class Part:
         """This part will not count."""
         self.state = "out"
         self.why = why
+
+    def renewed(self, assignment: AssignmentId, deadline: float) -> Part:
+        """The same work under a new number, for what had counted in an attempt that came to nothing."""
+        return Part(
+            node=self.node,
+            assignment=assignment,
+            declared=self.declared,
+            round=self.round,
+            version=self.version,
+            deadline=deadline,
+        )
+
+
+@dataclass
+class UnderWay:
+    """A part that outlives its round.
+
+    Attributes:
+        part: Asked, or waiting.
+        lost_until: Its worker is gone, and has until then to come back; None: it is here.
+        ask: Its worker may not know of its order any more.
+    """
+
+    part: Part
+    lost_until: float | None = None
+    ask: bool = False
 
 
 def shares(parts: list[Part]) -> list[float]:
@@ -59,6 +91,7 @@ def per_worker(parts: list[Part]) -> dict[str, WorkerRound]:
             metrics=part.result.metrics,
             norm=part.result.norm,
             limited=part.result.limited,
+            staleness=part.staleness,
         )
         for part in parts
         if part.result

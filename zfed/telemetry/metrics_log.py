@@ -68,6 +68,8 @@ def _worker(worker: WorkerRound) -> dict[str, Any]:
         "norm": worker.norm,
         **({"limited": worker.limited} if worker.limited else {}),
     }
+    if worker.staleness:
+        record["staleness"] = worker.staleness
     for name, value in worker.metrics.items():
         record.setdefault(name, _plain(name, value))
     return record

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenRound, OwedEvaluation
+from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenPart, OpenRound, OwedEvaluation
 from zfed.facts import EvaluationSkipped, NodeJoined, RoundCommitted, UpdateRefused
 from zfed.nodes import journal_lines
 from zfed.nodes.journal_lines import Past
@@ -25,16 +25,20 @@ def left(node, *, left=True):
     return journal_lines.left(node, "worker", left=left, reason="enough")
 
 
+def part(node, number, examples, version):
+    return OpenPart(node=node, assignment=(1, number), examples=examples, round=version + 1, version=version)
+
+
 def opened(version, *cohort, attempt=1):
-    numbers = tuple((1, 10 * version + k) for k in range(len(cohort)))
+    parts = tuple(part(node, 10 * version + k, 5 + k, version) for k, node in enumerate(cohort))
     return journal_lines.opened(
         OpenRound(
             round=version + 1,
             attempt=attempt,
             version=version,
-            cohort=cohort,
-            assignments=numbers,
-            examples=tuple(range(5, 5 + len(cohort))),
+            parts=parts,
+            goal=len(parts),
+            updates=len(parts),
             grid=2.0**-40,
             value_range=64.0,
             max_norm=8.0,
@@ -106,10 +110,24 @@ def test_commits_of_versions_that_cannot_be_used_are_as_if_they_had_not_been():
 
 def test_an_attempt_that_was_open_is_read_as_it_was_opened():
     found = point(FIRST, opened(0, "alice", "bob"), opened(0, "alice", "bob", attempt=2))
-    assert found.attempt == OpenAttempt(
-        round=1, number=2, cohort=("alice", "bob"), assignments=((1, 0), (1, 1)), examples=(5, 6)
-    )
+    assert found.attempt == OpenAttempt(round=1, number=2, goal=2)
+    assert found.under_way == (part("alice", 0, 5, 0), part("bob", 1, 6, 0))
     assert point(FIRST, opened(0, "alice"), committed(1, "alice")).attempt is None
+
+
+def test_who_joined_an_open_round_and_whoever_had_not_answered_when_it_closed_is_under_way():
+    joins = journal_lines.enlisted(part("carol", 27, 3, 2))
+    found = point(FIRST, opened(2, "alice", "bob"), joins, committed(2, "alice"))
+    assert found.under_way == (part("bob", 21, 6, 2), part("carol", 27, 3, 2))
+
+
+def test_an_attempt_that_an_older_version_of_zfed_opened_can_be_opened_again():
+    line = {key: value for key, value in opened(0, "alice").items() if key not in ("goal", "orders")}
+    found = point(FIRST, line)
+    assert (found.attempt, found.under_way) == (
+        OpenAttempt(round=1, number=1, goal=0),
+        (part("alice", 0, 5, 0),),
+    )
 
 
 def test_evaluations_are_owed_until_they_are_done_or_skipped():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.zfed.strategies.contributions import contribution
 from zfed.compression import Encodings
-from zfed.engine import Fold, OpenRound
+from zfed.engine import Fold, OpenPart, OpenRound
 from zfed.facts import RoundCommitted, RoundRetried, RunEnded, UpdateAccepted
 from zfed.nodes.coordinator_words import (
     BeginRound,
@@ -151,11 +151,12 @@ def test_traced_member_does_what_the_logic_does(trace):
 
 def begin(round, *cohort, attempt=1):
     numbers = {"round": round, "attempt": attempt, "version": round - 1}
-    return BeginRound(
-        OpenRound(
-            cohort=cohort, assignments=(), examples=(), grid=1.0, value_range=1.0, max_norm=1.0, **numbers
-        )
+    parts = tuple(
+        OpenPart(node=node, assignment=(1, k), examples=1, round=round, version=round - 1)
+        for k, node in enumerate(cohort)
     )
+    limits = {"goal": len(parts), "updates": len(parts), "grid": 1.0, "value_range": 1.0, "max_norm": 1.0}
+    return BeginRound(OpenRound(parts=parts, **limits, **numbers))
 
 
 def accepted(node, round):

@@ -24,7 +24,7 @@ from zfed.engine import (
     WorkFailed,
 )
 from zfed.errors import Flaw
-from zfed.rounds import SyncRounds
+from zfed.rounds import Rounds
 from zfed.wire.messages import AssignmentId
 
 SILENT = EvaluateConfig(first=False, every=0, last=False)
@@ -100,7 +100,7 @@ class Run:
 
     def __post_init__(self):
         config = RunConfig(**{**SETTINGS, **self.settings})
-        self.engine = SyncRounds(config, self.evaluate, self.incarnation)
+        self.engine = Rounds(config, self.evaluate, self.incarnation)
         self.all_facts = []
         point = self.journal.point()
         began = self.engine.start(self.now) if point is None else self.engine.resume(point, self.now)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from zfed.engine import (
     Commit,
+    Enlist,
     ModelLoaded,
     NodeGone,
     NodeReady,
@@ -16,7 +17,7 @@ from zfed.engine import (
 )
 from zfed.facts import Evaluated, EvaluationSkipped, UpdateRefused
 
-LINES = (NodeReady, NodeGone, OpenRound, ModelLoaded, UpdateRefused, Evaluated, EvaluationSkipped)
+LINES = (NodeReady, NodeGone, OpenRound, Enlist, ModelLoaded, UpdateRefused, Evaluated, EvaluationSkipped)
 SYNCED = (ModelLoaded, VersionCommitted, Evaluated)
 
 
@@ -62,7 +63,7 @@ class Journal:
     def point(self) -> ResumePoint | None:
         """Where the run stands; None if there is no version yet."""
         version, round, value_range, norms, strikes = -1, 0, None, [], Counter()
-        committed, owed, present, attempt = {}, {}, {}, None
+        committed, owed, present, attempt, parts = {}, {}, {}, None, {}
         for line in self.lines:
             match line:
                 case NodeReady():
@@ -72,17 +73,16 @@ class Journal:
                 case ModelLoaded():
                     version = max(version, 0)
                 case OpenRound():
-                    attempt = OpenAttempt(
-                        round=line.round,
-                        number=line.attempt,
-                        cohort=line.cohort,
-                        assignments=line.assignments,
-                        examples=line.examples,
-                    )
+                    attempt = OpenAttempt(round=line.round, number=line.attempt, goal=line.goal)
+                    parts = {part.assignment: part for part in line.parts}
+                case Enlist():
+                    parts[line.part.assignment] = line.part
                 case Commit():
                     version, round, value_range, attempt = line.version, line.round, line.value_range, None
                     norms.append(line.norm)
                     pairs = zip(line.workers, line.assignments, strict=True)
+                    for assignment in line.assignments:
+                        parts.pop(assignment, None)
                     committed.update((node, (assignment, version)) for node, assignment in pairs)
                     owed.update(((one.round, one.subject), one) for one in line.evaluations)
                 case UpdateRefused(round=at, code=code) if at and code != "stale":
@@ -103,6 +103,7 @@ class Journal:
             evaluator_seen="evaluator" in self._kinds(),
             present=tuple(node for node, kind in present.items() if kind == "worker"),
             attempt=attempt,
+            under_way=tuple(parts.values()),
         )
 
     def _kinds(self) -> set[str]:

@@ -32,7 +32,7 @@ def attempt(*states, deadline=100.0):
         elif state != "asked":
             made.take(part, staged(part.node, assignment))
         if state == "counted":
-            made.folded(assignment, "")
+            made.folded(assignment, "", 0.0)
     for lost_at, node in sorted(lost):
         made.gone(node, left=False, until=lost_at + GRACE_S)
     return made
@@ -46,7 +46,7 @@ def test_only_those_who_are_present_are_asked_when_an_attempt_opens():
     opened = attempt("asked", "lost:5")
     round, *orders = opened.open(Bounds(1.0), {"w0"})
     assert round.cohort == ("w0", "w1")
-    assert round.examples == (100, 100)
+    assert [part.examples for part in round.parts] == [100, 100]
     assert [order.node for order in orders] == ["w0"]
 
 

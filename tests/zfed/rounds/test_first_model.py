@@ -10,7 +10,7 @@ from zfed.engine import (
     Refuse,
 )
 from zfed.facts import NotWritten, TaskFailed, Waiting
-from zfed.rounds.sync import COMMIT_AGAIN_S
+from zfed.rounds.rounds import COMMIT_AGAIN_S
 
 
 def asking(*nodes, **settings):

@@ -5,7 +5,8 @@ from zfed.rounds.parts import Part, merged_metrics, per_worker, shares
 
 
 def counted(node, weight, examples, **metrics):
-    part = Part(node=node, assignment=(1, 1), declared=examples, state="counted", weight=weight)
+    asked = {"round": 1, "version": 0, "deadline": 10.0}
+    part = Part(node=node, assignment=(1, 1), declared=examples, **asked, state="counted", weight=weight)
     part.result = staged(node, part.assignment, examples=examples, **metrics)
     return part
 

@@ -26,7 +26,7 @@ from zfed.engine import (
     VersionCommitted,
 )
 from zfed.facts import Evaluated
-from zfed.rounds import SyncRounds
+from zfed.rounds import Rounds
 
 NODES = ["alice", "bob", "carol", "eva", "zoe"]
 KINDS = {"eva": "evaluator", "zoe": "evaluator"}
@@ -75,7 +75,7 @@ class AnyEvents(RuleBasedStateMachine):
 
     def begin_again(self):
         self.incarnation += 1
-        self.engine = SyncRounds(self.config, self.evaluate, self.incarnation)
+        self.engine = Rounds(self.config, self.evaluate, self.incarnation)
         self.folds = []  # of the open attempt
         self.folded_numbers = set(self.counted_numbers)  # what was in the accumulator is gone
         self.commit_asked = None
@@ -121,8 +121,8 @@ class AnyEvents(RuleBasedStateMachine):
                     self.orders.append((action.node, action.assignment))
                 case OpenRound():
                     self.folds = []
-                    self.orders += zip(action.cohort, action.assignments, strict=True)
-                    assert len(set(action.cohort)) == len(action.cohort) == len(action.assignments)
+                    self.orders += [(part.node, part.assignment) for part in action.parts]
+                    assert len(set(action.cohort)) == len(action.cohort)
                     assert action.version == self.engine.version
                 case Fold():
                     assert action.assignment not in self.folded_numbers

@@ -1,7 +1,7 @@
-"""Synchronous rounds: the whole cohort is asked, and waited for until the deadline.
+"""The round engine: workers are asked, as many updates as the schedule wants become a version, and so on.
 
     gathering --all awaited are here--> initializing --model 0 on disk--> collecting
-    collecting --the cohort answered, or its time is over--> committing
+    collecting --as many answered as the schedule wants, or their time is over--> committing
     committing --on disk--> collecting (the next round), or after the last one finishing --> ended
     committing --no room on the disk--> committing again, a while later
     collecting --too few updates--> collecting again, or gathering while too few workers are present
@@ -11,17 +11,24 @@ A round that gets fewer updates than `min_workers` commits nothing. It is opened
 accumulator, for whoever is present then; a worker that still holds its update for that version offers it
 again instead of training.
 
+Where the schedule carries work on (`Schedule.carries`), whoever has not answered when a round closes goes on,
+and its update counts in the round that is open when it comes, as one that is so many versions behind. A
+worker is asked again once the version that holds its update is there: until then there is nothing newer to
+start from, or its next update would be its second in the same version.
+
 A run that is resumed has only what its last commit wrote. An attempt that was open is opened again, with the
 same cohort and the same assignments; the workers still hold what they made for it, or are at work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from zfed.config import EvaluateConfig, RunConfig
 from zfed.engine import (
+    Accept,
     Action,
     Ask,
     Cancel,
@@ -32,6 +39,7 @@ from zfed.engine import (
     EvaluationDone,
     Event,
     Folded,
+    Keep,
     LoadModel,
     ModelLoaded,
     ModelUnusable,
@@ -39,6 +47,7 @@ from zfed.engine import (
     NodeReady,
     OfferStale,
     OpenAttempt,
+    OpenPart,
     OwedEvaluation,
     Refuse,
     ResumePoint,
@@ -65,8 +74,9 @@ from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
 from zfed.rounds.first_model import FirstModel
 from zfed.rounds.gathering import Gathering
 from zfed.rounds.merging import Merging
-from zfed.rounds.parts import Part
+from zfed.rounds.parts import Part, UnderWay
 from zfed.rounds.refusals import STALE, Refusals
+from zfed.rounds.schedule import Schedule
 from zfed.strategies import Bounds, Needs, UsualNorm
 from zfed.strategies.grid import FIRST_VALUE_RANGE, next_value_range
 from zfed.wire.messages import AssignmentId
@@ -90,20 +100,22 @@ Standing = Literal["wanted", "accepted", "committed", "stale", "unknown"]
 
 
 @dataclass
-class SyncRounds:
-    """The synchronous round engine of one run.
+class Rounds:
+    """The round engine of one run.
 
     Args:
         config: Table `[run]`.
         evaluate: Table `[evaluate]`.
         incarnation: Number of this coordinator start; together with a counter it numbers all assignments.
         needs: Of the strategy.
+        schedule: For whom a version waits.
     """
 
     config: RunConfig
     evaluate: EvaluateConfig
     incarnation: int = 1
     needs: Needs = field(default_factory=Needs)
+    schedule: Schedule = field(default_factory=Schedule)
 
     roster: Roster = field(default_factory=Roster)
     desk: EvaluationDesk = field(default_factory=EvaluationDesk)
@@ -123,6 +135,9 @@ class SyncRounds:
     _give_up_at: float = 0.0
     _first: FirstModel = field(default_factory=FirstModel)
     _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
+    _aside: dict[str, UnderWay] = field(
+        default_factory=dict
+    )  # while no round is open: what goes on, by worker
     _value_range: float = FIRST_VALUE_RANGE
     _usual_norm: UsualNorm = field(default_factory=UsualNorm)
     _deadline: float | None = None
@@ -165,6 +180,8 @@ class SyncRounds:
             return "committed"
         if self._first.is_asked(node, assignment):
             return "wanted"
+        if self._aside_of(node, assignment) is not None:
+            return "unknown"
         part = self._part(node, assignment)
         between = assignment[0] < self.incarnation or self.phase == "gathering"
         if part is None and between and version == self.version:
@@ -182,6 +199,18 @@ class SyncRounds:
     def committed_version(self, node: str) -> int:
         """The version that a node's committed update became part of."""
         return self._committed[node][1]
+
+    def base_version(self, node: str, assignment: AssignmentId) -> int:
+        """The version that an order names; of one that is not open, the current one."""
+        part = self._part(node, assignment)
+        return self.version if part is None else part.version
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """The versions that somebody may still want to have."""
+        attempt = self._attempt.in_state("asked") if self._attempt and self.schedule.carries else []
+        asked = [part.version for part in (*attempt, *(aside.part for aside in self._aside.values()))]
+        return frozenset((self.version, *(owed.version for owed in self.desk.owed.values()), *asked))
 
     # ---- events ---------------------------------------------------------------------------------
 
@@ -229,13 +258,21 @@ class SyncRounds:
             actions = self.desk.ask(self.roster.evaluators)
         else:
             self._known.add(event.node)
-            collecting = self._attempt if self.phase == "collecting" else None
-            actions = collecting.back(event.node) if collecting else []
+            actions = self._worker_back(event, now)
         if self.phase == "gathering":
             return [*actions, *self._go_on(now)]
         if self.phase == "initializing" and not self._first.node and not self.config.initial:
             return [*actions, *self._ask_model(now)]
         return actions
+
+    def _worker_back(self, worker: NodeReady, now: float) -> list[Action]:
+        if aside := self._aside.get(worker.node):
+            aside.lost_until, aside.ask = None, True
+        if self.phase != "collecting" or self._attempt is None:
+            return []
+        if self.schedule.joins and worker.node not in self._attempt:
+            return self._attempt.join(worker.node, self._new_assignment(), worker.examples, now)
+        return self._attempt.back(worker.node)
 
     def _node_gone(self, event: NodeGone, now: float) -> list[Action]:
         was_here = self.roster.remove(event.node)
@@ -245,8 +282,11 @@ class SyncRounds:
         if event.node == self._first.node:
             self._first.give_up()
             return self._ask_model(now)
+        until = now + self.config.rejoin_grace_s
         if self._attempt:
-            self._attempt.gone(event.node, left=event.left, until=now + self.config.rejoin_grace_s)
+            self._attempt.gone(event.node, left=event.left, until=until)
+        elif aside := self._aside.get(event.node):
+            aside.lost_until = until
         if event.left:
             self._forget(event.node)
         asked = self.desk.ask(self.roster.evaluators)
@@ -326,21 +366,37 @@ class SyncRounds:
         self.round += 1
         self._tries = 1
         grace_until = now + self.config.restart_grace_s
-        if point.attempt is not None and not all(map(self.refusals.is_benched, point.attempt.cohort)):
+        under_way = [part for part in point.under_way if not self.refusals.is_benched(part.node)]
+        if point.attempt is not None and under_way:
             self._tries = point.attempt.number
-            return self._open_again(point.attempt, grace_until, now)
+            return self._open_again(point.attempt, point.under_way, grace_until, now)
+        if self.schedule.carries:
+            for part in under_way:
+                self._aside[part.node] = UnderWay(self._asked_before(part, now), grace_until, ask=True)
         self._cohort = (self._known or set(self._wait_for.names)).difference(self.refusals.benched)
         needed = 0 if self._known else self._wait_for.count  # all had left: as before the first round
         return self._gather(open_at=grace_until, now=now, needed=needed)
 
-    def _open_again(self, before: OpenAttempt, grace_until: float, now: float) -> list[Action]:
+    def _open_again(
+        self, before: OpenAttempt, parts: Iterable[OpenPart], grace_until: float, now: float
+    ) -> list[Action]:
         attempt = self._new_attempt(now)
-        parts = zip(before.cohort, before.assignments, before.examples, strict=True)
-        for node, assignment, examples in parts:
-            attempt.add(node, assignment, examples)
-            benched = self.refusals.is_benched(node)
-            attempt.gone(node, left=benched, until=grace_until)
+        for part in parts:
+            attempt.adopt(self._asked_before(part, now), lost_until=grace_until)
+            if self.refusals.is_benched(part.node):
+                attempt.gone(part.node, left=True, until=now)
+        attempt.goal = before.goal
         return self._collect(attempt, now)
+
+    def _asked_before(self, part: OpenPart, now: float) -> Part:
+        return Part(
+            node=part.node,
+            assignment=part.assignment,
+            declared=part.examples,
+            round=part.round,
+            version=part.version,
+            deadline=now + self.config.round_timeout_s,
+        )
 
     def _go_on(self, now: float) -> list[Action]:
         """Leave gathering if everybody awaited is here."""
@@ -396,7 +452,7 @@ class SyncRounds:
 
     @property
     def _needed(self) -> int:
-        return max(1, self.config.min_workers)
+        return max(1, self.config.min_workers, self.needs.updates)
 
     def _next_round(self, now: float) -> list[Action]:
         self.round += 1
@@ -423,6 +479,8 @@ class SyncRounds:
     def _gather(self, *, open_at: float, now: float, needed: int = 0) -> list[Action]:
         self.phase = "gathering"
         self._attempt = None
+        for aside in self._aside.values():
+            aside.ask = True  # what is offered meanwhile is offered again then
         self._deadline = now + self.config.wait_timeout_s
         self._gathering = Gathering(
             expected=self._cohort,
@@ -436,9 +494,30 @@ class SyncRounds:
 
     def _open_round(self, now: float) -> list[Action]:
         attempt = self._new_attempt(now)
-        for worker in self.roster.workers:
+        cancelled = self._take_along(attempt)
+        free = [worker for worker in self.roster.workers if worker.node not in attempt]
+        for worker in free:
             attempt.add(worker.node, self._new_assignment(), worker.examples)
-        return self._collect(attempt, now)
+        attempt.goal = self.schedule.closes_at(len(attempt.parts), len(free))
+        return [*cancelled, *self._collect(attempt, now)]
+
+    def _take_along(self, attempt: Attempt) -> list[Action]:
+        """Let what is under way count in this attempt; returns what is too stale for that."""
+        actions: list[Action] = []
+        for node, aside in self._aside.items():
+            here = node in self.roster
+            lost_until = None if here else (aside.lost_until or attempt.opened_at)
+            actions += attempt.adopt(aside.part, lost_until=lost_until, ask=here and aside.ask)
+        self._aside = {}
+        return actions
+
+    def _set_aside(self, attempt: Attempt, *, again: bool, now: float) -> None:
+        """An attempt is over: keep what is under way; of one that is made `again` also what had counted."""
+        self._aside = {each.part.node: each for each in attempt.under_way()}
+        if again:
+            for part in attempt.in_state("counted", "folding"):
+                renewed = part.renewed(self._new_assignment(), now + self.config.round_timeout_s)
+                self._aside[part.node] = UnderWay(renewed, None, ask=True)
 
     def _new_attempt(self, now: float) -> Attempt:
         return Attempt(
@@ -450,7 +529,9 @@ class SyncRounds:
             opened_at=now,
             deadline=now + self.config.round_timeout_s,
             refusals=self.refusals,
+            schedule=self.schedule,
             needs=self.needs,
+            needed=self._needed,
             counted_before=self._committed,
         )
 
@@ -485,6 +566,8 @@ class SyncRounds:
             refused = self.refusals.refused(node, assignment, 0, event.flaw)
             return [*refused, *self._model_refused(event.flaw.reason, now)]
         part = self._part(node, assignment)
+        if (aside := self._aside_of(node, assignment)) is not None:
+            return self._aside_came(aside, event)
         if self._attempt is None or part is None or part.state == "out":
             reason = self.stale_reason(assignment)
             refuse = Refuse(node=node, assignment=assignment, code=STALE, reason=reason)
@@ -498,17 +581,36 @@ class SyncRounds:
             self._forget(node)
         return [*actions, *self._close_if_due(now)]
 
+    def _aside_of(self, node: str, assignment: AssignmentId) -> UnderWay | None:
+        """What goes on under this number while no round is open."""
+        aside = self._aside.get(node)
+        return aside if aside is not None and aside.part.assignment == assignment else None
+
+    def _aside_came(self, aside: UnderWay, event: UpdateStaged | UpdateUnfit) -> list[Action]:
+        """An update came while no round is open: it waits for the next one, if it is good."""
+        part = aside.part
+        if isinstance(event, UpdateStaged):
+            accept = Accept(node=part.node, assignment=part.assignment)
+            if part.state == "waiting":
+                return [accept]
+            part.result, part.state = event, "waiting"
+            return [accept, Keep(assignment=part.assignment)]
+        del self._aside[part.node]
+        return self.refusals.refused(part.node, part.assignment, self.round, event.flaw)
+
     def _forget(self, worker: str) -> None:
         """Wait for this worker no more."""
         self._cohort.discard(worker)
         self._known.discard(worker)
+        if (aside := self._aside.get(worker)) and aside.part.state == "asked":
+            del self._aside[worker]
 
     def _stale(self, node: str, assignment: AssignmentId) -> list[Action]:
         return self.refusals.stale(node, assignment, self.round, self.stale_reason(assignment))
 
     def _folded(self, event: Folded, now: float) -> list[Action]:
         if self._attempt:
-            self._attempt.folded(event.assignment, event.own_model)
+            self._attempt.folded(event.assignment, event.own_model, now)
         return self._close_if_due(now)
 
     def _work_failed(self, event: WorkFailed, now: float) -> list[Action]:
@@ -540,12 +642,13 @@ class SyncRounds:
         if self.phase != "collecting" or self._attempt is None:
             return []
         actions = self._attempt.expire(now)
-        if not self._attempt.settled:
+        if not self._attempt.due(now):
             return actions
         counted = self._attempt.in_state("counted")
         if len(counted) >= self._needed:
             return [*actions, *self._make_version(self._attempt, counted, now)]
         if not counted and not self.roster.worker_count:  # the others' absence is no fault of the round
+            self._set_aside(self._attempt, again=True, now=now)
             return [*actions, *self._open_or_gather(now)]
         if now < self._retry_at(self._attempt):
             return actions
@@ -556,6 +659,7 @@ class SyncRounds:
         self.phase = "committing"
         self._deadline = None
         self._give_up_at = now + self.config.wait_timeout_s
+        closed = attempt.close()
         evaluations, skipped = self._evaluations(counted)
         self._commit = Commit(
             round=self.round,
@@ -567,7 +671,7 @@ class SyncRounds:
             evaluations=evaluations,
             summary=attempt.summary(self.refusals.counted(), rounds=self.config.rounds, now=now),
         )
-        return [*skipped, self._commit]
+        return [*closed, *skipped, self._commit]
 
     def _evaluations(self, counted: list[Part]) -> tuple[tuple[OwedEvaluation, ...], list[Action]]:
         """What is to be evaluated of this round, and what cannot be."""
@@ -625,6 +729,8 @@ class SyncRounds:
             )
         )
         self._tries += 1
+        if self.schedule.carries and self._attempt:
+            self._set_aside(self._attempt, again=True, now=now)
         return [told, *self._open_or_gather(now)]
 
     def _version_committed(self, event: VersionCommitted, now: float) -> list[Action]:
@@ -632,6 +738,7 @@ class SyncRounds:
         if self.phase != "committing" or attempt is None or commit is None:
             return []
         self._attempt = self._commit = None
+        self._set_aside(attempt, again=False, now=now)
         counted = attempt.in_state("counted")
         self.version = event.version
         self._value_range = commit.value_range
@@ -656,7 +763,13 @@ class SyncRounds:
             actions += [*self.desk.owe(commit.evaluations), *self.desk.ask(self.roster.evaluators)]
         if self.round < self.config.rounds:
             return [*actions, *self._next_round(now)]
-        return [*actions, *self._begin_to_finish(now)]
+        reason = "the run has all its rounds"
+        cancelled = [
+            Cancel(node=node, assignment=aside.part.assignment, reason=reason)
+            for node, aside in self._aside.items()
+        ]
+        self._aside = {}
+        return [*actions, *cancelled, *self._begin_to_finish(now)]
 
     # ---- the end --------------------------------------------------------------------------------
 

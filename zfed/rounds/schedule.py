@@ -1,0 +1,100 @@
+"""For whom a model version waits: all schedules are settings of one engine.
+
+| kind | asked when a round opens | asked while it is open | closes | what is under way then |
+|---|---|---|---|---|
+| sync | the cohort | nobody | all have answered | - |
+| quorum | the cohort | nobody | the goal is reached, and a grace has passed | ends, or goes on |
+| over-select | more than needed | nobody | as quorum, with the number that is needed as goal | as quorum |
+| buffered | who is free | who comes | the goal is reached | goes on |
+| async | who is free | who comes | one update has come | goes on |
+
+Each closes at its deadline, too, if enough updates have come to commit anything.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from zfed.config import ScheduleConfig, SelectConfig
+from zfed.errors import ConfigError
+from zfed.rounds.share import Share
+from zfed.rounds.staleness import Staleness
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The rules of one run.
+
+    Attributes:
+        kind: As in `[schedule]`.
+        goal: Updates that close a round; None: all that were asked for.
+        grace_s: Seconds that the others have from then.
+        carries: What is under way when a round closes goes on, and counts in a later round.
+        joins: Whoever comes while a round is open is asked at once.
+        oversampling: Workers that are asked for each that is needed.
+        staleness: What an update from an older version still counts.
+        max_staleness: Versions it may be behind.
+    """
+
+    kind: str = "sync"
+    goal: Share | None = None
+    grace_s: float = 0.0
+    carries: bool = False
+    joins: bool = False
+    oversampling: float = 1.0
+    staleness: Staleness = field(default_factory=Staleness)
+    max_staleness: int = 0
+
+    @classmethod
+    def of(cls, config: ScheduleConfig, select: SelectConfig) -> Schedule:
+        """The rules that a configuration means.
+
+        Raises:
+            ConfigError: If settings contradict each other, or one is missing.
+        """
+        kind = config.kind
+        _check(config, select)
+        goal = {"over-select": select.cohort, "async": "1"}.get(kind, config.goal)
+        return cls(
+            kind=kind,
+            goal=Share.parse(goal, "--cohort" if kind == "over-select" else "--goal") if goal else None,
+            grace_s=config.grace_s,
+            carries=kind in ("buffered", "async") or config.late == "carry",
+            joins=kind in ("buffered", "async"),
+            oversampling=config.oversampling if kind == "over-select" else 1.0,
+            staleness=Staleness.parse(config.staleness),
+            max_staleness=config.max_staleness,
+        )
+
+    def closes_at(self, cohort: int, candidates: int) -> int:
+        """Updates that close a round for which so many of so many workers were asked."""
+        if self.goal is None:
+            return cohort
+        return min(self.goal.of(candidates), cohort) if self.kind == "over-select" else self.goal.of(cohort)
+
+    def wanted(self, needed: int) -> int:
+        """How many workers to ask if so many are needed."""
+        return math.ceil(round(needed * self.oversampling, 9))  # 1.1 times 10 is 11
+
+
+def _check(config: ScheduleConfig, select: SelectConfig) -> None:
+    kind = config.kind
+    if kind in ("quorum", "buffered") and not config.goal:
+        raise ConfigError(f"--schedule {kind} needs --goal: how many updates make a version, as 8 or 80%")
+    if kind not in ("quorum", "buffered") and config.goal:
+        closes = {
+            "sync": "waits for the whole cohort",
+            "over-select": "closes when as many have come as --cohort says",
+            "async": "makes a version of each update",
+        }[kind]
+        raise ConfigError(f"--goal {config.goal}: --schedule {kind} {closes}; leave it away, or use quorum")
+    if kind == "over-select" and not select.cohort:
+        raise ConfigError("--schedule over-select needs --cohort: how many of the workers asked are needed")
+    if kind not in ("quorum", "over-select"):
+        if config.grace_s:
+            raise ConfigError(
+                f"--grace {config.grace_s:g}: --schedule {kind} has none, only quorum and over-select"
+            )
+        if kind == "sync" and config.late == "carry":
+            raise ConfigError("--late carry: --schedule sync waits for all, so none is late; use quorum")
