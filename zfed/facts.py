@@ -20,7 +20,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="fact", tag=True
 class CoordinatorStarted(Fact, frozen=True):
     """A coordinator listens. `protected` is False when traffic is neither encrypted nor authenticated.
 
-    Updates travel at the level `compress`, models at `compress_model`, unless a node wishes otherwise.
+    `strategy` says with which options updates become a model. They travel at the level `compress`, models at
+    `compress_model`, unless a node wishes otherwise.
     """
 
     run: str
@@ -28,6 +29,7 @@ class CoordinatorStarted(Fact, frozen=True):
     address: str
     rounds: int
     protected: bool
+    strategy: str = ""
     compress: str = "none"
     compress_model: str = "none"
 

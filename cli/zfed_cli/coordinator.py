@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import zfed
 from zfed.config import coordinator_toml
-from zfed.config.tables import COORDINATOR
+from zfed.config.tables import COORDINATOR, COORDINATOR_FREE
 from zfed_cli.options import add_config_flags, new_command, read_inputs
 from zfed_cli.resuming import resolve_run
 from zfed_cli.running import run_node
@@ -24,18 +24,12 @@ def add_parser(subparsers: Subparsers) -> None:
         help="average what the workers of one run send",
         example="zfed coordinator --rounds 40 --wait-for alice,bob,charlie --train batches=50",
     )
-    add_config_flags(
-        parser,
-        COORDINATOR,
-        file="zfed.toml",
-        assign="--train",
-        assign_help="one key of [train], which the workers' task checks; may be repeated",
-    )
+    add_config_flags(parser, COORDINATOR, COORDINATOR_FREE, file="zfed.toml")
 
 
 def run(args: argparse.Namespace) -> int:
     """Begin a run, or go on with the one in `--run`, to its end."""
-    resolved = resolve_run(read_inputs(args, COORDINATOR))
+    resolved = resolve_run(read_inputs(args, COORDINATOR, COORDINATOR_FREE))
     config = resolved.config
     if args.print_config:
         print(coordinator_toml(config, resolved.origins), end="")

@@ -26,6 +26,7 @@ from zfed_cli import (
     launch,
     runs,
     simulate,
+    strategies,
     version,
     worker,
 )
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Command] = {
     "enroll": enroll,
     "invite": invite,
     "data": data,
+    "strategies": strategies,
     "bench": bench,
     "simulate": simulate,
     "version": version,

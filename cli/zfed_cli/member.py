@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from zfed.config import NodeConfig, node_toml, resolve_node
-from zfed.config.tables import NODE
+from zfed.config.tables import NODE, TASK
 from zfed_cli.first_use import ask_for_coordinator
 from zfed_cli.options import add_config_flags, read_inputs
 from zfed_cli.running import Node, run_node
@@ -26,13 +26,7 @@ class MemberClass(Protocol):
 
 def add_member_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that both take."""
-    add_config_flags(
-        parser,
-        (NODE,),
-        file="worker.toml",
-        assign="--set",
-        assign_help="one setting of the task, which never leaves this node; may be repeated",
-    )
+    add_config_flags(parser, (NODE,), (TASK,), file="worker.toml")
     parser.add_argument(
         "--invite",
         metavar="TOKEN",
@@ -42,7 +36,7 @@ def add_member_flags(parser: argparse.ArgumentParser) -> None:
 
 def run_member(args: argparse.Namespace, load: Callable[[], MemberClass]) -> int:
     """Run a node of the class that `load` returns to the end of its run; nothing heavy is loaded before."""
-    resolved = resolve_node(read_inputs(args, (NODE,)))
+    resolved = resolve_node(read_inputs(args, (NODE,), (TASK,)))
     if args.print_config:
         print(node_toml(resolved.config, resolved.settings, resolved.origins), end="")
         return 0

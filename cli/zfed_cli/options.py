@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zfed.config import Document, Inputs, parse_document
-from zfed.config.tables import Setting, Table
+from zfed.config.tables import FreeTable, Setting, Table
 from zfed.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def new_command(subparsers: Subparsers, name: str, *, help: str, example: str) -
 
 
 def add_config_flags(
-    parser: argparse.ArgumentParser, tables: Iterable[Table], *, file: str, assign: str, assign_help: str
+    parser: argparse.ArgumentParser, tables: Iterable[Table], free: Iterable[FreeTable], *, file: str
 ) -> None:
-    """Add `--config`, `--print-config`, the tables' flags, and the flag `assign` for the free table."""
+    """Add `--config`, `--print-config`, the tables' flags, and those that assign keys of the free ones."""
     parser.add_argument("--config", metavar="FILE", help=f"read settings from a {file}")
     parser.add_argument(
         "--print-config", action="store_true", help="show each value and where it comes from, and stop"
@@ -40,12 +40,23 @@ def add_config_flags(
         group = parser.add_argument_group(f"settings of [{table.name}]")
         for setting in table.settings:
             add_setting_flag(group, setting)
-    parser.add_argument(
-        assign, metavar="KEY=VALUE", action="append", default=[], dest="assignments", help=assign_help
-    )
+    add_assignment_flags(parser, free)
 
 
-def read_inputs(args: argparse.Namespace, tables: Iterable[Table]) -> Inputs:
+def add_assignment_flags(parser: argparse.ArgumentParser, free: Iterable[FreeTable]) -> None:
+    """Add the flags that assign keys of free tables."""
+    for each in free:
+        parser.add_argument(
+            each.flag,
+            metavar="KEY=VALUE",
+            action="append",
+            default=[],
+            dest=each.destination,
+            help=each.help,
+        )
+
+
+def read_inputs(args: argparse.Namespace, tables: Iterable[Table], free: Iterable[FreeTable]) -> Inputs:
     """All that a person said: flags, environment and file.
 
     Raises:
@@ -55,7 +66,7 @@ def read_inputs(args: argparse.Namespace, tables: Iterable[Table]) -> Inputs:
     destinations = [setting.destination for table in tables for setting in table.settings]
     return Inputs(
         flags={name: given[name] for name in destinations if name in given},
-        assignments=args.assignments,
+        assignments={each.name: given[each.destination] for each in free},
         environment=os.environ,
         document=read_document(args.config) if args.config else Document(),
     )

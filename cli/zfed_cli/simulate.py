@@ -14,9 +14,9 @@ from zfed.config import CoordinatorConfig, parse_assignment, resolve_coordinator
 from zfed.config.resolve import BY_DEFAULT, ResolvedCoordinator
 from zfed.config.schedule_config import SCHEDULES
 from zfed.config.setting import FORMATS
-from zfed.config.tables import RUN, SCHEDULE, SELECT, Setting
+from zfed.config.tables import COORDINATOR_FREE, RUN, SCHEDULE, SELECT, Setting
 from zfed.errors import UsageError
-from zfed_cli.options import add_setting_flag, new_command, read_inputs
+from zfed_cli.options import add_assignment_flags, add_setting_flag, new_command, read_inputs
 from zfed_cli.running import stopped_by_signals
 
 if TYPE_CHECKING:
@@ -67,14 +67,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--format", metavar="FORMAT", default="auto", choices=FORMATS, help="auto, table, lines or json"
     )
     parser.add_argument("--config", metavar="FILE", help="take the run's settings from a zfed.toml")
-    parser.add_argument(
-        "--train",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="assignments",
-        help="one key of [train]",
-    )
+    add_assignment_flags(parser, COORDINATOR_FREE)
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="one parameter of the task's class"
     )
@@ -92,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     """Let schedules race, and print how long each took."""
     # --schedule is the race's here; the run's own settings have one schedule each
     of_run = argparse.Namespace(**{name: value for name, value in vars(args).items() if name != "schedule"})
-    resolved = resolve_coordinator(read_inputs(of_run, (RUN, SCHEDULE, SELECT)))
+    resolved = resolve_coordinator(read_inputs(of_run, (RUN, SCHEDULE, SELECT), COORDINATOR_FREE))
 
     from zfed.race import Race, RacePlan, check_plot, draw_race
 

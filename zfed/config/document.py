@@ -21,10 +21,10 @@ Lists on a command line or in a variable are written `1,11,21`.
 
 A run that is resumed (`zfed coordinator --run DIR`, where DIR holds one) has the values that it was begun
 with: its `run.toml` stands between the file named by `--config` and the defaults. Most settings can be given
-anew for one start. Those marked **fixed**, and all of `[train]`, make the run what it is: another value for
-one of them is refused.
+anew for one start. Those marked **fixed**, and all of `[train]` and `[strategy]`, make the run what it is:
+another value for one of them is refused.
 
-`zfed coordinator --config zfed.toml` reads the tables `[run]`, `[train]`, `[schedule]`,
+`zfed coordinator --config zfed.toml` reads the tables `[run]`, `[train]`, `[strategy]`, `[schedule]`,
 `[select]`, `[evaluate]`, `[limits]` and `[report]`.
 `zfed worker --config worker.toml` and `zfed evaluator` read `[node]` and `[task]`.
 `zfed launch zfed.toml` and `zfed demo --config zfed.toml` also read one `[[node]]` for each worker and
@@ -38,12 +38,18 @@ _FREE = """\
 How workers train. The table travels to them each round and their task checks it, so its keys are the task's:
 [tasks](tasks.md) lists them. One key on the command line: `--train learning_rate=0.05`.
 
+## [strategy]
+
+Options of the strategy that `[run] strategy` names: the parameters of its class, checked against its
+signature. [Strategies](strategies.md) lists them, and `zfed strategies`. One option on the command line:
+`--option tau=0.01`.
+
 ## [task]
 
 A node's private settings: the parameters of its task's class, checked against its signature. They never leave
 the node. One setting on the command line: `--set root=data`.
 
-Keys of these two tables have no environment variables.
+Keys of these three tables have no environment variables.
 """
 
 

@@ -31,10 +31,16 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class CoordinatorConfig:
-    """Everything a coordinator needs; `train` is passed on to the tasks, which check it."""
+    """Everything a coordinator needs.
+
+    Attributes:
+        train: Passed on to the tasks, which check it.
+        strategy: Options of the strategy that `run` names, which checks them.
+    """
 
     run: RunConfig = field(default_factory=RunConfig)
     train: dict[str, Any] = field(default_factory=dict)
+    strategy: dict[str, Any] = field(default_factory=dict)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)

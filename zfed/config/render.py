@@ -7,7 +7,7 @@ from typing import Any
 
 from zfed.config.records import CoordinatorConfig, NodeConfig
 from zfed.config.resolve import Origins
-from zfed.config.tables import COORDINATOR, NODE, RUN, TASK, TRAIN, Table
+from zfed.config.tables import COORDINATOR, COORDINATOR_FREE, NODE, RUN, TASK, Table
 from zfed.config.toml_document import toml_key, toml_text
 
 _LONGEST_ALIGNED = 48
@@ -17,13 +17,16 @@ _LONGEST_ALIGNED = 48
 def coordinator_toml(config: CoordinatorConfig, origins: Origins | None = None) -> str:
     """A coordinator's configuration as a zfed.toml; with origins, each value's as a comment beside it."""
     tables = {table.name: _values(table, getattr(config, table.name)) for table in COORDINATOR}
-    first = {RUN.name: tables.pop(RUN.name), TRAIN: config.train}
+    first = {
+        RUN.name: tables.pop(RUN.name),
+        **{free.name: getattr(config, free.name) for free in COORDINATOR_FREE},
+    }
     return _document({**first, **tables}, origins or {})
 
 
 def node_toml(config: NodeConfig, settings: Mapping[str, Any], origins: Origins | None = None) -> str:
     """A worker's or evaluator's configuration as a worker.toml."""
-    return _document({NODE.name: _values(NODE, config), TASK: settings}, origins or {})
+    return _document({NODE.name: _values(NODE, config), TASK.name: settings}, origins or {})
 
 
 def _values(table: Table, record: object) -> dict[str, Any]:

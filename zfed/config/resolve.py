@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from zfed.config.nearest import suggestion
 from zfed.config.records import CoordinatorConfig, NodeConfig
-from zfed.config.tables import COORDINATOR, NODE, TASK, TRAIN, Table
+from zfed.config.tables import COORDINATOR, COORDINATOR_FREE, NODE, TASK, FreeTable, Table
 from zfed.config.toml_document import Document, toml_value
 from zfed.config.values import value_from_text, value_from_toml
 from zfed.errors import ConfigError
@@ -29,13 +29,13 @@ class Inputs:
 
     Attributes:
         flags: Text by `Setting.destination`.
-        assignments: `key=value` texts for the free table: `--train` or `--set`.
+        assignments: `key=value` texts by the name of their free table.
         environment: As `os.environ`.
         document: The configuration file.
     """
 
     flags: Mapping[str, str] = field(default_factory=dict)
-    assignments: Sequence[str] = ()
+    assignments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     document: Document = field(default_factory=Document)
 
@@ -63,14 +63,16 @@ def resolve_coordinator(inputs: Inputs) -> ResolvedCoordinator:
     Raises:
         ConfigError: If a table or key is unknown, or a value is of another type or out of range.
     """
-    _check_tables(inputs.document, known=(*(table.name for table in COORDINATOR), TRAIN, NODE.name))
+    tables = [table.name for table in (*COORDINATOR, *COORDINATOR_FREE)]
+    _check_tables(inputs.document, known=(*tables, NODE.name))
     records: dict[str, Any] = {}
     origins: Origins = {}
     for table in COORDINATOR:
         siblings = [other for other in COORDINATOR if other is not table]
         records[table.name], origins[table.name] = _resolve_table(table, inputs, siblings)
-    train, origins[TRAIN] = _resolve_free(TRAIN, "--train", inputs, typed=True)
-    return ResolvedCoordinator(CoordinatorConfig(train=train, **records), origins)
+    for free in COORDINATOR_FREE:
+        records[free.name], origins[free.name] = _resolve_free(free, inputs)
+    return ResolvedCoordinator(CoordinatorConfig(**records), origins)
 
 
 def resolve_node(inputs: Inputs) -> ResolvedNode:
@@ -86,10 +88,10 @@ def resolve_node(inputs: Inputs) -> ResolvedNode:
             f"{inputs.document.name}: [[node]] tables are for zfed launch and zfed demo; "
             "a worker or evaluator has one [node]"
         )
-    _check_tables(inputs.document, known=(NODE.name, TASK))
+    _check_tables(inputs.document, known=(NODE.name, TASK.name))
     config, origins = _resolve_table(NODE, inputs)
-    settings, settings_origins = _resolve_free(TASK, "--set", inputs, typed=False)
-    return ResolvedNode(config, settings, {NODE.name: origins, TASK: settings_origins})
+    settings, settings_origins = _resolve_free(TASK, inputs)
+    return ResolvedNode(config, settings, {NODE.name: origins, TASK.name: settings_origins})
 
 
 def parse_assignment(text: str, flag: str) -> tuple[str, str]:
@@ -163,19 +165,14 @@ def _resolve_table(
     return table.record(**fields), origins
 
 
-def _resolve_free(
-    name: str, flag: str, inputs: Inputs, *, typed: bool
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """A table whose keys only the task knows: the file's values, then the flag's.
-
-    `typed`: texts that read as a TOML value become that value.
-    """
-    values = dict(_document_table(inputs.document, name))
-    origins = dict.fromkeys(values, f"{inputs.document.name}:[{name}]")
-    for assignment in inputs.assignments:
-        key, text = parse_assignment(assignment, flag)
-        values[key] = _value_or_text(text) if typed else text
-        origins[key] = flag
+def _resolve_free(table: FreeTable, inputs: Inputs) -> tuple[dict[str, Any], dict[str, str]]:
+    """A table whose keys another knows: the file's values, then the flag's."""
+    values = dict(_document_table(inputs.document, table.name))
+    origins = dict.fromkeys(values, f"{inputs.document.name}:[{table.name}]")
+    for assignment in inputs.assignments.get(table.name, ()):
+        key, text = parse_assignment(assignment, table.flag)
+        values[key] = _value_or_text(text) if table.typed else text
+        origins[key] = table.flag
     return values, origins
 
 

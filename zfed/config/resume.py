@@ -1,7 +1,7 @@
 """The configuration of a run that is resumed: what it was begun with, but for what may be given anew.
 
 `Setting.resumed` says which settings may. Those that make the run what it is may not, and neither may the
-`[train]` table: with other values it would be another run.
+free tables: with other values it would be another run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from zfed.config.records import CoordinatorConfig
 from zfed.config.resolve import BY_DEFAULT, Inputs, Origins, ResolvedCoordinator, resolve_coordinator
-from zfed.config.tables import COORDINATOR, TRAIN, Table
+from zfed.config.tables import COORDINATOR, COORDINATOR_FREE, Table
 from zfed.config.toml_document import Document, toml_text
 from zfed.errors import ConfigError
 
@@ -33,9 +33,11 @@ def resolve_resumed(inputs: Inputs, begun: Document) -> ResolvedCoordinator:
     origins: Origins = {}
     for table in COORDINATOR:
         records[table.name], origins[table.name] = _merged(table, given, kept)
-    train = {**kept.config.train, **given.config.train}
-    origins[TRAIN] = {key: given.origins[TRAIN].get(key, BY_RUN) for key in train}
-    config = CoordinatorConfig(train=train, **records)
+    for free in COORDINATOR_FREE:
+        values = {**getattr(kept.config, free.name), **getattr(given.config, free.name)}
+        records[free.name] = values
+        origins[free.name] = {key: given.origins[free.name].get(key, BY_RUN) for key in values}
+    config = CoordinatorConfig(**records)
     _require_same_run(config, kept.config, origins, begun)
     return ResolvedCoordinator(config, origins)
 
@@ -86,10 +88,11 @@ def _require_same_run(
             new, old = (getattr(getattr(each, table.name), setting.field) for each in (config, kept))
             if setting.resumed == "fixed" and new != old:
                 raise _another_run(table.name, setting.key, new, old, origins, begun)
-    for key in {**config.train, **kept.train}:
-        new, old = config.train.get(key), kept.train.get(key)
-        if new != old:
-            raise _another_run(TRAIN, key, new, old, origins, begun)
+    for free in COORDINATOR_FREE:
+        given, before = getattr(config, free.name), getattr(kept, free.name)
+        for key in {**given, **before}:
+            if given.get(key) != before.get(key):
+                raise _another_run(free.name, key, given.get(key), before.get(key), origins, begun)
 
 
 def _another_run(
@@ -103,7 +106,7 @@ def _another_run(
     elif file != origin:
         who = f"[{table}] {key} in {file}"
     else:
-        who = f"{origin} {key}" if table == TRAIN else origin
+        who = f"{origin} {key}" if table in (free.name for free in COORDINATOR_FREE) else origin
     return ConfigError(
         f"{who} is {'not there' if new is None else toml_text(new)}, but the run was begun"
         f" {'without it' if old is None else f'with {toml_text(old)}'} ({begun.name}) and keeps that:"

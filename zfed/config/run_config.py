@@ -79,15 +79,24 @@ class RunConfig:
     )
     strategy: str = setting(
         "fedavg",
-        "how updates become a model: fedavg or fedavgm",
+        "how updates become a model: a name that `zfed strategies` lists, module:Name or path.py:Name",
         metavar="NAME",
-        choices=("fedavg", "fedavgm"),
         resumed=FIXED,
     )
     server_learning_rate: float = setting(
-        1.0, "factor on the mean update", metavar="X", limits=POSITIVE, resumed=FIXED
+        0.0,
+        "factor on the mean update; 0: the strategy's own, which is 1 for most",
+        metavar="X",
+        limits=NOT_NEGATIVE,
+        resumed=FIXED,
     )
-    server_momentum: float = setting(0.9, "momentum of fedavgm", metavar="X", limits=MOMENTUM, resumed=FIXED)
+    server_momentum: float = setting(
+        0.9,
+        "momentum of fedavgm, beta 1 of fedadam and its like",
+        metavar="X",
+        limits=MOMENTUM,
+        resumed=FIXED,
+    )
     accumulator: str = setting(
         "exact",
         "sum of updates: exact, or float32 with half the memory and not order-free",

@@ -105,8 +105,42 @@ NODE = Table("node", NodeConfig)
 COORDINATOR = (RUN, SCHEDULE, SELECT, EVALUATE, LIMITS, REPORT)
 """The tables of a coordinator; each stands in `CoordinatorConfig` under its name."""
 
-TRAIN = "train"
-"""The free table of a coordinator: its keys are the task's to check."""
 
-TASK = "task"
+@dataclass(frozen=True)
+class FreeTable:
+    """A TOML table whose keys are another's to check.
+
+    Attributes:
+        name: Of the table.
+        flag: Gives one of its keys on a command line, as `key=value`; may be repeated.
+        help: One line for `--help`.
+        typed: A text of the flag that reads as a TOML value becomes that value; else it stays text, for
+            whoever checks it knows what type it wants.
+    """
+
+    name: str
+    flag: str
+    help: str
+    typed: bool = True
+
+    @property
+    def destination(self) -> str:
+        """Its flag as an attribute's name."""
+        return f"{self.name}_assignments"
+
+
+TRAIN = FreeTable("train", "--train", "one key of [train], which the workers' task checks; may be repeated")
+
+STRATEGY = FreeTable("strategy", "--option", "one option of the strategy; may be repeated")
+"""Its keys are the parameters of the strategy's class."""
+
+COORDINATOR_FREE = (TRAIN, STRATEGY)
+"""The free tables of a coordinator; each stands in `CoordinatorConfig` under its name."""
+
+TASK = FreeTable(
+    "task",
+    "--set",
+    "one setting of the task, which never leaves this node; may be repeated",
+    typed=False,
+)
 """The free table of a node: its keys are the parameters of the task's class."""

@@ -33,11 +33,12 @@ from zfed.nodes.link_compression import RunCompression
 from zfed.nodes.pump import Pump
 from zfed.nodes.roster_watch import RosterWatch
 from zfed.nodes.spill_jobs import SpillJobs
+from zfed.nodes.strategy_choice import configured_strategy
 from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
 from zfed.nodes.words import Finish, StopRequested, TellFact
 from zfed.rounds import WaitFor
-from zfed.strategies import Strategy, create_strategy, strategy_options, warm_up
+from zfed.strategies import warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
 from zfed.transport import FRAMING_BYTES, SocketListener, raise_descriptor_limit
 
@@ -62,7 +63,7 @@ class Coordinator:
         self._levels = RunCompression(config.run).levels  # refuses what cannot be before anything is opened
         self._config = config
         self._observer = observer or (lambda fact: None)
-        self._strategy = configured_strategy(config)
+        self._chosen = configured_strategy(config)
         self._pump: Pump | None = None
         self._trace: CoordinatorTrace | None = None
         self._stop_reason: str | None = None
@@ -84,7 +85,7 @@ class Coordinator:
         keep_freed_chunks()
         threading.Thread(target=self._warm_up, name="zfed-warm-up", daemon=True).start()
         raise_descriptor_limit(WaitFor.parse(config.run.wait_for).nodes)
-        plan_uploads = planner_of(config, self._strategy, free_memory())
+        plan_uploads = planner_of(config, self._chosen.strategy, free_memory())
         path = Path(config.run.run or _new_run_path())
         with ExitStack() as opened:
             # Who holds the run says more than who holds its address. Of a new run nothing shall be left
@@ -110,7 +111,7 @@ class Coordinator:
         config = self._config
         protected = watch is not None
         initial = Path(config.run.initial) if config.run.initial else None
-        aggregation = Aggregation(directory, self._strategy, initial=initial)
+        aggregation = Aggregation(directory, self._chosen.strategy, initial=initial)
         roster = watch.roster if watch is not None else None
         logic = started_logic(config, aggregation, plan_uploads, roster)
         perform_job = aggregation.perform if self._trace is None else self._trace.timed(aggregation.perform)
@@ -179,6 +180,7 @@ class Coordinator:
             address=listener.address,
             rounds=config.run.rounds,
             protected=protected,
+            strategy=self._chosen.words(),
             compress=self._levels.updates,
             compress_model=self._levels.model,
         )
@@ -288,10 +290,3 @@ def _check(config: CoordinatorConfig) -> None:
                 f"--max-frame {limits.frame} has no room for --max-{name} {size} and what is around it: "
                 f"it must be {FRAMING_BYTES} bytes more"
             )
-
-
-def configured_strategy(config: CoordinatorConfig) -> Strategy:
-    """The strategy that `[run]` names, with those of its options that `[run]` has."""
-    run = config.run
-    options = {name: getattr(run, name) for name in strategy_options(run.strategy) if hasattr(run, name)}
-    return create_strategy(run.strategy, **options)

@@ -12,7 +12,6 @@ from zfed.config import CoordinatorConfig
 from zfed.errors import CheckpointError
 from zfed.facts import Fact
 from zfed.nodes.aggregation import Aggregation
-from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_start import started_logic
 from zfed.nodes.coordinator_words import (
     DropRoute,
@@ -26,6 +25,7 @@ from zfed.nodes.coordinator_words import (
     WriteSpill,
 )
 from zfed.nodes.spill_jobs import SpillJobs
+from zfed.nodes.strategy_choice import configured_strategy
 from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import Finish
 from zfed.simulation.driven import Driven, World
@@ -44,7 +44,7 @@ class SimulatedCoordinator(Driven):
     def __init__(self, config: CoordinatorConfig, directory: RunDirectory, world: World) -> None:
         initial = Path(config.run.initial) if config.run.initial else None
         self.directory = directory
-        self.aggregation = Aggregation(directory, configured_strategy(config), initial=initial)
+        self.aggregation = Aggregation(directory, configured_strategy(config).strategy, initial=initial)
         plan_uploads = planner_of(config, self.aggregation.strategy, FREE_MEMORY)
         self.coordinator = started_logic(config, self.aggregation, plan_uploads, world.roster)
         super().__init__(COORDINATOR, self.coordinator, world)

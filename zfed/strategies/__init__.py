@@ -4,9 +4,10 @@ from zfed.strategies.base import Strategy
 from zfed.strategies.contribution import Contribution, Needs
 from zfed.strategies.delta import apply_delta, encode_delta
 from zfed.strategies.grid import choose_grid, next_value_range
+from zfed.strategies.guarded import GuardedStrategy
 from zfed.strategies.inspection import NO_NORM_LIMIT, Bounds, UpdateInspector, Verdict
 from zfed.strategies.mean import FedAvg
-from zfed.strategies.registry import STRATEGIES, create_strategy, strategy_options
+from zfed.strategies.registry import STRATEGIES
 from zfed.strategies.server_optimizer import FedAvgM
 from zfed.strategies.usual_norm import UsualNorm, median_norm
 from zfed.strategies.warming import warm_up
@@ -18,6 +19,7 @@ __all__ = [
     "Contribution",
     "FedAvg",
     "FedAvgM",
+    "GuardedStrategy",
     "Needs",
     "Strategy",
     "UpdateInspector",
@@ -25,10 +27,8 @@ __all__ = [
     "Verdict",
     "apply_delta",
     "choose_grid",
-    "create_strategy",
     "encode_delta",
     "median_norm",
     "next_value_range",
-    "strategy_options",
     "warm_up",
 ]

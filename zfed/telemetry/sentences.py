@@ -71,6 +71,7 @@ def _coordinator_started(fact: CoordinatorStarted) -> list[str]:
     return [
         f"run {fact.run}: {plural(fact.rounds, 'round')}, listening on {fact.address}",
         f"run directory: {fact.directory}",
+        *([f"strategy: {fact.strategy}"] if fact.strategy else []),
         *_level_words(fact.compress, fact.compress_model),
         *insecure_words(fact.protected),
     ]

@@ -8,10 +8,10 @@ from zfed.config import Inputs, parse_document, resolve_coordinator, resolve_nod
 from zfed.errors import ConfigError
 
 
-def inputs(text: str = "", *, flags=None, environment=None, assignments=()) -> Inputs:
+def inputs(text: str = "", *, flags=None, environment=None, assignments=None) -> Inputs:
     return Inputs(
         flags=flags or {},
-        assignments=assignments,
+        assignments=assignments or {},
         environment=environment or {},
         document=parse_document(text, "zfed.toml"),
     )
@@ -115,16 +115,27 @@ def test_a_whole_number_is_a_number_too():
 
 def test_train_takes_values_of_any_type_and_a_flag_replaces_one_of_them():
     resolved = resolve_coordinator(
-        inputs("[train]\nbatches = 10\noptimizer = 'sgd'\n", assignments=["batches=50", "rule=plain text"])
+        inputs(
+            "[train]\nbatches = 10\noptimizer = 'sgd'\n",
+            assignments={"train": ["batches=50", "rule=plain text"]},
+        )
     )
     assert resolved.config.train == {"batches": 50, "optimizer": "sgd", "rule": "plain text"}
     assert resolved.origins["train"]["batches"] == "--train"
 
 
+def test_options_of_the_strategy_are_a_free_table_too():
+    resolved = resolve_coordinator(
+        inputs("[strategy]\ntau = 0.5\n", assignments={"strategy": ["beta2=0.9"], "train": ["tau=1"]})
+    )
+    assert resolved.config.strategy == {"tau": 0.5, "beta2": 0.9}
+    assert resolved.origins["strategy"] == {"tau": "zfed.toml:[strategy]", "beta2": "--option"}
+
+
 @pytest.mark.parametrize("assignment", ["batches", "=3", " =3"])
 def test_an_assignment_without_key_or_value_is_refused(assignment):
     with pytest.raises(ConfigError, match="is not key=value"):
-        resolve_coordinator(inputs(assignments=[assignment]))
+        resolve_coordinator(inputs(assignments={"train": [assignment]}))
 
 
 def test_a_coordinator_ignores_node_tables_but_a_worker_refuses_them():
@@ -135,7 +146,9 @@ def test_a_coordinator_ignores_node_tables_but_a_worker_refuses_them():
 
 
 def test_task_settings_keep_their_toml_types_and_stay_text_from_a_flag():
-    resolved = resolve_node(inputs("[task]\ndepth = 2\nroot = 'a'\n", assignments=["root=b", "depth=3"]))
+    resolved = resolve_node(
+        inputs("[task]\ndepth = 2\nroot = 'a'\n", assignments={"task": ["root=b", "depth=3"]})
+    )
     assert resolved.settings == {"depth": "3", "root": "b"}
     assert resolve_node(inputs("[task]\ndepth = 2\n")).settings == {"depth": 2}
 

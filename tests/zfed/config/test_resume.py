@@ -26,9 +26,9 @@ BEGUN = parse_document(
 )
 
 
-def inputs(text: str = "", *, flags=None, environment=None, assignments=()) -> Inputs:
+def inputs(text: str = "", *, flags=None, environment=None, assignments=None) -> Inputs:
     document = parse_document(text, "zfed.toml")
-    return Inputs(flags or {}, assignments, environment or {}, document)
+    return Inputs(flags or {}, assignments or {}, environment or {}, document)
 
 
 def test_what_nobody_says_is_as_the_run_began():
@@ -65,7 +65,14 @@ def test_where_a_start_writes_and_how_it_shows_itself_is_its_own():
             inputs("[train]\nbatches = 20\n"),
             "[train] batches in zfed.toml is 20, but the run was begun with 10",
         ),
-        (inputs(assignments=["momentum=0.5"]), "--train momentum is 0.5, but the run was begun without it"),
+        (
+            inputs(assignments={"train": ["momentum=0.5"]}),
+            "--train momentum is 0.5, but the run was begun without it",
+        ),
+        (
+            inputs(assignments={"strategy": ["tau=0.5"]}),
+            "--option tau is 0.5, but the run was begun without it",
+        ),
         (
             inputs(flags={"compress_except": "a,b"}),
             '--compress-except is ["a", "b"], but the run was begun with []',

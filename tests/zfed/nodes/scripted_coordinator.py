@@ -7,10 +7,10 @@ import numpy as np
 
 from zfed.nodes.admission import claim_of
 from zfed.nodes.aggregation import Aggregation
-from zfed.nodes.coordinator import configured_strategy
 from zfed.nodes.coordinator_start import started_logic
 from zfed.nodes.coordinator_words import DropRoute, SpillJob
 from zfed.nodes.spill_jobs import SpillJobs
+from zfed.nodes.strategy_choice import configured_strategy
 from zfed.nodes.upload_plan import planner_of
 from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, TellFact, TimePassed
 from zfed.params import ParameterBuffer
@@ -98,7 +98,7 @@ class Table:
 
     def __init__(self, config, directory, roster=None):
         self.now = 0.0
-        strategy = configured_strategy(config)
+        strategy = configured_strategy(config).strategy
         plan_uploads = planner_of(config, strategy, FREE_MEMORY)
         self.aggregation = Aggregation(directory, strategy)
         self.logic = started_logic(config, self.aggregation, plan_uploads, roster)

@@ -31,7 +31,7 @@ from zfed.nodes.coordinator_words import (
     WriteJournal,
 )
 from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
-from zfed.strategies import NO_NORM_LIMIT, create_strategy
+from zfed.strategies import NO_NORM_LIMIT
 from zfed.strategies.grid import choose_grid
 from zfed.strategies.mean import FedAvg
 
@@ -53,7 +53,7 @@ class Round:
     """An aggregation with its first model, in a directory in memory."""
 
     def __init__(self, directory, strategy=None):
-        self.aggregation = Aggregation(directory, strategy or create_strategy("fedavg"))
+        self.aggregation = Aggregation(directory, strategy or FedAvg())
         install = InstallFirstModel(MODEL.layout, "alice", whole(MODEL.moving), whole(MODEL.frozen))
         self.ready = self.aggregation.perform(install)
 
@@ -159,7 +159,7 @@ def test_workers_own_model_is_kept_in_a_file_until_it_is_dropped(opened):
 def test_first_model_may_come_from_a_file(opened, tmp_path):
     path = opened.aggregation.finish()
     with run_directory() as directory:
-        aggregation = Aggregation(directory, create_strategy("fedavg"), initial=path)
+        aggregation = Aggregation(directory, FedAvg(), initial=path)
         ready = aggregation.perform(ReadFirstModel(MODEL.layout))
         assert ready.source == str(path)
         assert bytes(ready.model.memory) == MODEL.moving.data.tobytes()
@@ -170,7 +170,7 @@ def test_file_that_is_no_model_is_said_with_its_name(tmp_path, content):
     path = tmp_path / "first.safetensors"
     path.write_bytes(content)
     with run_directory() as directory:
-        aggregation = Aggregation(directory, create_strategy("fedavg"), initial=path)
+        aggregation = Aggregation(directory, FedAvg(), initial=path)
         failed = aggregation.perform(ReadFirstModel(MODEL.layout))
     assert isinstance(failed, FirstModelFailed)
     assert failed.node == ""
@@ -181,9 +181,7 @@ def test_file_of_another_model_is_said_by_its_first_tensor(opened):
     other = ParameterBuffer.from_arrays({"w": np.zeros(4, np.float32), "fixed": np.zeros(1)}).layout
     path = opened.aggregation.finish()
     with run_directory() as directory:
-        failed = Aggregation(directory, create_strategy("fedavg"), initial=path).perform(
-            ReadFirstModel(other)
-        )
+        failed = Aggregation(directory, FedAvg(), initial=path).perform(ReadFirstModel(other))
     assert "'w'" in failed.reason
 
 
@@ -271,4 +269,4 @@ def test_vectors_of_the_strategy_are_served_beside_each_version_and_the_same_on_
 
 def test_run_without_a_model_has_none_to_write():
     with run_directory() as directory:
-        assert Aggregation(directory, create_strategy("fedavg")).finish() is None
+        assert Aggregation(directory, FedAvg()).finish() is None

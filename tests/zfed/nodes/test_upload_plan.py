@@ -10,7 +10,7 @@ from zfed.config.sizes import parse_size
 from zfed.errors import ConfigError
 from zfed.nodes.upload_plan import WINDOW_BYTES, MemoryBudget, budget_of, plan_uploads, planner_of
 from zfed.params import ParameterBuffer, ParameterLayout
-from zfed.strategies import create_strategy
+from zfed.strategies import STRATEGIES
 
 MB = 1_000_000
 
@@ -84,7 +84,7 @@ def test_budget_is_what_was_asked_for_or_half_of_what_is_free():
 @pytest.mark.parametrize("name", ["fedavg", "fedavgm"])
 def test_planner_reserves_what_the_strategy_asks_for(name):
     model = ParameterBuffer.from_arrays({"w": np.zeros(1000, np.float32)}).layout
-    strategy = create_strategy(name)
+    strategy = STRATEGIES[name]()
     config = CoordinatorConfig(
         run=RunConfig(memory_budget="1MB", upload_slots=3), evaluate=EvaluateConfig(workers=False)
     )

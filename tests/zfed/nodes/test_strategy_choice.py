@@ -1,0 +1,90 @@
+import pytest
+
+from zfed.config import CoordinatorConfig, RunConfig
+from zfed.errors import ConfigError
+from zfed.nodes.strategy_choice import configured_strategy, strategy_lines
+from zfed.strategies import STRATEGIES, FedAvg, FedAvgM, GuardedStrategy, Needs
+
+OWN = '''
+from zfed.strategies import FedAvg, Strategy
+
+class Half(FedAvg):
+    """Half a step."""
+    def __init__(self, *, server_learning_rate: float = 0.5, by: float = 1.0, accumulator: str = "exact"):
+        super().__init__(server_learning_rate=server_learning_rate * by, accumulator=accumulator)
+
+class Unfinished(Strategy):
+    pass
+
+NUMBER = 5
+'''
+
+
+def chosen(strategy="fedavg", options=None, **run):
+    return configured_strategy(
+        CoordinatorConfig(run=RunConfig(strategy=strategy, **run), strategy=options or {})
+    )
+
+
+@pytest.fixture
+def own(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return path
+
+
+def test_settings_of_the_run_that_a_strategy_takes_go_to_it():
+    made = chosen("fedavgm", server_learning_rate=0.2, server_momentum=0.5).strategy
+    assert isinstance(made, FedAvgM)
+    assert (made.server_learning_rate, made.server_momentum) == (0.2, 0.5)
+
+
+def test_a_learning_rate_that_nobody_gave_is_the_strategys_own(own):
+    assert chosen("fedavg").strategy.server_learning_rate == 1.0
+    choice = chosen(f"{own}:Half")
+    assert choice.options == {"server_learning_rate": 0.5, "by": 1.0, "accumulator": "exact"}
+    assert choice.words() == f"{own}:Half, server_learning_rate 0.5, by 1.0, accumulator exact"
+
+
+def test_a_users_own_strategy_is_made_with_its_options_and_guarded(own):
+    made = chosen(f"{own}:Half", {"by": 1}, server_learning_rate=0.25).strategy
+    assert isinstance(made, GuardedStrategy)
+    assert made.needs == Needs()
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_no_strategy_of_zfed_is_guarded(name):
+    assert type(chosen(name).strategy) is STRATEGIES[name]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "message"),
+    [
+        ("fedavgn", {}, "unknown strategy 'fedavgn'; did you mean \"fedavg"),
+        ("fedavg", {"trim": 1}, "strategy 'fedavg' has no option 'trim'"),
+        ("fedavgm", {"server_momentum": 0.5}, "stands in [run]: say --server-momentum, not --option"),
+        ("{own}:Half", {"by": "much"}, "option by is 'much', expected a number"),
+        ("{own}:Hal", {}, "has no class 'Hal'; did you mean \"Half\"?"),
+        ("{own}:NUMBER", {}, "is no strategy but a int: it must be a class derived from zfed.strategies"),
+        ("{own}:Unfinished", {}, "making it failed: TypeError: Can't instantiate abstract class"),
+        ("{own}", {}, "add the name of its class"),
+        ("no.such.module:Name", {}, "importing no.such.module failed: ModuleNotFoundError"),
+    ],
+)
+def test_what_is_no_strategy_or_no_option_is_refused_with_what_there_is(own, strategy, options, message):
+    with pytest.raises(ConfigError) as caught:
+        chosen(strategy.format(own=own), options)
+    assert message in str(caught.value)
+
+
+def test_every_strategy_is_listed_with_each_option_and_its_meaning():
+    lines = list(strategy_lines())
+    assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == list(STRATEGIES)
+    assert all(line.partition(": ")[2] for line in lines)
+    momentum = "--server-momentum (default 0.9): From 0, which is `FedAvg`, to below 1."
+    assert f"  {momentum}" in lines
+
+
+def test_a_strategy_of_zfed_may_be_named_by_its_class_too():
+    assert chosen("zfed.strategies.mean:FedAvg").name == "zfed.strategies.mean:FedAvg"
+    assert FedAvg.__doc__
