@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zfed.config.train import TrainSettings
+from zfed.task import NamedArrays
 
 Floats = NDArray[np.float32]
 
@@ -17,13 +18,21 @@ class Sgd:
         parameters: The model that the round begins with, by tensor; each step changes it in place.
         settings: The `[train]` table.
         round: 1, 2, ...
+        corrections: What is added to the gradients of these parameters, clipped ones too.
     """
 
-    def __init__(self, parameters: dict[str, Floats], settings: TrainSettings, round: int) -> None:
+    def __init__(
+        self,
+        parameters: dict[str, Floats],
+        settings: TrainSettings,
+        round: int,
+        corrections: NamedArrays | None = None,
+    ) -> None:
         self._parameters = parameters
         self._settings = settings
         self._rate = np.float32(settings.learning_rate_in(round))
         self._start = {name: array.copy() for name, array in parameters.items()} if settings.proximal else {}
+        self._corrections = corrections or {}
         self._velocity: dict[str, Floats] = {}
 
     def step(self, gradient: dict[str, Floats]) -> None:
@@ -31,6 +40,8 @@ class Sgd:
         for name, start in self._start.items():  # FedProx: that of mu/2 ||w - w_t||^2 is mu (w - w_t)
             gradient[name] += np.float32(self._settings.proximal) * (self._parameters[name] - start)
         self._clip(gradient)
+        for name, correction in self._corrections.items():
+            gradient[name] += correction
         for name, array in self._parameters.items():
             array -= self._rate * self._direction(
                 name, gradient[name] + np.float32(self._settings.weight_decay) * array

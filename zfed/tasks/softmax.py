@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zfed.config.train import TrainSettings
+from zfed.control_variates import ControlVariates
 from zfed.data import default_root, find_dataset, load_split
 from zfed.data.batches import batches_of_round
 from zfed.errors import DataError, TaskError
@@ -100,7 +101,8 @@ class Softmax(Task):
         """Stochastic gradient descent as the `[train]` table says."""
         settings = SoftmaxSettings.parse(context.settings)
         trained = {name: np.array(array, np.float32) for name, array in parameters.items()}
-        sgd = Sgd(trained, settings, context.round)
+        control = ControlVariates.of(context, settings)
+        sgd = Sgd(trained, settings, context.round, control.corrections if control else None)
         examples = len(self._training)
         planned = settings.batch_count(examples)
         loss_sum, seen, steps = 0.0, 0, 0
@@ -115,15 +117,11 @@ class Softmax(Task):
             loss_sum += loss * chosen.size
             seen += chosen.size
             context.report(steps, planned, loss=loss)
-        return TrainResult(
-            parameters=trained,
-            examples=examples,
-            steps=steps,
-            metrics={
-                "loss": loss_sum / seen,
-                "learning_rate": settings.learning_rate_in(context.round),
-            },
-        )
+        rate = settings.learning_rate_in(context.round)
+        metrics = {"loss": loss_sum / seen, "learning_rate": rate}
+        if control:
+            metrics |= control.settle(parameters, trained, steps * rate)
+        return TrainResult(parameters=trained, examples=examples, steps=steps, metrics=metrics)
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
         """Mean cross entropy in nats, accuracy, and a histogram of the predicted classes."""

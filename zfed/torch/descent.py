@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from zfed.config.train import TrainSettings
 from zfed.errors import TaskError
+from zfed.task import Array
 
 
 class Descent:
@@ -20,13 +21,20 @@ class Descent:
         round: 1, 2, ...
         local: Names of parameters that never leave this node: FedProx does not hold them to the model that
             the round began with, for they are no part of it.
+        corrections: What is added to the gradients of these parameters, clipped ones too.
 
     Raises:
         TaskError: If there is nothing to train.
     """
 
     def __init__(
-        self, module: nn.Module, settings: TrainSettings, round: int, *, local: Collection[str] = ()
+        self,
+        module: nn.Module,
+        settings: TrainSettings,
+        round: int,
+        *,
+        local: Collection[str] = (),
+        corrections: Mapping[str, Array] | None = None,
     ) -> None:
         trained = {name: each for name, each in module.named_parameters() if each.requires_grad}
         if not trained:
@@ -37,6 +45,10 @@ class Descent:
         self._proximal = settings.proximal
         held = [each for name, each in trained.items() if name not in local] if self._proximal else []
         self._held = [(each, each.detach().clone()) for each in held]
+        self._corrections = [
+            (trained[name], torch.as_tensor(array).to(trained[name]))
+            for name, array in (corrections or {}).items()
+        ]
 
     def step(self, loss: Tensor) -> None:
         """Take one step; `loss` is the mean of a batch, a scalar."""
@@ -47,6 +59,10 @@ class Descent:
                 parameter.grad.add_(parameter.detach() - start, alpha=self._proximal)
         if self._clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
+        for parameter, correction in self._corrections:
+            if parameter.grad is None:  # the loss does not know it, but other workers' may
+                parameter.grad = torch.zeros_like(parameter)
+            parameter.grad.add_(correction)
         self._optimizer.step()
 
 

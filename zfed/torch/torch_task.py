@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zfed.config.train import TrainSettings
+from zfed.control_variates import ControlVariates
 from zfed.data.batches import batches_of_round
 from zfed.errors import ConfigError, TaskError
 from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
@@ -109,7 +110,14 @@ class TorchTask(Task):
         """
         settings = self.settings_type.parse(context.settings)
         module = self._loaded(parameters, context).train()
-        descent = Descent(module, settings, context.round, local=self._local_names)
+        control = ControlVariates.of(context, settings)
+        descent = Descent(
+            module,
+            settings,
+            context.round,
+            local=self._local_names,
+            corrections=control.corrections if control else None,
+        )
         loss_of = self.training_loss(settings)
         planned = settings.batch_count(len(self.examples))
         loss_sum, seen, steps = 0.0, 0, 0
@@ -126,15 +134,12 @@ class TorchTask(Task):
                 loss_sum += value * len(targets)
                 seen += len(targets)
                 context.report(steps, planned, loss=value)
-        return TrainResult(
-            parameters=buffer_from_module(module, local=self._local_patterns),
-            examples=len(self.examples),
-            steps=steps,
-            metrics={
-                "loss": loss_sum / seen,
-                "learning_rate": settings.learning_rate_in(context.round),
-            },
-        )
+        trained = buffer_from_module(module, local=self._local_patterns)
+        rate = settings.learning_rate_in(context.round)
+        metrics = {"loss": loss_sum / seen, "learning_rate": rate}
+        if control:
+            metrics |= control.settle(parameters, trained, steps * rate)
+        return TrainResult(parameters=trained, examples=len(self.examples), steps=steps, metrics=metrics)
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
         """Mean loss over this node's data, of a worker those it holds out."""

@@ -84,3 +84,12 @@ def test_the_learning_rate_is_that_of_the_round() -> None:
     w = {"w": np.zeros(1, np.float32)}
     Sgd(w, table, 3).step({"w": np.ones(1, np.float32)})
     assert w["w"] == pytest.approx([-0.05])
+
+
+def test_a_correction_is_added_to_what_clipping_leaves_of_the_gradient() -> None:
+    table = TrainSettings(learning_rate=0.1, clip_norm=0.5)
+    plain, corrected, correction = drawn(0), drawn(0), drawn(2)
+    Sgd(plain, table, 1).step(drawn(1))
+    Sgd(corrected, table, 1, correction).step(drawn(1))
+    for name, array in corrected.items():
+        np.testing.assert_allclose(array, plain[name] - np.float32(0.1) * correction[name], atol=1e-6)

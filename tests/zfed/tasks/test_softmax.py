@@ -134,3 +134,18 @@ def test_a_worker_evaluates_on_what_it_held_out_and_trains_on_the_rest(tiny_data
     start = task.initial_parameters(Context())
     assert task.train(start, Context(round=1)).examples == 48
     assert task.evaluate(start, Context()).examples == 12
+
+
+def test_steps_are_corrected_by_the_control_variates_that_come_beside_the_model(worker: Softmax) -> None:
+    start, table = worker.initial_parameters(Context()), {"batches": 1, "learning_rate": 0.125}
+    plain = worker.train(start, Context(round=1, settings=table))
+    control = {name: np.full_like(array, 0.5) for name, array in start.items()}
+    context = Context(round=1, settings=table, vectors={"control": control})
+    corrected = worker.train(start, context)
+    assert corrected.metrics["step_sum"] == 0.125
+    for name, array in start.items():
+        np.testing.assert_allclose(
+            corrected.parameters[name], plain.parameters[name] - np.float32(0.0625), atol=1e-6
+        )
+        gradient = (array - plain.parameters[name]) / 0.125
+        np.testing.assert_allclose(context.state[f"control.{name}"], gradient, atol=1e-5)

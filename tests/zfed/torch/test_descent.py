@@ -109,3 +109,22 @@ def test_every_setting_reaches_its_optimizer(table: dict[str, Any]) -> None:
 def test_a_model_without_anything_to_train_is_refused() -> None:
     with pytest.raises(TaskError, match="Linear has no parameter with requires_grad: nothing to train"):
         Descent(nn.Linear(2, 1).requires_grad_(False), TrainSettings(), 1)
+
+
+def test_a_correction_is_added_to_what_clipping_leaves_of_the_gradient() -> None:
+    valley = Valley([0.0, 1.0, 2.0])
+    correction = np.float32([3, 0, -2])
+    table = TrainSettings(learning_rate=0.1, clip_norm=0.5)
+    Descent(valley, table, 1, corrections={"w": correction}).step(valley())
+    moved = valley.w.detach().double().numpy() - descended(1, clip_norm=0.5)
+    assert moved == pytest.approx(-0.1 * correction, abs=1e-6)
+
+
+def test_a_parameter_that_the_loss_does_not_know_is_corrected_all_the_same() -> None:
+    module = nn.Linear(1, 1)
+    before = module.bias.item()
+    descent = Descent(
+        module, TrainSettings(learning_rate=0.1), 1, corrections={"bias": np.ones(1, np.float32)}
+    )
+    descent.step(module.weight.sum())
+    assert module.bias.item() == pytest.approx(before - 0.1)

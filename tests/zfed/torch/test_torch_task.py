@@ -270,3 +270,22 @@ def test_a_worker_evaluates_on_what_it_held_out_and_trains_on_the_rest() -> None
 def test_a_worker_that_holds_nothing_out_evaluates_on_its_training_data() -> None:
     task = prepared(Line())
     assert task.evaluate(task.initial_parameters(Context(seed=1)), Context()).examples == 30
+
+
+def test_steps_are_corrected_by_the_control_variates_that_come_beside_the_model() -> None:
+    """c_i - c + (x - y) / (K eta), as numpy makes it of what one uncorrected and one corrected round show."""
+    task = prepared(Line())
+    model = task.initial_parameters(Context(seed=1))
+    table = {"batches": 1, "batch_size": 30, "learning_rate": 0.125}
+    plain = task.train(model, Context(round=1, settings=table))
+    common = {"weight": np.float32([[1, -1]]), "bias": np.float32([0.5])}
+    own = {"control.weight": np.float32([[0.25, 0]])}
+    context = Context(round=1, settings=table, vectors={"control": common}, state=own)
+    corrected = task.train(model, context)
+    assert "step_sum" not in plain.metrics
+    assert corrected.metrics["step_sum"] == 0.125
+    for name, correction in (("weight", [[0.75, -1]]), ("bias", [0.5])):
+        moved = corrected.parameters[name] - plain.parameters[name]
+        np.testing.assert_allclose(moved, -0.125 * np.float32(correction), atol=1e-6)
+        gradient = (model[name] - plain.parameters[name]) / 0.125
+        np.testing.assert_allclose(context.state[f"control.{name}"], gradient, atol=1e-5)
