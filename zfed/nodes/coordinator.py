@@ -60,10 +60,11 @@ class Coordinator:
 
     def __init__(self, config: CoordinatorConfig, *, observer: Observer | None = None) -> None:
         _check(config)
-        self._levels = RunCompression(config.run).levels  # refuses what cannot be before anything is opened
+        self._chosen = configured_strategy(config)
+        # Refuses what cannot be before anything is opened
+        self._levels = RunCompression(config.run, self._chosen.strategy.needs).levels
         self._config = config
         self._observer = observer or (lambda fact: None)
-        self._chosen = configured_strategy(config)
         self._pump: Pump | None = None
         self._trace: CoordinatorTrace | None = None
         self._stop_reason: str | None = None

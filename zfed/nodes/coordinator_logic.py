@@ -181,6 +181,7 @@ class CoordinatorLogic:
             run_key=self.run_key,
             refusals=self._rounds.refusals,
             merging=self._rounds.merging,
+            needs=self.needs,
             tell=self._tell,
             serve=self._pulled,
         )

@@ -20,6 +20,7 @@ from zfed.config import NodeConfig, RunConfig
 from zfed.errors import ConfigError, LayoutError, LocalProtocolError
 from zfed.nodes.admission import Objection
 from zfed.params import ParameterLayout
+from zfed.strategies import Needs
 from zfed.wire.messages import Hello, Patterns
 
 
@@ -42,17 +43,24 @@ class RunCompression:
 
     Args:
         config: Table `[run]`.
+        needs: Of the strategy.
 
     Raises:
-        ConfigError: If a level is unknown, or makes no sense for a model, or if more names are to stay exact
-            than a WELCOME can hold.
+        ConfigError: If a level is unknown, makes no sense for a model or does not go with the strategy, or if
+            more names are to stay exact than a WELCOME can hold.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, needs: Needs | None = None) -> None:
+        self._needs = needs or Needs()
         self.levels = Levels(
             _named("compress", config.compress, checked_level),
             _named("compress_model", config.compress_model, checked_model_level),
         )
+        if self._needs.exact and self.levels.updates != "none":
+            raise ConfigError(
+                f"--compress: strategy {self._needs.strategy} needs updates as they are, not as "
+                f'"{self.levels.updates}": choose none, or another strategy. --compress-model is possible'
+            )
         try:
             self.exact = tuple(msgspec.convert(config.compress_except, Patterns))
         except msgspec.ValidationError as error:
@@ -85,6 +93,12 @@ class RunCompression:
                 "compression",
                 f"{hello.node} wishes what is not known here: {error}; known here: {', '.join(COMPRESSION)}. "
                 "Choose one of these with --compress or --compress-model, or leave it to the run",
+            )
+        if self._needs.exact and levels.updates != "none":
+            return Objection(
+                "compression",
+                f'{hello.node} wishes its updates as "{levels.updates}", strategy {self._needs.strategy} '
+                "needs them as they are: start it with --compress none",
             )
         for flag, level in (("--compress", levels.updates), ("--compress-model", levels.model)):
             if level != "none" and family(level) not in hello.compression:

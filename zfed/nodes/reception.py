@@ -22,6 +22,7 @@ from zfed.nodes.link_compression import LinkEncodings, RunCompression
 from zfed.nodes.upload_plan import WINDOW_BYTES
 from zfed.rounds.merging import Merging
 from zfed.rounds.refusals import Refusals
+from zfed.strategies import Needs
 from zfed.tags import settled_tags
 from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
@@ -105,6 +106,7 @@ class Reception:
         protected: False if traffic is neither encrypted nor authenticated.
         refusals: Know who is benched.
         merging: Knows how the metrics of nodes become one.
+        needs: Of the strategy.
         tell: Where facts go.
         serve: Answers a PULL, when limits allow; returns how many bytes that took.
 
@@ -127,13 +129,14 @@ class Reception:
         run_key: str = "",
         refusals: Refusals,
         merging: Merging,
+        needs: Needs,
         tell: Callable[[Fact], None],
         serve: Callable[[Session, Pull], int],
     ) -> None:
         self.peers: dict[str, Peer] = {}
         self.seen: set[str] = set()
         self.layout = RunLayout()
-        self.compression = RunCompression(config.run)
+        self.compression = RunCompression(config.run, needs)
         self.limits = Limits(config.run.limit_up, config.run.limit_down, parse_size(config.limits.chunk))
         self._own_models = config.evaluate.workers
         self._run = run

@@ -62,6 +62,7 @@ class Needs:
         root: Each version needs an update of the evaluator, too.
         steps: Updates must say how many steps they took.
         metrics: Numbers that every update must report.
+        exact: Updates must come as they were made, not compressed.
     """
 
     strategy: str = "this strategy"
@@ -73,6 +74,7 @@ class Needs:
     root: bool = False
     steps: bool = False
     metrics: tuple[str, ...] = ()
+    exact: bool = False
 
     def weighed(self, update: Contribution) -> Contribution:
         """The update with its weight.

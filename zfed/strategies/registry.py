@@ -6,6 +6,11 @@ from typing import Final
 
 from zfed.strategies.base import Strategy
 from zfed.strategies.mean import FedAvg
+from zfed.strategies.scaffold import Scaffold
 from zfed.strategies.server_optimizer import FedAvgM
 
-STRATEGIES: Final[dict[str, type[Strategy]]] = {"fedavg": FedAvg, "fedavgm": FedAvgM}
+STRATEGIES: Final[dict[str, type[Strategy]]] = {
+    "fedavg": FedAvg,
+    "fedavgm": FedAvgM,
+    "scaffold": Scaffold,
+}

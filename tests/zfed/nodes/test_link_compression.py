@@ -9,6 +9,7 @@ from zfed.nodes.admission import Objection, claim_of
 from zfed.nodes.link_compression import Levels, RunCompression, check_wishes
 from zfed.params import ParameterLayout
 from zfed.partition import Partition
+from zfed.strategies.scaffold import Scaffold
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Hello
 
@@ -82,6 +83,17 @@ def test_a_workers_own_wish_goes_before_the_runs(run, model, wish):
 def test_an_evaluator_gets_exact_models_unless_it_wishes_otherwise(model, wish):
     agreed = compression(compress="int8", compress_model=model).agree(hello("evaluator", compress_model=wish))
     assert agreed == Levels("none", wish or "none")
+
+
+def test_a_strategy_that_needs_exact_updates_refuses_others_of_the_run_and_of_a_node():
+    needs = Scaffold().needs
+    with pytest.raises(ConfigError, match='strategy scaffold needs updates as they are, not as "int8"'):
+        RunCompression(RunConfig(compress="int8"), needs)
+    exact = RunCompression(RunConfig(compress_model="int8"), needs)
+    assert exact.agree(hello()) == Levels("none", "int8")
+    refused = exact.agree(hello(compress="topk:0.01"))
+    assert refused.code == "compression"
+    assert 'as "topk:0.01", strategy scaffold needs them as they are: start it with' in refused.reason
 
 
 def test_wish_that_is_not_known_here_is_refused_with_what_is():

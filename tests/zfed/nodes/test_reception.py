@@ -7,6 +7,7 @@ from zfed.nodes.reception import OWN_MODELS_ANNOUNCED, UNPROTECTED, Reception
 from zfed.params import ParameterBuffer
 from zfed.rounds.merging import Merging
 from zfed.rounds.refusals import Refusals
+from zfed.strategies import Needs
 from zfed.wire.codec import decode, encode
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Hello, PartitionClaim, Pong
@@ -31,6 +32,7 @@ class Desk:
             protected=protected,
             refusals=Refusals(3),
             merging=Merging(),
+            needs=Needs(),
             tell=self.told.append,
             serve=lambda session, pull: 0,
         )

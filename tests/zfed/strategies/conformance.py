@@ -440,7 +440,9 @@ class StrategyConformance:
         tracemalloc.start()
         try:
             strategy = self.started(model)
+            served = [strategy.vectors]
             new = run_round(strategy, *given, size=1 << 20)
+            served.append(strategy.vectors)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
