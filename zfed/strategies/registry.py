@@ -6,6 +6,16 @@ from typing import Final
 
 from zfed.strategies.base import Strategy
 from zfed.strategies.mean import FedAvg
+from zfed.strategies.robust import (
+    Bulyan,
+    CentredClipping,
+    FLTrust,
+    GeometricMedian,
+    Krum,
+    Median,
+    MultiKrum,
+    TrimmedMean,
+)
 from zfed.strategies.scaffold import Scaffold
 from zfed.strategies.server_optimizer import FedAvgM
 
@@ -13,4 +23,12 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "fedavg": FedAvg,
     "fedavgm": FedAvgM,
     "scaffold": Scaffold,
+    "median": Median,
+    "trimmed-mean": TrimmedMean,
+    "krum": Krum,
+    "multi-krum": MultiKrum,
+    "bulyan": Bulyan,
+    "geometric-median": GeometricMedian,
+    "centred-clipping": CentredClipping,
+    "fltrust": FLTrust,
 }
