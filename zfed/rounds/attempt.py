@@ -240,9 +240,11 @@ class Attempt:
         """When `expire` or `due` has something to say; None if nobody is awaited."""
         if not self._awaited:
             return None
-        wake = min(self._earliest, self._enough_at + self.schedule.grace_s)
-        if self._counted >= self.needed:
-            wake = min(wake, self.deadline)
+        wake = self._earliest
+        if not self._folding:  # else `due` has to wait for that
+            wake = min(wake, self._enough_at + self.schedule.grace_s)
+            if self._counted >= self.needed:
+                wake = min(wake, self.deadline)
         if len(self._lost_until) == len(self._awaited):
             wake = min(wake, max(self._lost_until.values()))
         return wake

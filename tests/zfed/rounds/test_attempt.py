@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from tests.zfed.rounds.driver import staged
 from zfed.rounds.attempt import Attempt
 from zfed.rounds.refusals import Refusals
+from zfed.rounds.schedule import Schedule
 from zfed.strategies import Bounds, Needs, choose_grid
 
 GRACE_S = 10.0
@@ -161,3 +162,16 @@ def test_waking_up_in_time_always_lets_somebody_go(some):
     if wake is not None:
         assert expired(opened, wake - 0.1) == []
         assert expired(opened, wake) != []
+
+
+def test_a_grace_that_ends_while_an_update_is_added_wakes_nobody_before_that_is_done():
+    opened = attempt("asked", "asked", "asked")
+    opened.goal, opened.schedule = 1, Schedule(kind="quorum", grace_s=5.0)
+    opened.take(opened.parts[1, 0], staged("w0", (1, 0)))
+    opened.folded((1, 0), "", 0.0)
+    assert opened.next_wake == 5.0
+    opened.take(opened.parts[1, 1], staged("w1", (1, 1)))
+    assert not opened.due(6.0)
+    assert opened.next_wake == 100.0
+    opened.folded((1, 1), "", 6.0)
+    assert opened.due(6.0)
