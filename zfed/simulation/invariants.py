@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ from zfed.rounds.evaluation import FEDERATED, MAX_OWED_ROUNDS
 from zfed.simulation.coordinator import SimulatedCoordinator
 from zfed.simulation.driven import Driven
 from zfed.simulation.member import SimulatedMember
+from zfed.simulation.rules import discount
 from zfed.simulation.schedule import Schedule
 from zfed.simulation.tally import SIZE, delta_of
 from zfed.wire.messages import AssignmentId
@@ -85,6 +86,7 @@ class Invariants:
     _done: dict[tuple[str, int], int] = field(default_factory=dict)
     _without_state: set[str] = field(default_factory=set)
     _assignments: set[tuple[int, int]] = field(default_factory=set)
+    _bases: dict[tuple[int, int], int] = field(default_factory=dict)
     _roster: Roster | None = None
     _benched: set[str] = field(default_factory=set)
 
@@ -116,6 +118,7 @@ class Invariants:
         """Nobody trains from what is not committed, or twice from one version."""
         match effect:
             case StartWork(work) if work.kind == "train":
+                self._begun(work.assignment, work.version)
                 self._check_base(node, work)
                 self._check_new(node, work)
             case DropState(assignment) | StopWork(assignment):
@@ -125,6 +128,8 @@ class Invariants:
             case RenameState(old, new):
                 renamed = {version: new for version, each in self._trained[node].items() if each == old}
                 self._trained[node].update(renamed)
+                if old in self._bases:  # else it was the first model
+                    self._begun(new, self._bases[old])
             case FoldUpdate(fold):
                 self._check_key(fold.node)
             case TellFact(RoundCommitted() as fact):
@@ -216,8 +221,9 @@ class Invariants:
 
     def _committed(self, record: Mapping[str, Any], found: bytes | None) -> None:
         version, workers = record["version"], tuple(record.get("workers", ()))
-        self._count(version, workers, record.get("assignments", ()))
-        self._check_workers(version, workers)
+        assignments = [(each[0], each[1]) for each in record.get("assignments", ())]
+        self._count(version, workers, assignments)
+        self._check_workers(version, workers, assignments)
         known = self.versions.get(version)
         if known is not None:
             if found is not None and found != known.bytes:
@@ -229,7 +235,16 @@ class Invariants:
             raise BrokenPromise(f"version {version} was committed, but never {version - 1}")
         if found is None:
             raise BrokenPromise(f"version {version} was committed, and its model cannot be read")
-        self.versions[version] = self._checked(version, workers, found)
+        behind = {
+            worker: version - 1 - self._bases[each] for worker, each in zip(workers, assignments, strict=True)
+        }
+        self.versions[version] = self._checked(version, behind, found)
+
+    def _begun(self, assignment: AssignmentId, base: int) -> None:
+        """An assignment is work from one version, for ever."""
+        before = self._bases.setdefault(assignment, base)
+        if before != base:
+            raise BrokenPromise(f"assignment {assignment} is work from version {base}, and was from {before}")
 
     def _bytes_of(self, disk: Disk, files: RunFiles, version: int) -> bytes | None:
         """The moving bytes of a version; None if it is not kept any more."""
@@ -241,33 +256,41 @@ class Invariants:
         except CheckpointError as error:
             raise BrokenPromise(f"version {version} cannot be read any more: {error}") from error
 
-    def _count(self, version: int, workers: tuple[str, ...], assignments: list[list[int]]) -> None:
+    def _count(self, version: int, workers: tuple[str, ...], assignments: Sequence[AssignmentId]) -> None:
         if len(set(workers)) != len(workers):
             raise BrokenPromise(f"version {version} counts a worker twice: {', '.join(workers)}")
-        for incarnation, number in assignments:
-            if (incarnation, number) in self._assignments:
-                raise BrokenPromise(f"assignment {incarnation}.{number} counts twice, in version {version}")
-            self._assignments.add((incarnation, number))
+        for assignment in assignments:
+            if assignment in self._assignments:
+                raise BrokenPromise(f"assignment {assignment} counts twice, in version {version}")
+            self._assignments.add(assignment)
 
-    def _check_workers(self, version: int, workers: tuple[str, ...]) -> None:
+    def _check_workers(
+        self, version: int, workers: tuple[str, ...], assignments: Sequence[AssignmentId]
+    ) -> None:
         spoilt = self.schedule.spoilt
-        if spoilt is not None and spoilt.worker in workers and version in spoilt.rounds:
-            raise BrokenPromise(f"version {version} holds an update of {spoilt.worker} that is no good")
+        for worker, assignment in zip(workers, assignments, strict=True):
+            round = self._bases[assignment] + 1  # in which it was asked for
+            if spoilt is not None and worker == spoilt.worker and round in spoilt.rounds:
+                raise BrokenPromise(f"version {version} holds an update of {worker} that is no good")
         if benched := self._benched.intersection(workers):
             raise BrokenPromise(f"version {version} holds an update of {', '.join(benched)}, benched before")
 
-    def _checked(self, version: int, workers: tuple[str, ...], found: bytes) -> _Version:
-        """The version, if it is what its workers' updates make of the one before."""
+    def _checked(self, version: int, behind: Mapping[str, int], found: bytes) -> _Version:
+        """The version, if it is what its workers' updates, each so far behind, make of the one before."""
+        workers = tuple(behind)
         model = np.frombuffer(found, np.float32, SIZE).astype(np.float64)
         before = self.versions.get(version - 1)
         if before is None:
             return _Version(found, workers, model, np.zeros(SIZE))
-        run = self.schedule.config.run
+        run, rules = self.schedule.config.run, self.schedule.config.schedule
         mean, total = np.zeros(SIZE), 0.0
-        for worker in workers:
+        for worker, versions in behind.items():
+            self._check_staleness(version, worker, versions)
             weight = 1 if run.weighting == "equal" else self.schedule.examples[worker]
-            seed = work_seed(run.seed, worker, version - 1)
-            mean += weight * delta_of(seed, self._works_before(worker, version)).astype(np.float64)
+            base = version - 1 - versions
+            seed = work_seed(run.seed, worker, base)
+            delta = delta_of(seed, self._works_before(worker, base + 1)).astype(np.float64)
+            mean += weight * discount(rules.staleness, versions) * delta
             total += weight
         momentum = run.server_momentum if run.strategy == "fedavgm" else 0.0
         velocity = momentum * before.velocity + mean / total
@@ -280,6 +303,16 @@ class Invariants:
                 f"{np.abs(model - expected).max():.3g}"
             )
         return _Version(found, workers, model, velocity)
+
+    def _check_staleness(self, version: int, worker: str, versions: int) -> None:
+        rules = self.schedule.config.schedule
+        carries = rules.kind in ("buffered", "async") or rules.late == "carry"
+        most = rules.max_staleness if carries else 0
+        if not 0 <= versions <= most:
+            raise BrokenPromise(
+                f"version {version} holds an update of {worker} that is {versions} versions behind; "
+                f"allowed are {most}"
+            )
 
     def _works_before(self, worker: str, version: int) -> int:
         """How many works of a worker are part of versions before this one, as far as its task may know.

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
 from zfed.simulation.coordinator import COORDINATOR
+from zfed.simulation.rules import with_rules
 from zfed.transport.memory import LinkFaults
 
 EVALUATOR: Final = "examiner"
@@ -145,7 +146,11 @@ def draw_schedule(seed: int) -> Schedule:
         faults += [_drawn_revocation(keys, nodes, run_s) for _ in range(keys.choice((0, 0, 1, 2)))]
     schedule = Schedule(
         seed=seed,
-        config=CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION),
+        config=with_rules(
+            CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION),
+            workers,
+            random.Random(f"rules:{seed}"),
+        ),
         examples=examples,
         evaluated=evaluated,
         stateful=draw.random() < 0.5,
@@ -203,7 +208,8 @@ def _with_bad_updates(schedule: Schedule, draw: random.Random) -> Schedule:
     """
     run, workers = schedule.config.run, sorted(schedule.examples)
     revoked = any(fault.kind == "revocation" for fault in schedule.faults)
-    if draw.random() < 0.75 or revoked or run.min_workers >= len(workers):
+    needs_all = schedule.config.schedule.goal in (str(len(workers)), "100%")
+    if draw.random() < 0.75 or revoked or run.min_workers >= len(workers) or needs_all:
         return schedule
     # What is compressed must be finite: its own node sees to that
     values = (math.nan, -1e38, TOO_LONG) if run.compress == "none" else (TOO_LONG,)

@@ -126,7 +126,13 @@ def perform_undisturbed(schedule: Schedule, outcome: Outcome) -> None:
     run = schedule.config.run
     everybody = tuple(sorted(schedule.examples))
     noted = any(isinstance(told.fact, StateNoted) for told in outcome.trace)
-    if run.accumulator != "exact" or noted or any(cohort != everybody for cohort in outcome.cohorts):
+    waits_for_all = schedule.config.schedule.kind == "sync"
+    if (
+        not waits_for_all
+        or run.accumulator != "exact"
+        or noted
+        or any(cohort != everybody for cohort in outcome.cohorts)
+    ):
         return
     everybody_first = replace(run, wait_for=str(len(everybody)), min_workers=len(everybody))
     undisturbed = replace(

@@ -1,5 +1,7 @@
 import pytest
 
+from zfed.config.schedule_config import SCHEDULES
+from zfed.rounds.schedule import Schedule
 from zfed.simulation.coordinator import COORDINATOR
 from zfed.simulation.schedule import KINDS, draw_schedule
 
@@ -21,6 +23,15 @@ def test_schedules_know_every_kind_of_fault_and_every_kind_of_node(drawn):
         befell = {node for fault in faults if fault.kind == kind for node in fault.nodes}
         assert {COORDINATOR, "w1", "examiner"} <= befell
     assert {len(schedule.examples) for schedule in drawn} == {1, 2, 3, 4, 5}
+
+
+def test_runs_wait_in_every_way_that_there_is(drawn):
+    rules = [schedule.config.schedule for schedule in drawn]
+    assert {each.kind for each in rules} == set(SCHEDULES)
+    assert {each.late for each in rules if each.kind == "quorum"} == {"refuse", "carry"}
+    assert {each.max_staleness for each in rules if each.kind == "buffered"} >= {0, 1}
+    for schedule in drawn:
+        assert Schedule.of(schedule.config.schedule, schedule.config.select)
 
 
 def test_some_workers_send_what_is_no_good_where_there_are_enough_others(drawn):

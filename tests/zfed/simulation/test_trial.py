@@ -2,9 +2,13 @@ from dataclasses import replace
 
 import pytest
 
+from zfed.config import ScheduleConfig, SelectConfig
+from zfed.facts import RoundCommitted
 from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.task_host import TaskHost
 from zfed.rounds.cohort import Roster
+from zfed.rounds.schedule import Schedule
+from zfed.rounds.staleness import Staleness
 from zfed.simulation.fake_disk import FakeDisk
 from zfed.simulation.invariants import BrokenPromise
 from zfed.simulation.schedule import TOO_LONG, Fault, Spoilt, draw_schedule
@@ -20,11 +24,13 @@ BREAKING = Fault(
 )
 
 
-def befallen(*faults, rounds=8, **run):
+def befallen(*faults, rounds=8, schedule=None, **run):
     """Three workers, a task with state, and these faults."""
     drawn = draw_schedule(0)
     config = replace(
         drawn.config,
+        schedule=schedule or ScheduleConfig(),
+        select=SelectConfig(),
         run=replace(
             drawn.config.run,
             **{"rounds": rounds, "wait_for": "3", "min_workers": 3, "compress": "none", **run},
@@ -67,6 +73,17 @@ def test_a_run_in_which_everybody_answered_has_the_bytes_of_an_undisturbed_one()
     perform_undisturbed(schedule, outcome)
 
 
+BUFFERED = ScheduleConfig(kind="buffered", goal="2", staleness="polynomial:1", max_staleness=5)
+
+
+def test_a_run_without_a_barrier_makes_each_version_of_its_goal_and_counts_old_updates_less():
+    outcome = perform(befallen(schedule=BUFFERED, min_workers=1))
+    assert {len(cohort) for cohort in outcome.cohorts} == {2}
+    assert len(set(outcome.cohorts)) > 1
+    committed = [told.fact for told in outcome.trace if isinstance(told.fact, RoundCommitted)]
+    assert any(part.staleness for fact in committed for part in fact.per_worker.values())
+
+
 def test_every_step_is_told_in_words_to_whoever_wants_to_know():
     lines = []
     perform(befallen(rounds=1), lines.append)
@@ -101,6 +118,18 @@ def test_an_update_that_counts_twice_is_noticed(monkeypatch):
 def test_a_worker_that_trains_twice_is_noticed(monkeypatch):
     monkeypatch.setattr(HeldUpdates, "find", lambda self, order: None)
     assert "trains twice from version" in broken(befallen(BREAKING, round_timeout_s=1000.0))
+
+
+def test_an_old_update_that_counts_as_much_as_a_new_one_is_noticed(monkeypatch):
+    monkeypatch.setattr(Staleness, "factor", lambda self, staleness: 1.0)
+    assert "is not the mean of the updates of" in broken(befallen(schedule=BUFFERED, min_workers=1))
+
+
+def test_an_update_that_is_too_old_and_counts_is_noticed(monkeypatch):
+    of = Schedule.of
+    monkeypatch.setattr(Schedule, "of", lambda *tables: replace(of(*tables), max_staleness=20))
+    strict = replace(BUFFERED, max_staleness=0)
+    assert "versions behind; allowed are 0" in broken(befallen(schedule=strict, min_workers=1))
 
 
 def spoilt(*rounds, **run):

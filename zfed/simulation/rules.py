@@ -1,0 +1,36 @@
+"""For whom fuzzed runs wait: `[schedule]` tables drawn from a seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from zfed.config import CoordinatorConfig, ScheduleConfig, SelectConfig
+
+
+def with_rules(config: CoordinatorConfig, workers: int, draw: random.Random) -> CoordinatorConfig:
+    """The same run under a schedule of any kind, which can end with so many workers."""
+    kind = draw.choice(("sync", "sync", "quorum", "over-select", "buffered", "async"))
+    run = replace(config.run, min_workers=1) if kind == "async" else config.run
+    goal = draw.choice((str(draw.randint(run.min_workers, workers)), "50%", "100%"))
+    knows_late = kind in ("quorum", "over-select")
+    return replace(
+        config,
+        run=run,
+        schedule=ScheduleConfig(
+            kind=kind,
+            goal=goal if kind in ("quorum", "buffered") else "",
+            grace_s=draw.choice((0.0, 0.05, 1.0)) if knows_late else 0.0,
+            late=draw.choice(("refuse", "carry")) if knows_late else "refuse",
+            oversampling=draw.choice((1.0, 1.3, 3.0)),
+            staleness=draw.choice(("constant", "polynomial:0.5", "polynomial:1")),
+            max_staleness=draw.choice((0, 1, 3, 20)),
+        ),
+        select=SelectConfig(cohort=goal if kind == "over-select" else ""),
+    )
+
+
+def discount(rule: str, behind: int) -> float:
+    """What is left of an update that is so many versions behind, written from docs/schedules.md."""
+    exponent = 0.0 if rule == "constant" else float(rule.removeprefix("polynomial:"))
+    return int((1 + behind) ** -exponent * 65536) / 65536
