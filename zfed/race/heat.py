@@ -102,6 +102,7 @@ class Heat:
         course.versions = fact.version
         course.carried_bytes = sum(link.up.carried + link.down.carried for link in links)
         course.updates += len(fact.workers)
+        course.staleness.update(fact.per_worker[worker].staleness for worker in fact.workers)
         self._committed[fact.round] = Point(course.now_s, fact.version, course.updates)
 
     def _evaluated(self, fact: Evaluated) -> None:

@@ -81,3 +81,17 @@ def test_a_task_without_accuracy_has_nothing_to_race_for():
 def test_an_unknown_profile_is_refused_before_anything_is_computed():
     with pytest.raises(UsageError, match='unknown profile "phone"; did you mean "phones"'):
         Race(toy.plan(profile="phone"))
+
+
+def test_nobody_waits_for_a_slow_worker_without_a_barrier():
+    sync, buffered, at_once = raced(schedules=["sync", "buffered:2", "async"], profile="one-slow", workers=5)
+    assert sync.staleness == {0: sync.updates}
+    for course in (buffered, at_once):
+        assert course.arrival.at_s < sync.arrival.at_s / 3
+        assert course.median_staleness > 0
+
+
+def test_updates_that_come_too_late_are_begun_and_not_used():
+    [course] = raced(schedules=["quorum:2"], profile="one-slow", workers=3)
+    assert course.updates == 2 * course.versions
+    assert course.begun == 3 * course.versions
