@@ -170,7 +170,7 @@ class CoordinatorLogic:
         first_epoch = (self.incarnation << 32) + 1
         guard = Guard(self.config.limits)
         self._sessions = Sessions(self._send_frames, timing, first_epoch, self.roster, guard)
-        schedule = Schedule.of(self.config.schedule, self.config.select)
+        schedule = Schedule.of(self.config.schedule, self.config.select, self.config.evaluate)
         self._rounds = Rounds(run, self.config.evaluate, self.incarnation, self.needs, schedule)
         self._reception = Reception(
             self.config,

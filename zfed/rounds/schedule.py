@@ -16,9 +16,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from zfed.config import ScheduleConfig, SelectConfig
+from zfed.config import EvaluateConfig, ScheduleConfig, SelectConfig
+from zfed.config.amount import Amount
 from zfed.errors import ConfigError
-from zfed.rounds.share import Share
 from zfed.rounds.staleness import Staleness
 
 
@@ -38,7 +38,7 @@ class Schedule:
     """
 
     kind: str = "sync"
-    goal: Share | None = None
+    goal: Amount | None = None
     grace_s: float = 0.0
     carries: bool = False
     joins: bool = False
@@ -47,7 +47,7 @@ class Schedule:
     max_staleness: int = 0
 
     @classmethod
-    def of(cls, config: ScheduleConfig, select: SelectConfig) -> Schedule:
+    def of(cls, config: ScheduleConfig, select: SelectConfig, evaluate: EvaluateConfig) -> Schedule:
         """The rules that a configuration means.
 
         Raises:
@@ -55,12 +55,18 @@ class Schedule:
         """
         kind = config.kind
         _check(config, select)
+        carries = kind in ("buffered", "async") or config.late == "carry"
+        if carries and evaluate.workers:
+            raise ConfigError(
+                f"--evaluate-workers: with --schedule {kind} updates may start from older versions, and the "
+                "workers' own models of a round are no round's; use sync, or quorum with --late refuse"
+            )
         goal = {"over-select": select.cohort, "async": "1"}.get(kind, config.goal)
         return cls(
             kind=kind,
-            goal=Share.parse(goal, "--cohort" if kind == "over-select" else "--goal") if goal else None,
+            goal=Amount.parse(goal, "--cohort" if kind == "over-select" else "--goal") if goal else None,
             grace_s=config.grace_s,
-            carries=kind in ("buffered", "async") or config.late == "carry",
+            carries=carries,
             joins=kind in ("buffered", "async"),
             oversampling=config.oversampling if kind == "over-select" else 1.0,
             staleness=Staleness.parse(config.staleness),

@@ -24,11 +24,14 @@ from zfed.engine import (
     WorkFailed,
 )
 from zfed.errors import Flaw
-from zfed.rounds import Rounds
+from zfed.rounds import Rounds, Schedule
+from zfed.strategies import Needs
 from zfed.wire.messages import AssignmentId
 
 SILENT = EvaluateConfig(first=False, every=0, last=False)
 """Nothing is evaluated."""
+
+WHOLE_COHORT = Schedule()
 
 SETTINGS = {
     "rounds": 2,
@@ -97,10 +100,12 @@ class Run:
     incarnation: int = 1
     journal: Journal = field(default_factory=Journal)
     facts: list = field(default_factory=list)
+    schedule: Schedule = field(default_factory=Schedule)
+    needs: Needs = field(default_factory=Needs)
 
     def __post_init__(self):
         config = RunConfig(**{**SETTINGS, **self.settings})
-        self.engine = Rounds(config, self.evaluate, self.incarnation)
+        self.engine = Rounds(config, self.evaluate, self.incarnation, self.needs, self.schedule)
         self.all_facts = []
         point = self.journal.point()
         began = self.engine.start(self.now) if point is None else self.engine.resume(point, self.now)
@@ -120,6 +125,8 @@ class Run:
             now=self.now + after,
             incarnation=self.incarnation + 1,
             journal=self.journal,
+            schedule=self.schedule,
+            needs=self.needs,
         )
 
     def told(self, actions: list[Action]) -> list[Action]:
@@ -185,9 +192,9 @@ def asked(actions) -> dict[str, AskTrain]:
     return {action.node: action for action in of(AskTrain, actions)}
 
 
-def collecting(*names, evaluate=SILENT, evaluators=(), **settings):
+def collecting(*names, evaluate=SILENT, evaluators=(), schedule=WHOLE_COHORT, **settings):
     """A run whose round 1 is open, and its orders to train."""
-    run = Run({"wait_for": str(len(names)), **settings}, evaluate)
+    run = Run({"wait_for": str(len(names)), **settings}, evaluate, schedule=schedule)
     for name in evaluators:
         run.say(evaluator(name))
     actions = run.say(*(ready(name) for name in names))

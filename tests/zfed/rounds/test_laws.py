@@ -7,18 +7,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.zfed.rounds.driver import evaluated, failed, left, lost, ready, staged, unfit
 from tests.zfed.rounds.journal import Journal
 from zfed.config import EvaluateConfig, RunConfig
+from zfed.config.amount import Amount
 from zfed.engine import (
     AskEvaluate,
     AskModel,
     AskTrain,
+    Cancel,
     Commit,
     CommitFailed,
     EndRun,
     Fold,
     Folded,
+    Keep,
     ModelLoaded,
     ModelUnusable,
     OpenRound,
+    Refuse,
     StopAsked,
     Tell,
     TellCommitted,
@@ -26,11 +30,25 @@ from zfed.engine import (
     VersionCommitted,
 )
 from zfed.facts import Evaluated
-from zfed.rounds import Rounds
+from zfed.rounds import Rounds, Schedule
 
 NODES = ["alice", "bob", "carol", "eva", "zoe"]
 KINDS = {"eva": "evaluator", "zoe": "evaluator"}
 nodes = st.sampled_from(NODES)
+
+
+TWO = Amount(count=2)
+schedules = st.sampled_from(
+    [
+        Schedule(),
+        Schedule(),
+        Schedule(kind="quorum", goal=TWO),
+        Schedule(kind="quorum", goal=TWO, grace_s=5.0),
+        Schedule(kind="quorum", goal=TWO, grace_s=5.0, carries=True, max_staleness=1),
+        Schedule(kind="buffered", goal=TWO, carries=True, joins=True, max_staleness=2),
+        Schedule(kind="async", goal=Amount(count=1), carries=True, joins=True, max_staleness=1),
+    ]
+)
 
 
 class AnyEvents(RuleBasedStateMachine):
@@ -46,11 +64,12 @@ class AnyEvents(RuleBasedStateMachine):
         grace=st.sampled_from([0.0, 10.0]),
         initial=st.sampled_from(["", "m.safetensors"]),
         evaluate=st.builds(EvaluateConfig, every=st.integers(0, 1), workers=st.booleans()),
+        schedule=schedules,
         here=st.sets(nodes),
     )
-    def begin(self, wait_for, min_workers, round_retries, grace, initial, evaluate, here):
+    def begin(self, wait_for, min_workers, round_retries, grace, initial, evaluate, schedule, here):
         self.config = RunConfig(
-            rounds=2,
+            rounds=4 if schedule.carries else 2,
             wait_for=wait_for,
             min_workers=min_workers,
             round_retries=round_retries,
@@ -61,6 +80,7 @@ class AnyEvents(RuleBasedStateMachine):
             round_timeout_s=20.0,
         )
         self.evaluate = evaluate
+        self.schedule = schedule
         self.now = 0.0
         self.journal = Journal()
         self.versions = [-1]
@@ -75,8 +95,10 @@ class AnyEvents(RuleBasedStateMachine):
 
     def begin_again(self):
         self.incarnation += 1
-        self.engine = Rounds(self.config, self.evaluate, self.incarnation)
+        self.engine = Rounds(self.config, self.evaluate, self.incarnation, schedule=self.schedule)
         self.folds = []  # of the open attempt
+        self.staleness = {}  # of what was folded
+        self.kept = set()  # what waits for a later round
         self.folded_numbers = set(self.counted_numbers)  # what was in the accumulator is gone
         self.commit_asked = None
         self.end = None
@@ -107,10 +129,12 @@ class AnyEvents(RuleBasedStateMachine):
         if self.commit_asked is None:
             return
         commit, self.commit_asked = self.commit_asked, None
+        assert len(set(commit.workers)) == len(commit.workers)
         for node, assignment in zip(commit.workers, commit.assignments, strict=True):
-            assert (node, commit.version - 1) not in self.counted
+            base = commit.version - 1 - self.staleness[assignment]
+            assert (node, base) not in self.counted
             assert assignment not in self.counted_numbers
-            self.counted.add((node, commit.version - 1))
+            self.counted.add((node, base))
             self.counted_numbers.add(assignment)
 
     def take(self, actions):
@@ -125,10 +149,21 @@ class AnyEvents(RuleBasedStateMachine):
                     assert len(set(action.cohort)) == len(action.cohort)
                     assert action.version == self.engine.version
                 case Fold():
+                    staleness = action.update.staleness
+                    assert staleness == 0 or self.schedule.carries
+                    assert 0 <= staleness <= self.schedule.max_staleness
+                    assert action.update.discount == self.schedule.staleness.factor(staleness)
+                    self.staleness[action.assignment] = staleness
+                    self.kept.discard(action.assignment)
                     assert action.assignment not in self.folded_numbers
                     assert action.node not in [fold.node for fold in self.folds]
                     self.folded_numbers.add(action.assignment)
                     self.folds.append(action)
+                case Keep():
+                    assert action.assignment not in self.kept
+                    self.kept.add(action.assignment)
+                case Cancel() | Refuse():
+                    self.kept.discard(action.assignment)
                 case Commit():
                     assert self.commit_asked in (None, action), "a version is written as it was made, or not"
                     assert sorted(zip(action.workers, action.assignments, strict=True)) == sorted(
