@@ -1,6 +1,7 @@
 """zfed's loops over flat arrays. Importing this loads numpy only; numba comes with the first call."""
 
 from zfed_kernels._kernel import warm_up
+from zfed_kernels.adaptive import finish_adaptive, finish_yogi
 from zfed_kernels.finish import finish_mean, finish_momentum
 from zfed_kernels.noise import add_gaussian_noise
 from zfed_kernels.quantise import (
@@ -43,8 +44,10 @@ __all__ = [
     "accumulate_up_to_four",
     "add_gaussian_noise",
     "dot",
+    "finish_adaptive",
     "finish_mean",
     "finish_momentum",
+    "finish_yogi",
     "float32_to_bfloat16",
     "float32_to_float16",
     "int8_scales",

@@ -242,6 +242,48 @@ def finish_momentum(
     return _finish(out, mean)
 
 
+def finish_adaptive(
+    out: Floats,
+    first: Floats,
+    second: Floats,
+    base: Floats,
+    last_first: Floats,
+    last_second: Floats,
+    total: Floats,
+    weight: float,
+    rate: float,
+    beta1: float,
+    tau: float,
+    kept: float,
+    added: float,
+) -> Finish:
+    """Write one step of Adagrad or Adam along the mean to first, second and out."""
+    mean = total.astype(np.float64) / weight
+    second[:] = kept * last_second.astype(np.float64) + added * (mean * mean)
+    return _finish_scaled(out, first, second, base, last_first, mean, rate, beta1, tau)
+
+
+def finish_yogi(
+    out: Floats,
+    first: Floats,
+    second: Floats,
+    base: Floats,
+    last_first: Floats,
+    last_second: Floats,
+    total: Floats,
+    weight: float,
+    rate: float,
+    beta1: float,
+    tau: float,
+    added: float,
+) -> Finish:
+    """Write one step of Yogi along the mean to first, second and out."""
+    mean = total.astype(np.float64) / weight
+    before = last_second.astype(np.float64)
+    second[:] = before - added * (mean * mean) * np.sign(before - mean * mean)
+    return _finish_scaled(out, first, second, base, last_first, mean, rate, beta1, tau)
+
+
 def scan(values: AnyFloats) -> Scan:
     """Find the first value that is not finite, the largest |x| and the sum of squares."""
     wide = widened(values)
@@ -326,8 +368,25 @@ def cosine_and_sine(cosine: Float32s, sine: Float32s, words: Words) -> None:
     np.negative(sine, out=sine, where=opposite)
 
 
-def _finish(out: Floats, mean: Float64s) -> Finish:
-    bad_means, bad = np.flatnonzero(~np.isfinite(mean)), np.flatnonzero(~np.isfinite(out))
+def _finish_scaled(
+    out: Floats,
+    first: Floats,
+    second: Floats,
+    base: Floats,
+    last_first: Floats,
+    mean: Float64s,
+    rate: float,
+    beta1: float,
+    tau: float,
+) -> Finish:
+    first[:] = beta1 * last_first.astype(np.float64) + (1.0 - beta1) * mean
+    out[:] = base + rate * (first.astype(np.float64) / (np.sqrt(second.astype(np.float64)) + tau))
+    return _finish(out, mean, second)
+
+
+def _finish(out: Floats, mean: Float64s, *kept: Floats) -> Finish:
+    finite = np.logical_and.reduce([np.isfinite(each) for each in (out, *kept)])
+    bad_means, bad = np.flatnonzero(~np.isfinite(mean)), np.flatnonzero(~finite)
     return Finish(
         largest=np.inf if bad_means.size else float(np.max(np.abs(mean), initial=0.0)),
         first_bad_mean=int(bad_means[0]) if bad_means.size else -1,

@@ -35,6 +35,15 @@ def arrays(*dtypes: str) -> Callable[[np.random.Generator, int], list[np.ndarray
     return lambda rng, size: [update_like(dtype, rng, size) for dtype in dtypes]
 
 
+def moments(dtype: str, total: str) -> Callable[[np.random.Generator, int], list[np.ndarray]]:
+    """Three outputs, a base, a mean of updates, one of their squares and a sum of updates."""
+    return lambda rng, size: [
+        *(update_like(dtype, rng, size) for _ in range(5)),
+        np.abs(update_like(dtype, rng, size)),
+        update_like(total, rng, size),
+    ]
+
+
 def words(outputs: int, inputs: int) -> Callable[[np.random.Generator, int], list[np.ndarray]]:
     return lambda rng, size: [
         *(np.zeros(size, np.float32) for _ in range(outputs)),
@@ -118,6 +127,17 @@ PAIRS: list[tuple[Any, Any, Any, tuple[float, ...], int]] = [
             (7.0, 0.3, 0.9),
             2,
         )
+        for dtype, total in (("float32", "float32"), ("float32", "float64"), ("float64", "float64"))
+    ),
+    *(
+        (
+            getattr(zfed_kernels, name),
+            getattr(reference, name),
+            moments(dtype, total),
+            (7.0, 0.3, 0.9, 1e-3, *numbers),
+            3,
+        )
+        for name, numbers in (("finish_adaptive", (0.99, 0.01)), ("finish_yogi", (0.01,)))
         for dtype, total in (("float32", "float32"), ("float32", "float64"), ("float64", "float64"))
     ),
     *(

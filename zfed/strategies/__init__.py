@@ -1,5 +1,6 @@
 """How updates become a model: numbers in, numbers out."""
 
+from zfed.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from zfed.strategies.base import Strategy
 from zfed.strategies.contribution import Contribution, Needs
 from zfed.strategies.delta import apply_delta, encode_delta
@@ -17,8 +18,11 @@ __all__ = [
     "STRATEGIES",
     "Bounds",
     "Contribution",
+    "FedAdagrad",
+    "FedAdam",
     "FedAvg",
     "FedAvgM",
+    "FedYogi",
     "GuardedStrategy",
     "Needs",
     "Strategy",

@@ -58,7 +58,7 @@ class FedAvg(Strategy):
         """Begin from a model."""
         self._combined = self._gather(model.layout.moving)
         kept = {
-            state_key(role, segment): _first_value(role, segment, elements(model, segment))
+            state_key(role, segment): self._first(role, segment, elements(model, segment))
             for segment in self._combined.layout.segments
             for role in self._roles(segment)
         }
@@ -118,7 +118,7 @@ class FedAvg(Strategy):
     def memory(self, layout: ParameterLayout, updates: int) -> int:
         """Peak bytes for a model of this layout."""
         kept = sum(
-            len(self._roles(segment)) * segment.size * _compute_dtype(segment).itemsize
+            len(self._roles(segment)) * segment.size * compute_dtype(segment).itemsize
             for segment in layout.moving.segments
         )
         return self._gathered_memory(layout.moving, updates) + 2 * kept + layout.nbytes
@@ -136,6 +136,12 @@ class FedAvg(Strategy):
         """The arrays kept for a segment from round to round, each of its size."""
         return ("master",) if segment.dtype in HALF else ()
 
+    def _first(self, role: str, segment: Segment, values: Array) -> Array:
+        """What is kept for a segment under a role before the first round; `values` are those of the model."""
+        if role == "master":
+            return widened(values, segment.dtype)
+        return np.zeros(segment.size, compute_dtype(segment))
+
     def _finish_piece(self, piece: Piece, total: Array, weight: float, state: dict[str, Array]) -> float:
         """Write the new numbers of a piece, and what is kept of it to `state`; the largest |mean|."""
         if piece.segment.kind is TensorKind.COUNTER:
@@ -151,6 +157,7 @@ class FedAvg(Strategy):
         first_bad = found.first_bad
         if half:
             piece.published[:] = narrowed(out, piece.segment.dtype)
+        if half and first_bad < 0:
             first_bad = scan(piece.published).first_bad  # a finite master may be too large for half precision
         self._refuse(piece, found.first_bad_mean, "the mean update holds")
         self._refuse(piece, first_bad, "the new model would hold")
@@ -190,16 +197,9 @@ def state_key(role: str, segment: Segment) -> str:
     return f"{role}.{segment.dtype}.{segment.kind.value}"
 
 
-def _compute_dtype(segment: Segment) -> np.dtype[Any]:
+def compute_dtype(segment: Segment) -> np.dtype[Any]:
+    """Of what is kept for a segment."""
     return np.dtype(np.float64 if segment.dtype == "F64" else np.float32)
-
-
-def _first_value(role: str, segment: Segment, values: Array) -> Array:
-    return (
-        widened(values, segment.dtype)
-        if role == "master"
-        else np.zeros(segment.size, _compute_dtype(segment))
-    )
 
 
 def _immutable(arrays: dict[str, Array]) -> dict[str, Array]:

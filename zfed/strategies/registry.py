@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from zfed.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from zfed.strategies.base import Strategy
 from zfed.strategies.mean import FedAvg
 from zfed.strategies.robust import (
@@ -22,6 +23,9 @@ from zfed.strategies.server_optimizer import FedAvgM
 STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "fedavg": FedAvg,
     "fedavgm": FedAvgM,
+    "fedadagrad": FedAdagrad,
+    "fedadam": FedAdam,
+    "fedyogi": FedYogi,
     "scaffold": Scaffold,
     "median": Median,
     "trimmed-mean": TrimmedMean,
