@@ -38,6 +38,7 @@ from zfed.nodes.tracing import CoordinatorTrace
 from zfed.nodes.upload_plan import PlanUploads, planner_of
 from zfed.nodes.words import Finish, StopRequested, TellFact
 from zfed.rounds import WaitFor
+from zfed.rounds.feasibility import check_plan
 from zfed.strategies import warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
 from zfed.transport import FRAMING_BYTES, SocketListener, raise_descriptor_limit
@@ -61,6 +62,7 @@ class Coordinator:
     def __init__(self, config: CoordinatorConfig, *, observer: Observer | None = None) -> None:
         _check(config)
         self._chosen = configured_strategy(config)
+        check_plan(config, self._chosen.strategy.needs)
         # Refuses what cannot be before anything is opened
         self._levels = RunCompression(config.run, self._chosen.strategy.needs).levels
         self._config = config

@@ -1,0 +1,63 @@
+"""Whether a run can make any version at all as it is asked for: looked at before anybody is listened to."""
+
+from __future__ import annotations
+
+from zfed.config import CoordinatorConfig
+from zfed.config.amount import Amount
+from zfed.errors import ConfigError
+from zfed.rounds.cohort import WaitFor
+from zfed.rounds.schedule import Schedule
+from zfed.strategies import Needs
+
+
+def check_plan(config: CoordinatorConfig, needs: Needs) -> None:
+    """Refuse what cannot work with the workers that a run begins with.
+
+    Args:
+        config: Of the run.
+        needs: Of its strategy.
+
+    Raises:
+        ConfigError: It says what contradicts what, and what to say instead.
+    """
+    schedule = Schedule.of(config.schedule, config.select, config.evaluate)
+    workers = WaitFor.parse(config.run.wait_for).nodes
+    if schedule.kind == "async" and needs.every_update:
+        raise ConfigError(
+            f"--schedule async makes a version of each update, {needs.strategy} compares the updates of a "
+            f"version: use --schedule buffered with --goal {max(2, needs.updates)} or more"
+        )
+    if workers < needs.updates:
+        raise ConfigError(
+            f"{needs.strategy} needs {needs.updates} updates for each version, --wait-for "
+            f"{config.run.wait_for} begins with {workers}: wait for {needs.updates} workers, or let the "
+            "strategy need fewer"
+        )
+    asked, setting = workers, "--wait-for"
+    if config.select.cohort and config.select.rule != "poisson":  # which draws as many as it happens to
+        cohort = Amount.parse(config.select.cohort, "--cohort").of(workers)
+        _check_enough(cohort, f"--cohort {config.select.cohort}", config, needs)
+        if cohort < asked:
+            asked, setting = cohort, "--cohort"
+    if config.schedule.goal and schedule.goal is not None:
+        goal = schedule.goal.of(asked)
+        if goal > asked:
+            raise ConfigError(
+                f"--goal {config.schedule.goal} is more than the {asked} that {setting} asks for: no version "
+                f"would have so many updates. A smaller --goal would do, or {setting} {goal}"
+            )
+        _check_enough(goal, f"--goal {config.schedule.goal}", config, needs)
+
+
+def _check_enough(updates: int, said: str, config: CoordinatorConfig, needs: Needs) -> None:
+    """Refuse versions of so many updates if they are too few."""
+    if updates < needs.updates:
+        raise ConfigError(
+            f"{said} makes versions of {updates} updates, {needs.strategy} needs {needs.updates}: ask for "
+            "more, or let the strategy need fewer"
+        )
+    if updates < config.run.min_workers:
+        raise ConfigError(
+            f"{said} makes versions of {updates} updates, --min-workers {config.run.min_workers} commits "
+            "none of fewer: ask for more, or lower --min-workers"
+        )
