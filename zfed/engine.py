@@ -37,6 +37,14 @@ class NodeReady:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeReadiness:
+    """A node that is here can work again, or says why it cannot; what it has under way goes on."""
+
+    node: str
+    unready: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeGone:
     """A node's session is over. `left` is True if it said goodbye: then nobody waits for it to come back."""
 
@@ -169,6 +177,7 @@ class Tick:
 
 Event: TypeAlias = (
     NodeReady
+    | NodeReadiness
     | NodeGone
     | ModelLoaded
     | ModelUnusable
@@ -274,6 +283,7 @@ class OpenRound:
 
     `parts` are what it is made of: orders that follow, and those of earlier rounds that go on; `goal` of them
     close it. `updates` is the most that may be here until its version is made, 0 if there is no such bound.
+    Its workers are of `candidates` after so many `draws`; 0: nobody was drawn, it is open again.
     `grid` is the accumulator's step q, `value_range` the largest |value| an update may hold, `max_norm` the
     largest norm it may have.
     """
@@ -287,6 +297,8 @@ class OpenRound:
     grid: float
     value_range: float
     max_norm: float
+    candidates: int = 0
+    draws: int = 0
 
     @property
     def cohort(self) -> tuple[str, ...]:

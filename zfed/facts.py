@@ -207,13 +207,18 @@ class NotWritten(Fact, frozen=True):
 
 
 class RoundOpened(Fact, frozen=True):
-    """A cohort was asked for a round's work; `attempt` counts from 1."""
+    """A cohort was asked for a round's work; `attempt` counts from 1.
+
+    It is of `candidates` after so many `draws`; 0 if nobody was drawn, for the attempt is open again.
+    """
 
     round: int
     rounds: int
     version: int
     cohort: list[str]
     attempt: int
+    candidates: int = 0
+    draws: int = 0
 
 
 class Progress(Fact, frozen=True):

@@ -37,5 +37,8 @@ class SelectConfig:
         flag="--select",
     )
     min_cohort: int = setting(
-        1, "ready workers without which no round is opened", metavar="N", limits=AT_LEAST_ONE
+        1,
+        "fewest workers of a cohort: with fewer that are ready, no round is opened",
+        metavar="N",
+        limits=AT_LEAST_ONE,
     )

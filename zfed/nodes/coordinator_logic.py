@@ -32,6 +32,7 @@ from zfed.engine import (
     ModelLoaded,
     ModelUnusable,
     NodeGone,
+    NodeReadiness,
     NodeReady,
     OpenRound,
     Refuse,
@@ -171,7 +172,9 @@ class CoordinatorLogic:
         guard = Guard(self.config.limits)
         self._sessions = Sessions(self._send_frames, timing, first_epoch, self.roster, guard)
         schedule = Schedule.of(self.config.schedule, self.config.select, self.config.evaluate)
-        self._rounds = Rounds(run, self.config.evaluate, self.incarnation, self.needs, schedule)
+        self._rounds = Rounds(
+            run, self.config.evaluate, self.incarnation, self.needs, schedule, self.config.select
+        )
         self._reception = Reception(
             self.config,
             self.run,
@@ -479,7 +482,7 @@ class CoordinatorLogic:
                 if progress := peer.news(message, self._rounds.round):
                     self._tell(progress)
                 if message.unready != peer.unready:
-                    self._readiness_changed(peer, message.unready)
+                    self._readiness_changed(peer, message.unready, now)
                 self._see_to_work(peer, message, now)
             case Pull() if peer.admitted:
                 peer.answers.ask(message, now)
@@ -496,11 +499,12 @@ class CoordinatorLogic:
                 )
                 self._tell_engine(failed, now)
 
-    def _readiness_changed(self, peer: Peer, unready: str) -> None:
+    def _readiness_changed(self, peer: Peer, unready: str, now: float) -> None:
         peer.unready = unready
         hello = peer.session.hello
         if peer.admitted:
             self._tell(ReadinessChanged(node=hello.node, kind=hello.node_kind, unready=unready))
+            self._tell_engine(NodeReadiness(node=hello.node, unready=unready), now)
 
     def _see_to_work(self, peer: Peer, pong: Pong, now: float) -> None:
         """Ask again for what a node should be doing, and take back what nobody wants."""

@@ -60,6 +60,8 @@ def opened(action: OpenRound) -> Line:
         "attempt": action.attempt,
         "version": action.version,
         "goal": action.goal,
+        "candidates": action.candidates,
+        "draws": action.draws,
         "grid": action.grid,
         "value_range": action.value_range,
         "cohort": action.cohort,

@@ -26,6 +26,7 @@ from zfed.facts import RoundCommitted, UpdateAccepted
 from zfed.rounds.parts import Part, PartState, UnderWay, merged_metrics, per_worker, shares
 from zfed.rounds.refusals import STALE, Refusals
 from zfed.rounds.schedule import Schedule
+from zfed.rounds.selection import Drawn
 from zfed.strategies import Bounds, Contribution, Needs, choose_grid, median_norm
 from zfed.wire.messages import AssignmentId
 
@@ -53,6 +54,7 @@ class Attempt:
         counted_before: Each worker's last assignment that counts, and its version.
         parts: In the order of the workers' names, those that joined later last.
         goal: Updates that close the round; 0: all that were asked for.
+        drawn: How its cohort came about.
     """
 
     round: int
@@ -69,6 +71,7 @@ class Attempt:
     parts: dict[AssignmentId, Part] = field(default_factory=dict)
     counted_before: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     goal: int = 0
+    drawn: Drawn = field(default_factory=Drawn)
     _by_node: dict[str, Part] = field(default_factory=dict)
     _awaited: dict[str, Part] = field(default_factory=dict)
     _lost_until: dict[str, float] = field(default_factory=dict)  # of those awaited: the end of their grace
@@ -146,6 +149,8 @@ class Attempt:
             parts=tuple(_open_part(part) for part in parts),
             goal=self.goal,
             updates=0 if self.schedule.carries else len(parts),
+            candidates=self.drawn.candidates,
+            draws=self.drawn.draws,
             grid=choose_grid(largest, bounds.value_range),
             value_range=bounds.value_range,
             max_norm=bounds.max_norm,
@@ -289,7 +294,7 @@ class Attempt:
             return self.refuse(part, flaw)
         self._answered(part)
         part.result = update
-        if not self._full:
+        if not self.full:
             return [accept, *self._fold(part)]
         if self.schedule.carries:
             part.state = "waiting"
@@ -299,7 +304,12 @@ class Attempt:
         return [Refuse(node=part.node, assignment=part.assignment, code=STALE, reason=reason)]
 
     @property
-    def _full(self) -> bool:
+    def at_work(self) -> int:
+        """How many workers have not answered."""
+        return len(self._awaited)
+
+    @property
+    def full(self) -> bool:
         """True if the round has all the updates that it wants."""
         enough = 0 < self.goal <= self._counted + self._folding and not self.schedule.grace_s
         return self._closed or enough
@@ -307,7 +317,7 @@ class Attempt:
     def _count_waiting(self) -> list[Action]:
         actions: list[Action] = []
         for part in self.in_state("waiting"):
-            if self._full:
+            if self.full:
                 break
             # The range was that of the round before when it came.
             flaw = self._flaw(part, part.result) if part.result else None

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from zfed.engine import NodeReady
 from zfed.errors import ConfigError
+from zfed.tags import TagExpression
 from zfed.wire.messages import NODE_NAME_PATTERN
+
+MOST_NAMED: Final = 8
+"""Of those who cannot be asked, so many are named when a run waits."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,18 @@ class WaitFor:
 
 
 class Roster:
-    """The nodes that are here now, by name."""
+    """The nodes that are here now, by name.
 
-    def __init__(self, present: Iterable[NodeReady] = ()) -> None:
+    Args:
+        present: Who is here already.
+        where: Which workers may be asked at all.
+    """
+
+    def __init__(self, present: Iterable[NodeReady] = (), *, where: TagExpression | None = None) -> None:
+        self._where = where or TagExpression()
         self._kinds: dict[str, dict[str, NodeReady]] = {"worker": {}, "evaluator": {}}
+        self._candidates: dict[str, NodeReady] = {}
+        self._in_order: list[NodeReady] | None = None
         for node in present:
             self.add(node)
 
@@ -66,11 +79,24 @@ class Roster:
         return any(self._kinds.values())
 
     def add(self, node: NodeReady) -> None:
-        """A node is here."""
+        """A node is here, or there is something else to know of it."""
+        self.remove(node.node)
         self._kinds[node.kind][node.node] = node
+        if node.kind == "worker" and not node.unready and self._where.matches(node.tags):
+            self._candidates[node.node] = node
+            self._in_order = None
+
+    def tell_readiness(self, name: str, unready: str) -> None:
+        """A node that is here can work, or says why it cannot."""
+        for nodes in self._kinds.values():
+            if name in nodes:
+                self.add(replace(nodes[name], unready=unready))
+                return
 
     def remove(self, name: str) -> bool:
         """A node is gone; False if it was not here."""
+        if self._candidates.pop(name, None):
+            self._in_order = None
         return any([nodes.pop(name, None) for nodes in self._kinds.values()])
 
     @property
@@ -79,14 +105,42 @@ class Roster:
         return len(self._kinds["worker"])
 
     @property
+    def candidate_count(self) -> int:
+        """How many workers may be asked: here, ready, and with the tags that are selected."""
+        return len(self._candidates)
+
+    @property
+    def candidates(self) -> Sequence[NodeReady]:
+        """The workers that may be asked, in the order of their names: who came first shall not matter."""
+        if self._in_order is None:
+            self._in_order = [node for _, node in sorted(self._candidates.items())]
+        return self._in_order
+
+    @property
     def workers(self) -> list[NodeReady]:
-        """In the order of their names, so that a run does not depend on who connected first."""
+        """All workers, in the order of their names."""
         return self._of_kind("worker")
 
     @property
     def evaluators(self) -> list[NodeReady]:
-        """In the order of their names."""
-        return self._of_kind("evaluator")
+        """The evaluators that are ready, in the order of their names."""
+        return [node for node in self._of_kind("evaluator") if not node.unready]
+
+    def not_asked(self) -> str:
+        """Which workers are here and cannot be asked, and why; empty if there is none."""
+        others = [node for node in self.workers if node.node not in self._candidates]
+        unready = [f"{node.node} is not ready: {node.unready}" for node in others if node.unready]
+        unselected = [node.node for node in others if not node.unready]
+        words = _first_few(unready, "; ")
+        if unselected:
+            words += f"{'; ' if words else ''}--select {self._where.text} does not mean "
+            words += _first_few(unselected, ", ")
+        return words
 
     def _of_kind(self, kind: str) -> list[NodeReady]:
         return [node for _, node in sorted(self._kinds[kind].items())]
+
+
+def _first_few(words: list[str], between: str) -> str:
+    more = len(words) - MOST_NAMED
+    return between.join([*words[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])

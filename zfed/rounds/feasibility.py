@@ -7,7 +7,9 @@ from zfed.config.amount import Amount
 from zfed.errors import ConfigError
 from zfed.rounds.cohort import WaitFor
 from zfed.rounds.schedule import Schedule
+from zfed.rounds.selection import Selection
 from zfed.strategies import Needs
+from zfed.tags import TagExpression
 
 
 def check_plan(config: CoordinatorConfig, needs: Needs) -> None:
@@ -22,6 +24,8 @@ def check_plan(config: CoordinatorConfig, needs: Needs) -> None:
     """
     schedule = Schedule.of(config.schedule, config.select, config.evaluate)
     workers = WaitFor.parse(config.run.wait_for).nodes
+    TagExpression.parse(config.select.where)
+    Selection(config.select, config.run.seed).check(schedule)
     if schedule.kind == "async" and needs.every_update:
         raise ConfigError(
             f"--schedule async makes a version of each update, {needs.strategy} compares the updates of a "
@@ -34,7 +38,8 @@ def check_plan(config: CoordinatorConfig, needs: Needs) -> None:
             "strategy need fewer"
         )
     asked, setting = workers, "--wait-for"
-    if config.select.cohort and config.select.rule != "poisson":  # which draws as many as it happens to
+    draws_as_many = config.select.rule != "poisson" and not schedule.joins
+    if config.select.cohort and draws_as_many:
         cohort = Amount.parse(config.select.cohort, "--cohort").of(workers)
         _check_enough(cohort, f"--cohort {config.select.cohort}", config, needs)
         if cohort < asked:

@@ -11,7 +11,7 @@ from zfed.wire.messages import AssignmentId
 
 @dataclass
 class FirstModel:
-    """One node is asked at a time: evaluators before workers, each in the order of their names.
+    """One node is asked at a time: evaluators, then workers, first those that are ready; by their names.
 
     A node that could not give a model is not asked again. One that only went away is, if it comes back and
     nobody else is being asked; so is one that did not answer in time, once the others have been asked.
@@ -28,7 +28,8 @@ class FirstModel:
 
     def candidate(self, roster: Roster) -> str:
         """Who is to be asked next; empty if nobody who is here can be."""
-        present = [node.node for node in (*roster.evaluators, *roster.workers)]
+        workers = sorted(roster.workers, key=lambda node: bool(node.unready))  # to draw one takes a moment
+        present = [node.node for node in (*roster.evaluators, *workers)]
         able = [node for node in present if node not in self.refusals]
         if able and self._late.issuperset(able):
             self._late.clear()

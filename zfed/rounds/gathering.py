@@ -32,7 +32,7 @@ class Gathering:
 
     def is_over(self, roster: Roster, now: float) -> bool:
         """True if the round can open. Ask whenever somebody came or went, or `next_wake` has come."""
-        enough = roster.worker_count >= self.needed
+        enough = roster.candidate_count >= self.needed
         if enough and not self._enough:
             self.open_at = max(self.open_at, now + self.grace_s)
         self._enough = enough
@@ -47,8 +47,10 @@ class Gathering:
     def missing(self, roster: Roster, round: int) -> str:
         """Who is waited for, in words."""
         absent = ", ".join(sorted(name for name in self.expected if name not in roster))
-        lacking = self.needed - roster.worker_count
+        lacking = self.needed - roster.candidate_count
         if lacking <= 0:
             return f"{absent} for round {round}"
-        who = f" ({absent})" if absent else ""
-        return f"{lacking} more worker{'s' if lacking > 1 else ''} for round {round}{who}"
+        reasons = "; ".join(words for words in (absent, roster.not_asked()) if words)
+        who = f" ({reasons})" if reasons else ""
+        ready = "ready " if roster.not_asked() else ""
+        return f"{lacking} more {ready}worker{'s' if lacking > 1 else ''} for round {round}{who}"

@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from zfed.config import EvaluateConfig, RunConfig
+from zfed.config import EvaluateConfig, RunConfig, SelectConfig
 from zfed.engine import (
     Accept,
     Action,
@@ -44,6 +44,7 @@ from zfed.engine import (
     ModelLoaded,
     ModelUnusable,
     NodeGone,
+    NodeReadiness,
     NodeReady,
     OfferStale,
     OpenAttempt,
@@ -60,6 +61,7 @@ from zfed.engine import (
     VersionCommitted,
     WorkFailed,
 )
+from zfed.errors import ConfigError
 from zfed.facts import (
     EvaluationSkipped,
     NotWritten,
@@ -77,8 +79,10 @@ from zfed.rounds.merging import Merging
 from zfed.rounds.parts import Part, UnderWay
 from zfed.rounds.refusals import STALE, Refusals
 from zfed.rounds.schedule import Schedule
+from zfed.rounds.selection import Drawn, Selection
 from zfed.strategies import Bounds, Needs, UsualNorm
 from zfed.strategies.grid import FIRST_VALUE_RANGE, next_value_range
+from zfed.tags import TagExpression
 from zfed.wire.messages import AssignmentId
 
 NOTICE_S = 5.0
@@ -109,6 +113,10 @@ class Rounds:
         incarnation: Number of this coordinator start; together with a counter it numbers all assignments.
         needs: Of the strategy.
         schedule: For whom a version waits.
+        select: Table `[select]`.
+
+    Raises:
+        ConfigError: If settings contradict each other.
     """
 
     config: RunConfig
@@ -116,8 +124,9 @@ class Rounds:
     incarnation: int = 1
     needs: Needs = field(default_factory=Needs)
     schedule: Schedule = field(default_factory=Schedule)
+    select: SelectConfig = field(default_factory=SelectConfig)
 
-    roster: Roster = field(default_factory=Roster)
+    roster: Roster = field(init=False)
     desk: EvaluationDesk = field(default_factory=EvaluationDesk)
     phase: Literal["gathering", "initializing", "collecting", "committing", "finishing", "ended"] = (
         "gathering"
@@ -148,6 +157,8 @@ class Rounds:
 
     def __post_init__(self) -> None:
         self._wait_for = WaitFor.parse(self.config.wait_for)
+        self.roster = Roster(where=TagExpression.parse(self.select.where))
+        self._selection = Selection(self.select, self.config.seed)
         self.refusals = Refusals(self.config.strikes)
         self.merging = Merging()
 
@@ -221,6 +232,8 @@ class Rounds:
         match event:
             case NodeReady():
                 return self._node_ready(event, now)
+            case NodeReadiness():
+                return self._node_readiness(event, now)
             case NodeGone():
                 return self._node_gone(event, now)
             case ModelLoaded():
@@ -270,9 +283,15 @@ class Rounds:
             aside.lost_until, aside.ask = None, True
         if self.phase != "collecting" or self._attempt is None:
             return []
-        if self.schedule.joins and worker.node not in self._attempt:
-            return self._attempt.join(worker.node, self._new_assignment(), worker.examples, now)
-        return self._attempt.back(worker.node)
+        return [*self._attempt.back(worker.node), *self._fill_up(now)]
+
+    def _node_readiness(self, event: NodeReadiness, now: float) -> list[Action]:
+        """A node can work again, and is asked if somebody is needed; or it cannot, and does what it has."""
+        self.roster.tell_readiness(event.node, event.unready)
+        asked = self.desk.ask(self.roster.evaluators)
+        if self.phase == "gathering":
+            return [*asked, *self._go_on(now)]
+        return [*asked, *self._fill_up(now)]
 
     def _node_gone(self, event: NodeGone, now: float) -> list[Action]:
         was_here = self.roster.remove(event.node)
@@ -451,6 +470,11 @@ class Rounds:
     # ---- a round --------------------------------------------------------------------------------
 
     @property
+    def _opens_with(self) -> int:
+        """Fewest workers that may be asked, for a round to be opened."""
+        return max(self._needed, self.select.min_cohort)
+
+    @property
     def _needed(self) -> int:
         return max(1, self.config.min_workers, self.needs.updates)
 
@@ -460,7 +484,7 @@ class Rounds:
         return self._open_or_gather(now)
 
     def _open_or_gather(self, now: float) -> list[Action]:
-        if self.roster.worker_count >= self._needed:
+        if self.roster.candidate_count >= self._opens_with:
             return self._open_round(now)
         if reason := self._too_many_benched():
             return self._end("failed", reason)
@@ -484,7 +508,7 @@ class Rounds:
         self._deadline = now + self.config.wait_timeout_s
         self._gathering = Gathering(
             expected=self._cohort,
-            needed=max(self._needed, needed),
+            needed=max(self._opens_with, needed),
             grace_s=self.config.rejoin_grace_s,
             open_at=open_at,
             deadline=self._deadline,
@@ -495,11 +519,35 @@ class Rounds:
     def _open_round(self, now: float) -> list[Action]:
         attempt = self._new_attempt(now)
         cancelled = self._take_along(attempt)
-        free = [worker for worker in self.roster.workers if worker.node not in attempt]
-        for worker in free:
+        free = [worker for worker in self.roster.candidates if worker.node not in attempt]
+        try:
+            attempt.drawn = self._draw(attempt, free)
+        except ConfigError as error:
+            return [*cancelled, *self._end("failed", f"round {self.round}: {error}")]
+        for worker in attempt.drawn.workers:
             attempt.add(worker.node, self._new_assignment(), worker.examples)
         attempt.goal = self.schedule.closes_at(len(attempt.parts), len(free))
         return [*cancelled, *self._collect(attempt, now)]
+
+    def _draw(self, attempt: Attempt, free: list[NodeReady]) -> Drawn:
+        """Who of those that have nothing to do is asked: so many that a cohort is at work."""
+        wanted = self._selection.wanted(self.roster.candidate_count)
+        if wanted is not None:
+            wanted = max(self.schedule.wanted(wanted) - attempt.at_work, 0)
+        least = self._opens_with if not attempt.parts else 0
+        return self._selection.choose(free, round=self.round, attempt=self._tries, wanted=wanted, least=least)
+
+    def _fill_up(self, now: float) -> list[Action]:
+        """Where no cohort is waited for: ask who is free, as long as the open round wants more."""
+        attempt = self._attempt
+        if not self.schedule.joins or self.phase != "collecting" or attempt is None or attempt.full:
+            return []
+        free = [worker for worker in self.roster.candidates if worker.node not in attempt]
+        return [
+            action
+            for worker in self._draw(attempt, free).workers
+            for action in attempt.join(worker.node, self._new_assignment(), worker.examples, now)
+        ]
 
     def _take_along(self, attempt: Attempt) -> list[Action]:
         """Let what is under way count in this attempt; returns what is too stale for that."""
@@ -546,6 +594,8 @@ class Rounds:
             version=self.version,
             cohort=[part.node for part in attempt.parts.values()],
             attempt=self._tries,
+            candidates=attempt.drawn.candidates,
+            draws=attempt.drawn.draws,
         )
         bounds = Bounds(
             value_range=self.config.value_range or self._value_range,
@@ -643,7 +693,7 @@ class Rounds:
             return []
         actions = self._attempt.expire(now)
         if not self._attempt.due(now):
-            return actions
+            return [*actions, *self._fill_up(now)]
         counted = self._attempt.in_state("counted")
         if len(counted) >= self._needed:
             return [*actions, *self._make_version(self._attempt, counted, now)]

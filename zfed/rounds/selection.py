@@ -25,6 +25,7 @@ from zfed.config import SelectConfig
 from zfed.config.amount import Amount
 from zfed.engine import NodeReady
 from zfed.errors import ConfigError
+from zfed.rounds.schedule import Schedule
 
 MOST_DRAWS: Final = 1000
 """Of a Poisson cohort: who draws too few so often has asked for what hardly ever happens."""
@@ -34,10 +35,14 @@ _Rank = Callable[[float, NodeReady], float]
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """Who is asked, in the order of their names, and how many draws that took (more than 1: poisson only)."""
+    """Who is asked, in the order of their names, of how many `candidates`, and after how many `draws`.
 
-    workers: tuple[NodeReady, ...]
-    draws: int = 1
+    More than one draw is Poisson's; none means that nothing was drawn.
+    """
+
+    workers: tuple[NodeReady, ...] = ()
+    candidates: int = 0
+    draws: int = 0
 
 
 class Selection:
@@ -52,7 +57,7 @@ class Selection:
     """
 
     def __init__(self, config: SelectConfig, seed: int) -> None:
-        self._cohort = Amount.parse(config.cohort, "--cohort") if config.cohort.strip() else None
+        self._cohort = Amount.parse(config.cohort, "--cohort") if config.cohort else None
         self._rule = config.rule
         self._seed = seed
         self._rate = 0.0
@@ -63,15 +68,31 @@ class Selection:
                 f"--select-by {config.rule} without --cohort asks everybody: say how many are asked, or "
                 "leave it away"
             )
-        count = self._cohort.count if self._cohort else None
-        if count is not None and count < config.min_cohort:
+        self._least = config.min_cohort
+
+    def check(self, schedule: Schedule) -> None:
+        """Refuse what cannot go together with this schedule.
+
+        Raises:
+            ConfigError: If it cannot.
+        """
+        if self._rate and (schedule.carries or schedule.oversampling > 1):
             raise ConfigError(
-                f"--cohort {count} is fewer than --min-cohort {config.min_cohort}: no cohort could be opened"
+                f"--select-by poisson draws a cohort for each round, but --schedule {schedule.kind} "
+                f"{'goes on with workers of the round before' if schedule.carries else 'asks for more'}: "
+                "select uniform, or use sync, or quorum with --late refuse"
+            )
+        count = self._cohort.count if self._cohort else None
+        if count is not None and count < self._least and not schedule.joins:  # where it is only a limit
+            raise ConfigError(
+                f"--cohort {count} is fewer than --min-cohort {self._least}: ask for as many, or allow fewer"
             )
 
     def wanted(self, candidates: int) -> int | None:
         """How many of so many workers make a cohort; None: all, or (poisson) as many as are drawn."""
-        return None if self._cohort is None or self._rate else self._cohort.of(candidates)
+        if self._cohort is None or self._rate:
+            return None
+        return self._cohort.count or max(self._cohort.of(candidates), self._least)
 
     def choose(
         self,
@@ -100,17 +121,18 @@ class Selection:
         if self._rate:
             return self._poisson(by_name, place, least)
         if wanted is None or wanted >= len(by_name):
-            return Drawn(workers=tuple(by_name))
+            return Drawn(workers=tuple(by_name), candidates=len(by_name), draws=1)
         rank = _by_size if self._rule == "size" else _by_lot
         ranks = {node.node: (rank(_lot(place, node.node), node), node.node) for node in by_name}
         chosen = set(sorted(ranks, key=ranks.__getitem__)[:wanted])
-        return Drawn(workers=tuple(node for node in by_name if node.node in chosen))
+        drawn = tuple(node for node in by_name if node.node in chosen)
+        return Drawn(workers=drawn, candidates=len(by_name), draws=1)
 
     def _poisson(self, by_name: list[NodeReady], place: str, least: int) -> Drawn:
         for draw in range(MOST_DRAWS):
             drawn = [node for node in by_name if _lot(f"{place}:{draw}", node.node) < self._rate]
             if len(drawn) >= least:
-                return Drawn(workers=tuple(drawn), draws=draw + 1)
+                return Drawn(workers=tuple(drawn), candidates=len(by_name), draws=draw + 1)
         raise ConfigError(
             f"{MOST_DRAWS} draws, of {self._rate:.4%} of {len(by_name)} workers each, were all of fewer than "
             f"{least}: a larger --cohort, more workers or a smaller --min-cohort would do"

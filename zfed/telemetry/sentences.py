@@ -217,7 +217,9 @@ def _model_ready(fact: ModelReady) -> list[str]:
 @describe.register
 def _round_opened(fact: RoundOpened) -> list[str]:
     again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
-    return [f"round {fact.round}/{fact.rounds}: asking {names(fact.cohort)}{again}"]
+    of = f", of {count(fact.candidates)}" if fact.candidates > len(fact.cohort) else ""
+    draws = f", drawn {fact.draws} times until enough were drawn" if fact.draws > 1 else ""
+    return [f"round {fact.round}/{fact.rounds}: asking {names(fact.cohort)}{of}{draws}{again}"]
 
 
 @describe.register

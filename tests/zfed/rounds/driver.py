@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from tests.zfed.rounds.journal import Journal
-from zfed.config import EvaluateConfig, RunConfig
+from zfed.config import EvaluateConfig, RunConfig, SelectConfig
 from zfed.engine import (
     Action,
     AskModel,
@@ -15,6 +15,7 @@ from zfed.engine import (
     Folded,
     ModelLoaded,
     NodeGone,
+    NodeReadiness,
     NodeReady,
     Tell,
     Tick,
@@ -44,8 +45,12 @@ SETTINGS = {
 }
 
 
-def ready(node, *, kind="worker", examples=100):
-    return NodeReady(node=node, kind=kind, examples=examples)
+def ready(node, *, kind="worker", examples=100, **more):
+    return NodeReady(node=node, kind=kind, examples=examples, **more)
+
+
+def readiness(node, unready=""):
+    return NodeReadiness(node=node, unready=unready)
 
 
 def evaluator(node="eva"):
@@ -102,10 +107,11 @@ class Run:
     facts: list = field(default_factory=list)
     schedule: Schedule = field(default_factory=Schedule)
     needs: Needs = field(default_factory=Needs)
+    select: SelectConfig = field(default_factory=SelectConfig)
 
     def __post_init__(self):
         config = RunConfig(**{**SETTINGS, **self.settings})
-        self.engine = Rounds(config, self.evaluate, self.incarnation, self.needs, self.schedule)
+        self.engine = Rounds(config, self.evaluate, self.incarnation, self.needs, self.schedule, self.select)
         self.all_facts = []
         point = self.journal.point()
         began = self.engine.start(self.now) if point is None else self.engine.resume(point, self.now)
@@ -127,6 +133,7 @@ class Run:
             journal=self.journal,
             schedule=self.schedule,
             needs=self.needs,
+            select=self.select,
         )
 
     def told(self, actions: list[Action]) -> list[Action]:

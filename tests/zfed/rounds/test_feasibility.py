@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from zfed.config import CoordinatorConfig, RunConfig, ScheduleConfig, SelectConfig
@@ -31,6 +33,7 @@ def config(wait_for="7", *, min_workers=1, cohort="", rule="uniform", **schedule
         (config(kind="over-select", cohort="5"), TrimmedMean(trim=2).needs),
         (config("100", cohort="1%", rule="poisson"), Krum(byzantine=1).needs),
         (config("3", cohort="10"), MEAN),
+        (config(kind="buffered", goal="6", cohort="5"), MEAN),  # so many work at the same time
     ],
 )
 def test_a_run_that_can_make_versions_may_begin(given, needs):
@@ -68,8 +71,11 @@ def test_more_updates_than_workers_never_come(kind):
         ConfigError, match=r"--goal 8 is more than the 7 that --wait-for asks for.* --wait-for 8"
     ):
         check_plan(config(kind=kind, goal="8"), MEAN)
+
+
+def test_more_updates_than_a_cohort_has_never_come():
     with pytest.raises(ConfigError, match="--goal 6 is more than the 5 that --cohort asks for"):
-        check_plan(config(kind=kind, goal="6", cohort="5"), MEAN)
+        check_plan(config(kind="quorum", goal="6", cohort="5"), MEAN)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,15 @@ def test_more_updates_than_workers_never_come(kind):
 def test_versions_of_too_few_updates_are_refused(given, said):
     with pytest.raises(ConfigError, match=f"{said} makes versions of [34] updates, krum .* needs 5"):
         check_plan(given, Krum(byzantine=1).needs)
+
+
+def test_a_selection_that_makes_no_sense_is_refused():
+    with pytest.raises(ConfigError, match="--select-by poisson with no --cohort"):
+        check_plan(config(rule="poisson"), MEAN)
+    with pytest.raises(ConfigError, match="--schedule buffered goes on with workers"):
+        check_plan(config(rule="poisson", cohort="10%", kind="buffered", goal="2"), MEAN)
+    with pytest.raises(ConfigError, match=r"--select 'gpu,,x', at character 5"):
+        check_plan(replace(config(), select=SelectConfig(where="gpu,,x")), MEAN)
 
 
 def test_versions_that_would_never_be_committed_are_refused():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from zfed.config import SelectConfig
 from zfed.engine import NodeReady
 from zfed.errors import ConfigError
+from zfed.rounds.schedule import Schedule
 from zfed.rounds.selection import Selection
 
 TRIALS = 2000
@@ -166,6 +167,7 @@ def test_the_cohort_is_a_number_or_a_share_of_those_here():
     assert selection().wanted(50) is None
     assert selection(cohort="8").wanted(50) == 8
     assert selection(cohort="10%").wanted(45) == 5
+    assert selection(cohort="10%", min_cohort=8).wanted(45) == 8
     assert selection(rule="poisson", cohort="10%").wanted(50) is None
 
 
@@ -175,10 +177,45 @@ def test_the_cohort_is_a_number_or_a_share_of_those_here():
         ({"rule": "poisson"}, r"poisson with no --cohort.* as --cohort 10%, or select uniform"),
         ({"rule": "poisson", "cohort": "5"}, r"poisson with --cohort 5: .* as --cohort 10%"),
         ({"rule": "size"}, r"size without --cohort asks everybody"),
-        ({"cohort": "3", "min_cohort": 4}, r"--cohort 3 is fewer than --min-cohort 4"),
-        ({"cohort": "many"}, r"--cohort is 'many'"),
+        ({"cohort": "many"}, r"--cohort is 'many', expected a number"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, why):
     with pytest.raises(ConfigError, match=why):
         selection(**settings)
+
+
+SCHEDULES = {
+    "sync": Schedule(),
+    "over-select": Schedule(kind="over-select", oversampling=1.3),
+    "carried": Schedule(kind="quorum", carries=True),
+    "buffered": Schedule(kind="buffered", carries=True, joins=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "schedule", "why"),
+    [
+        ({"rule": "poisson", "cohort": "5%"}, "over-select", r"but --schedule over-select asks for more"),
+        ({"rule": "poisson", "cohort": "5%"}, "carried", r"quorum goes on with workers .* --late refuse"),
+        ({"rule": "poisson", "cohort": "5%"}, "buffered", r"buffered goes on .* select uniform"),
+        ({"cohort": "5", "min_cohort": 6}, "sync", r"--cohort 5 is fewer than --min-cohort 6"),
+    ],
+)
+def test_a_selection_that_contradicts_the_rest_is_refused_with_the_remedy(settings, schedule, why):
+    with pytest.raises(ConfigError, match=why):
+        selection(**settings).check(SCHEDULES[schedule])
+
+
+@pytest.mark.parametrize(
+    ("settings", "schedule"),
+    [
+        ({}, "buffered"),
+        ({"rule": "poisson", "cohort": "5%"}, "sync"),
+        ({"cohort": "8"}, "over-select"),
+        ({"cohort": "100"}, "buffered"),  # only a limit there
+        ({"cohort": "2", "min_cohort": 3}, "buffered"),
+    ],
+)
+def test_a_selection_that_fits_is_not_refused(settings, schedule):
+    selection(**settings).check(SCHEDULES[schedule])

@@ -119,11 +119,16 @@ def test_a_round_asks_its_cohort_folds_each_update_as_it_comes_and_commits():
         ),
         goal=2,
         updates=2,
+        candidates=2,
+        draws=1,
         grid=grid,
         value_range=FIRST_VALUE_RANGE,
         max_norm=NO_NORM_LIMIT,
     )
-    assert run.facts == [RoundOpened(round=1, rounds=2, version=0, cohort=["alice", "bob"], attempt=1)]
+    told = RoundOpened(
+        round=1, rounds=2, version=0, cohort=["alice", "bob"], attempt=1, candidates=2, draws=1
+    )
+    assert run.facts == [told]
     assert alice == AskTrain(
         node="alice", assignment=alice.assignment, round=1, version=0, evaluated=False, cohort=2
     )
