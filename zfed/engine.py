@@ -138,12 +138,13 @@ class CommitFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkFailed:
-    """A task raised; nothing will come for this assignment."""
+    """A task raised; nothing will come for this assignment. `code` as in FAILED."""
 
     node: str
     assignment: AssignmentId
     error: str
     traceback: str
+    code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -496,6 +496,7 @@ class CoordinatorLogic:
                     assignment=message.assignment,
                     error=message.error,
                     traceback=message.traceback,
+                    code=message.code,
                 )
                 self._tell_engine(failed, now)
 

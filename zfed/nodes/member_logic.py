@@ -652,6 +652,7 @@ class MemberLogic:
                     assignment=job.order.assignment,
                     error=event.error[:2000],
                     traceback=event.traceback[-SHORT_TRACEBACK:],
+                    code=event.code,
                 )
             )
         self._work_over(event.assignment, now)

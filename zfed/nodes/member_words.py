@@ -143,11 +143,12 @@ class WorkDone:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkRaised:
-    """The task raised."""
+    """The task raised; `code` is "configuration" if it refuses what it was asked to do, else empty."""
 
     assignment: AssignmentId
     error: str
     traceback: str
+    code: str = ""
 
 
 @dataclass(frozen=True)

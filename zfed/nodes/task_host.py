@@ -19,7 +19,7 @@ import msgspec
 import orjson
 
 from zfed.compression import matched
-from zfed.errors import CheckpointError, LayoutError, TaskError, ZfedError
+from zfed.errors import CheckpointError, ConfigError, LayoutError, TaskError, ZfedError
 from zfed.metrics import MAX_METRICS, Metrics, Rules, checked_metrics, checked_rules
 from zfed.nodes.member_words import (
     ResultVector,
@@ -242,7 +242,9 @@ class TaskHost:
                 return WorkStopped(doing.work.assignment), None
             return _raised(doing.work, "the task stopped although nobody asked it to", ""), None
         except BaseException as error:  # as above
-            return _raised(doing.work, _named(error), _sendable(traceback.format_exc())), None
+            refuses = isinstance(error, ConfigError) and doing.work.kind == "train"
+            code = "configuration" if refuses else ""
+            return _raised(doing.work, _named(error), _sendable(traceback.format_exc()), code), None
 
     def _result(self, doing: _Doing, before: TaskState) -> tuple[WorkEvent, TaskState | None]:
         work = doing.work
@@ -419,8 +421,8 @@ def _sendable_metrics(metrics: Mapping[str, object]) -> Metrics:
     return checked
 
 
-def _raised(work: Work, error: str, trace: str) -> WorkRaised:
-    return WorkRaised(assignment=work.assignment, error=error, traceback=trace)
+def _raised(work: Work, error: str, trace: str, code: str = "") -> WorkRaised:
+    return WorkRaised(assignment=work.assignment, error=error, traceback=trace, code=code)
 
 
 def _named(error: BaseException) -> str:

@@ -76,6 +76,7 @@ from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
 from zfed.rounds.first_model import FirstModel
 from zfed.rounds.gathering import Gathering
 from zfed.rounds.merging import Merging
+from zfed.rounds.objections import CONFIGURATION, Objections
 from zfed.rounds.parts import Part, UnderWay
 from zfed.rounds.refusals import STALE, Refusals
 from zfed.rounds.schedule import Schedule
@@ -161,6 +162,7 @@ class Rounds:
         self._selection = Selection(self.select, self.config.seed)
         self.refusals = Refusals(self.config.strikes)
         self.merging = Merging()
+        self._objections = Objections()
 
     # ---- what others may ask --------------------------------------------------------------------
 
@@ -271,6 +273,7 @@ class Rounds:
             actions = self.desk.ask(self.roster.evaluators)
         else:
             self._known.add(event.node)
+            self._objections.withdrawn(event.node)
             actions = self._worker_back(event, now)
         if self.phase == "gathering":
             return [*actions, *self._go_on(now)]
@@ -486,19 +489,21 @@ class Rounds:
     def _open_or_gather(self, now: float) -> list[Action]:
         if self.roster.candidate_count >= self._opens_with:
             return self._open_round(now)
-        if reason := self._too_many_benched():
+        if reason := self._too_few_left():
             return self._end("failed", reason)
         return self._gather(open_at=now, now=now)
 
-    def _too_many_benched(self) -> str:
-        """Why there are too few workers, whoever comes back; empty if it is not for those on the bench."""
-        left, benched = len(self._known), self.refusals.benched
-        if not left < self._needed <= left + len(benched):
+    def _too_few_left(self) -> str:
+        """Why there are too few workers, whoever comes back; empty if there are enough, or never were."""
+        left, benched, objections = len(self._known), self.refusals.benched, self._objections
+        if not left < self._needed <= left + len(benched) + len(objections):
             return ""
-        return (
-            f"too few workers are left for round {self.round}: {left} of at least {self._needed}; "
-            f"benched for refused updates: {', '.join(benched)}. See --strikes, --min-workers"
-        )
+        reason = f"too few workers are left for round {self.round}: {left} of at least {self._needed}"
+        if benched:
+            reason = (
+                f"{reason}; benched for refused updates: {', '.join(benched)}. See --strikes, --min-workers"
+            )
+        return f"{reason}; {objections.sentence()}" if objections else reason
 
     def _gather(self, *, open_at: float, now: float, needed: int = 0) -> list[Action]:
         self.phase = "gathering"
@@ -674,6 +679,10 @@ class Rounds:
         if self._attempt is None or part is None or part.state != "asked":
             return []
         self._attempt.drop(part, f"its task failed: {event.error}")
+        if event.code == CONFIGURATION:
+            self._objections.raised(event.node, event.error)
+            self.roster.remove(event.node)
+            self._forget(event.node)
         return [self._task_failed(event, self.round, "train"), *self._close_if_due(now)]
 
     def _task_failed(self, event: WorkFailed, round: int, work: str) -> Action:

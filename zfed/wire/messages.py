@@ -154,11 +154,15 @@ class Evaluated(Message, frozen=True):
 
 
 class Failed(Message, frozen=True):
-    """The task raised; nothing will come for this assignment."""
+    """The task raised; nothing will come for this assignment.
+
+    With the code "configuration" it refuses the `[train]` table, and will as long as its session lasts.
+    """
 
     assignment: AssignmentId
     error: LongText
     traceback: LongText = ""
+    code: Text = ""
 
 
 class Bye(Message, frozen=True):

@@ -3,11 +3,22 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from tests.zfed.simulation.simulated import configured, run_once
+from zfed.config import ScheduleConfig
 from zfed.config.train import TrainSettings
 from zfed.data.batches import batches_of_round
-from zfed.facts import RoundCommitted, UpdateAccepted, UpdateRefused, WorkerBenched, WorkLimited
+from zfed.errors import ConfigError
+from zfed.facts import (
+    RoundCommitted,
+    RoundRetried,
+    TaskFailed,
+    UpdateAccepted,
+    UpdateRefused,
+    WorkerBenched,
+    WorkLimited,
+)
 from zfed.nodes.owner_limits import OwnerLimits
 from zfed.simulation import Simulation
 from zfed.task import DataSummary, EvaluateResult, Task, TrainResult
@@ -44,11 +55,12 @@ class Eager(Counted):
         )
 
 
-def run_of(tasks, *, train, limits=None, **run):
+def run_of(tasks, *, train, limits=None, schedule=None, **run):
     simulation = Simulation()
     for name, task in tasks.items():
         simulation.add(name, task, limits=(limits or {}).get(name))
-    config = replace(configured(wait_for=str(len(tasks)), **run), train=train)
+    config = configured(wait_for=str(len(tasks)), **run)
+    config = replace(config, train=train, schedule=schedule or config.schedule)
     return simulation, run_once(simulation, config)
 
 
@@ -81,3 +93,52 @@ def test_a_worker_that_does_more_than_it_was_asked_for_is_refused_and_at_last_be
     assert "took 20 steps on 100 examples, [train] asks for 10" in refusals[0].reason
     assert [told.node for told in simulation.told(WorkerBenched)] == ["bob"]
     assert end.model["w"][0] == 5 * 10
+
+
+def test_a_run_whose_workers_all_refuse_the_settings_ends_at_once_with_what_they_say():
+    train = {"epochs": 1, "batch_sise": 10}
+    simulation, end = run_of({"alice": Counted, "bob": Counted}, train=train, round_retries=1000)
+    assert (end.finish.status, end.finish.rounds_done) == ("failed", 0)
+    assert "too few workers are left for round 1: 0 of at least 1; alice and 1 more" in end.finish.reason
+    assert "has an unknown key 'batch_sise'; did you mean \"batch_size\"?" in end.finish.reason
+    assert len(simulation.told(TaskFailed)) == 2
+    assert not simulation.told(RoundRetried)
+
+
+class Older(Counted):
+    """Knows less than the others."""
+
+    def train(self, parameters, context):
+        raise ConfigError("[train] has an unknown key 'batch_size'")
+
+
+@pytest.mark.parametrize("kind", ["sync", "buffered"])
+def test_a_worker_that_refuses_the_settings_is_asked_once_and_the_others_go_on_without_it(kind):
+    train = {"epochs": 1, "batch_size": 10}
+    schedule = ScheduleConfig(kind=kind, goal="" if kind == "sync" else "2")
+    tasks = {"alice": Counted, "bob": Older, "carol": Counted}
+    simulation, end = run_of(tasks, train=train, schedule=schedule, rounds=4)
+    assert end.finish.status == "completed"
+    assert [told.node for told in simulation.told(TaskFailed)] == ["bob"]
+    assert {name for told in simulation.told(RoundCommitted) for name in told.workers} == {"alice", "carol"}
+
+
+def test_a_worker_that_joins_again_is_asked_again():
+    tasks = iter([Older, Counted])  # its owner has installed what it lacked
+    simulation = Simulation(work_s=lambda node, work: 400.0)
+    simulation.add("alice", Counted)
+    simulation.add("bob", lambda: next(tasks)())
+    simulation.at(1000.0, lambda: simulation.crash("bob"))
+    simulation.at(1001.0, lambda: simulation.restart("bob"))
+    config = configured(wait_for="2", rounds=6, round_timeout_s=1000.0)
+    end = run_once(simulation, replace(config, train={"epochs": 1, "batch_size": 10}))
+    assert end.finish.status == "completed"
+    assert [told.workers for told in simulation.told(RoundCommitted)][::5] == [["alice"], ["alice", "bob"]]
+
+
+def test_too_few_others_end_a_run_with_what_a_worker_refuses():
+    train = {"epochs": 1, "batch_size": 10}
+    tasks = {"alice": Counted, "bob": Older, "carol": Counted}
+    _, end = run_of(tasks, train=train, min_workers=3)
+    assert end.finish.status == "failed"
+    assert "2 of at least 3; bob cannot do what [train] asks for: ConfigError" in end.finish.reason
