@@ -163,7 +163,8 @@ class UploadsPlanned(Fact, frozen=True):
     """What the memory budget means for the run's model; `origin` says in words where the budget comes from.
 
     `reserved` bytes are kept for the model and what becomes of it; `in_memory` updates can be received at the
-    same time, and if those take long `on_disk` more into files.
+    same time, and if those take long `on_disk` more into files. `strategy` keeps `kept` updates of a version
+    until it is made, in `kept_bytes` of what is reserved; 0 if it sums them.
     """
 
     budget: int
@@ -171,6 +172,9 @@ class UploadsPlanned(Fact, frozen=True):
     reserved: int
     in_memory: int
     on_disk: int
+    strategy: str = ""
+    kept: int = 0
+    kept_bytes: int = 0
 
 
 class NoRoomToSpill(Fact, frozen=True):

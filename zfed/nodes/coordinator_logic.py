@@ -58,7 +58,7 @@ from zfed.facts import (
     WorkerBenched,
 )
 from zfed.nodes import journal_lines
-from zfed.nodes.admission import RunLayout, examples_objection
+from zfed.nodes.admission import Objection, RunLayout, examples_objection
 from zfed.nodes.coordinator_words import (
     BeginRound,
     CommitVersion,
@@ -96,7 +96,7 @@ from zfed.nodes.farewell import Farewell
 from zfed.nodes.model_shelf import ModelShelf
 from zfed.nodes.orders import Orders
 from zfed.nodes.reception import Peer, Reception, tags_of
-from zfed.nodes.upload_plan import PlanUploads
+from zfed.nodes.upload_plan import PlanUploads, UploadPlan
 from zfed.nodes.uploads import Uploads
 from zfed.nodes.words import FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import ParameterLayout
@@ -202,7 +202,9 @@ class CoordinatorLogic:
         self._enrolments = Enrolments(
             self._sessions, effect=lambda effect: self._effects.append(effect), tell=self._tell
         )
+        self._planned: UploadPlan | None = None
         self._planned_for: ParameterLayout | None = None
+        self._planned_workers = 0
         self._bytes_down = 0
         self._bytes_up = 0
         self._lines_lost = False
@@ -245,7 +247,11 @@ class CoordinatorLogic:
         self._reception.seen.update(restored.seen)
         self._reception.layout = RunLayout(restored.layout, "the run directory")
         self._models.restore(restored)
-        if self._room_for_uploads(now):
+        try:
+            self._plan(0)
+        except ConfigError as error:
+            self._tell_engine(CannotRun(reason=str(error)), now)
+        else:
             self._farewell.awaited = set(restored.here)
             for fact in restored.skipped:
                 self._told(fact)
@@ -374,7 +380,7 @@ class CoordinatorLogic:
         if self._farewell.begun:
             self._sessions.send(session, self._farewell.message)
         elif self._reception.layout.fits(session.hello.layout.digest):
-            self._admit(peer, now)
+            self._admit_if_room(peer, now)
         else:
             peer.puller.start(Intake(session.hello.layout, peer.write_layout), now)
 
@@ -391,21 +397,46 @@ class CoordinatorLogic:
         objection = self._reception.layout.take(peer.session.hello, peer.layout)
         if objection:
             self._reception.turn_away(peer.session, objection)
-        elif self._room_for_uploads(now):
+        else:
+            self._admit_if_room(peer, now)
+
+    def _admit_if_room(self, peer: Peer, now: float) -> None:
+        """Admit a node, if there is memory for the updates that there may be then.
+
+        Without memory for one the run ends; a worker too many for a strategy that keeps all is turned away.
+        """
+        begun = self._planned_for is self._reception.layout.layout
+        worker = peer.session.hello.node_kind == "worker"
+        try:
+            self._plan(self._rounds.roster.worker_count + worker)
+        except ConfigError as error:
+            if begun:
+                self._reception.turn_away(peer.session, Objection("memory", str(error)))
+            else:
+                self._tell_engine(CannotRun(reason=str(error)), now)
+        else:
             self._admit(peer, now)
 
-    def _room_for_uploads(self, now: float) -> bool:
-        """Choose how many updates are received at the same time; False, and the end, if not one is."""
+    def _plan(self, workers: int) -> None:
+        """Choose how many updates are received at the same time while there are so many workers.
+
+        Raises:
+            ConfigError: If the memory budget is too small for that; the plan before holds.
+        """
         layout = self._reception.layout.layout
-        if layout is None or layout is self._planned_for:
-            return True
-        try:
+        begun = layout is self._planned_for
+        if layout is None or (begun and workers <= self._planned_workers):
+            return
+        if not begun:
             self._reception.compression.lay_out(layout)
-            plan = self.plan_uploads(layout)
-        except ConfigError as error:
-            self._tell_engine(CannotRun(reason=str(error)), now)
-            return False
-        self._planned_for = layout
+        plan = self.plan_uploads(layout, workers)
+        self._planned_for, self._planned_workers = layout, workers
+        if plan != self._planned:
+            self._planned = plan
+            self._follow(plan)
+
+    def _follow(self, plan: UploadPlan) -> None:
+        """Receive updates by a plan from now on."""
         self._uploads.plan(plan)
         budget = plan.budget
         planned = UploadsPlanned(
@@ -414,9 +445,11 @@ class CoordinatorLogic:
             reserved=plan.reserved,
             in_memory=plan.in_memory,
             on_disk=plan.on_disk,
+            strategy=self.needs.strategy,
+            kept=plan.kept,
+            kept_bytes=plan.kept_bytes,
         )
         self._tell(planned)
-        return True
 
     def _admit(self, peer: Peer, now: float) -> None:
         joined = self._reception.admit(peer)

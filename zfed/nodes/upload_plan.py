@@ -12,6 +12,7 @@ from zfed.errors import ConfigError
 from zfed.nodes.link_compression import RunCompression
 from zfed.params import ParameterLayout
 from zfed.rounds import WaitFor
+from zfed.rounds.feasibility import most_updates
 from zfed.strategies import Strategy
 
 WINDOW_BYTES: Final = 64 << 20
@@ -40,6 +41,8 @@ class UploadPlan:
         in_memory: Updates that may be received into memory at the same time.
         on_disk: Updates that may be received into files beside those.
         disk_spare: Bytes of the disk that those must leave free: more than the next version takes.
+        kept: Updates that the strategy keeps until their version is made; 0 if it sums them.
+        kept_bytes: What those take, which is part of `reserved`.
     """
 
     budget: MemoryBudget
@@ -47,9 +50,12 @@ class UploadPlan:
     in_memory: int
     on_disk: int
     disk_spare: int
+    kept: int = 0
+    kept_bytes: int = 0
 
 
-PlanUploads: TypeAlias = Callable[[ParameterLayout], UploadPlan]
+PlanUploads: TypeAlias = Callable[[ParameterLayout, int], UploadPlan]
+"""Plans for a layout and so many workers; raises `ConfigError` if the budget is too small."""
 
 
 def planner_of(config: CoordinatorConfig, strategy: Strategy, free: int | None) -> PlanUploads:
@@ -65,14 +71,22 @@ def planner_of(config: CoordinatorConfig, strategy: Strategy, free: int | None) 
     """
     compression = RunCompression(config.run)
     budget = budget_of(config.run.memory_budget, free)
-    cohort = WaitFor.parse(config.run.wait_for).nodes
-    return lambda layout: plan_uploads(
-        budget,
-        layout,
-        strategy_bytes=strategy.memory(layout, cohort) + compression.memory(layout),
-        slots=config.run.upload_slots,
-        own_models=config.evaluate.workers,
-    )
+    awaited = WaitFor.parse(config.run.wait_for).nodes
+
+    def plan(layout: ParameterLayout, workers: int) -> UploadPlan:
+        kept = most_updates(config, max(awaited, workers)) if strategy.needs.every_update else 0
+        summing = strategy.memory(layout, 0)
+        return plan_uploads(
+            budget,
+            layout,
+            strategy_bytes=summing + compression.memory(layout),
+            slots=config.run.upload_slots,
+            own_models=config.evaluate.workers,
+            kept=kept,
+            kept_bytes=strategy.memory(layout, kept) - summing,
+        )
+
+    return plan
 
 
 def budget_of(asked: str, free: int | None) -> MemoryBudget:
@@ -91,28 +105,38 @@ def budget_of(asked: str, free: int | None) -> MemoryBudget:
 
 
 def plan_uploads(
-    budget: MemoryBudget, layout: ParameterLayout, *, strategy_bytes: int, slots: int, own_models: bool
+    budget: MemoryBudget,
+    layout: ParameterLayout,
+    *,
+    strategy_bytes: int,
+    slots: int,
+    own_models: bool,
+    kept: int = 0,
+    kept_bytes: int = 0,
 ) -> UploadPlan:
     """Divide a budget.
 
     Reserved first is what stays for the whole run: the version that is served; the sum, the strategy's state
-    and the next version (`strategy_bytes`); a worker's own model and its delta if those are evaluated; what
-    is under way. What is left is for updates, up to `slots` of them; those that do not fit may go to disk.
+    and the next version (`strategy_bytes`); the updates that it keeps; a worker's own model and its delta if
+    those are evaluated; what is under way. What is left is for updates on their way in, up to `slots` of
+    them; those that do not fit may go to disk.
 
     Raises:
         ConfigError: If not one update fits. It says how much is needed.
     """
     update_bytes = max(layout.moving.nbytes, 1)
     under_way = min(WINDOW_BYTES, slots * update_bytes)
-    reserved = layout.nbytes + strategy_bytes + under_way + (2 * layout.nbytes if own_models else 0)
+    stays = layout.nbytes + strategy_bytes + under_way + (2 * layout.nbytes if own_models else 0)
+    reserved = stays + kept_bytes
     in_memory = min(slots, (budget.bytes - reserved) // update_bytes)
     if in_memory < 1:
         needed = -(-(reserved + update_bytes) // 1_000_000)  # up to a whole MB, so that what is said suffices
+        compared = f"{kept_bytes / 1e6:,.1f} MB for {kept} updates that are compared, " if kept else ""
         raise ConfigError(
             f"the memory budget is {budget.bytes / 1e6:,.0f} MB ({budget.origin}); a model of "
-            f"{layout.nbytes / 1e6:,.1f} MB needs at least {needed:,} MB: {reserved / 1e6:,.0f} MB for the "
-            f"model, its sum and what is under way, {update_bytes / 1e6:,.1f} MB for each update that is "
-            f"received at the same time. If this machine has as much, say --memory-budget {needed}MB"
+            f"{layout.nbytes / 1e6:,.1f} MB needs at least {needed:,} MB: {stays / 1e6:,.0f} MB for the "
+            f"model, its sum and what is under way, {compared}{update_bytes / 1e6:,.1f} MB for each update "
+            f"that is received at the same time. If this machine has as much, say --memory-budget {needed}MB"
         )
     return UploadPlan(
         budget=budget,
@@ -120,4 +144,6 @@ def plan_uploads(
         in_memory=in_memory,
         on_disk=slots - in_memory,
         disk_spare=strategy_bytes,  # its state and the next model are in there, which are the files
+        kept=kept,
+        kept_bytes=kept_bytes,
     )

@@ -1,4 +1,4 @@
-"""Whether a run can make any version at all as it is asked for: looked at before anybody is listened to."""
+"""What a configuration and a number of workers come to, before anybody is asked for anything."""
 
 from __future__ import annotations
 
@@ -52,6 +52,17 @@ def check_plan(config: CoordinatorConfig, needs: Needs) -> None:
                 f"would have so many updates. A smaller --goal would do, or {setting} {goal}"
             )
         _check_enough(goal, f"--goal {config.schedule.goal}", config, needs)
+
+
+def most_updates(config: CoordinatorConfig, workers: int) -> int:
+    """The most updates that a version can be made of, if there are so many workers."""
+    schedule = Schedule.of(config.schedule, config.select, config.evaluate)
+    asked = workers
+    if config.select.cohort and config.select.rule != "poisson":
+        asked = schedule.wanted(Amount.parse(config.select.cohort, "--cohort").of(workers))
+    if schedule.goal is not None and not schedule.grace_s:
+        asked = min(asked, schedule.goal.of(asked))
+    return min(asked, workers)
 
 
 def _check_enough(updates: int, said: str, config: CoordinatorConfig, needs: Needs) -> None:

@@ -194,8 +194,15 @@ def _uploads_planned(fact: UploadsPlanned) -> list[str]:
     return [
         f"memory budget {megabytes(fact.budget)} ({fact.origin}): {megabytes(fact.reserved)} for the model, "
         f"up to {plural(fact.in_memory, 'update')} received at the same time"
-        + (f", and {count(fact.on_disk)} more to disk" if fact.on_disk else "")
+        + (f", and {count(fact.on_disk)} more to disk" if fact.on_disk else ""),
+        *_kept(fact),
     ]
+
+
+def _kept(fact: UploadsPlanned) -> list[str]:
+    if not fact.kept:
+        return []
+    return [f"  {fact.strategy} keeps {plural(fact.kept, 'update')}: {megabytes(fact.kept_bytes)} of that"]
 
 
 @describe.register

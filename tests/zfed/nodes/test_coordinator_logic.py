@@ -140,6 +140,18 @@ def test_budget_too_small_for_the_model_ends_the_run_before_a_byte_of_it_is_rece
     assert table.finish.status == "failed"
 
 
+def test_worker_whose_update_there_is_no_memory_to_keep_is_turned_away_and_the_run_goes_on(make_table):
+    model = 4 * BIG  # bytes; reserved are 2 for the models, 8 under way and 1.06 for each update that is kept
+    table = make_table(wait_for="2", strategy="median", memory_budget=str(16 * model))
+    nodes = [table.connect(f"w{number}", values=buffer(size=BIG)) for number in range(5)]
+    [refused] = nodes[4].of(Refused)
+    assert refused.code == "memory"
+    assert "MB for 5 updates that are compared" in refused.reason
+    assert [fact.kept for fact in table.told(UploadsPlanned)] == [2, 3, 4]
+    assert len(table.told(NodeJoined)) == 4
+    assert nodes[0].of(Initialize)
+
+
 def test_first_model_of_another_size_than_its_layout_is_refused_before_it_is_pulled(table):
     alice, _ = table.connect("alice"), table.connect("bob")
     order = alice.last(Initialize)

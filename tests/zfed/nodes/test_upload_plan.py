@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
+from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig, ScheduleConfig, SelectConfig
 from zfed.config.sizes import parse_size
 from zfed.errors import ConfigError
 from zfed.nodes.upload_plan import WINDOW_BYTES, MemoryBudget, budget_of, plan_uploads, planner_of
 from zfed.params import ParameterBuffer, ParameterLayout
 from zfed.strategies import STRATEGIES
+from zfed.strategies.robust import Median
 
 MB = 1_000_000
 
@@ -21,7 +22,7 @@ def layout(nbytes):
     return ParameterLayout.from_bytes(f'{{"format":"zfed-layout/1","tensors":[{tensor}]}}'.encode())
 
 
-def plan(budget, size, *, strategy=3, slots=8, own_models=False):
+def plan(budget, size, *, strategy=3, slots=8, own_models=False, kept=0):
     model = layout(size)
     return plan_uploads(
         MemoryBudget(budget, "--memory-budget"),
@@ -29,6 +30,8 @@ def plan(budget, size, *, strategy=3, slots=8, own_models=False):
         strategy_bytes=strategy * size,
         slots=slots,
         own_models=own_models,
+        kept=kept,
+        kept_bytes=kept * size,
     )
 
 
@@ -88,6 +91,41 @@ def test_planner_reserves_what_the_strategy_asks_for(name):
     config = CoordinatorConfig(
         run=RunConfig(memory_budget="1MB", upload_slots=3), evaluate=EvaluateConfig(workers=False)
     )
-    made = planner_of(config, strategy, None)(model)
+    made = planner_of(config, strategy, None)(model, 5)
     assert made.reserved == 4000 + strategy.memory(model, 1) + 3 * 4000
-    assert made.in_memory == 3
+    assert (made.in_memory, made.kept) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("workers", "schedule", "select", "kept"),
+    [
+        (0, {}, {}, 5),
+        (9, {}, {}, 9),
+        (9, {}, {"cohort": "3"}, 3),
+        (9, {"kind": "buffered", "goal": "4"}, {}, 4),
+        (9, {"kind": "quorum", "goal": "50%"}, {}, 5),
+        (9, {"kind": "quorum", "goal": "50%", "grace_s": 1.0}, {}, 9),
+        (9, {"kind": "over-select"}, {"cohort": "4"}, 4),
+        (9, {"kind": "over-select", "grace_s": 1.0}, {"cohort": "4"}, 6),
+        (9, {}, {"cohort": "10%", "rule": "poisson"}, 9),
+    ],
+)
+def test_planner_reserves_what_a_strategy_keeps_of_the_most_updates_of_a_version(
+    workers, schedule, select, kept
+):
+    model = layout(4000)
+    config = CoordinatorConfig(
+        run=RunConfig(memory_budget="1MB", wait_for="5"),
+        schedule=ScheduleConfig(**schedule),
+        select=SelectConfig(**select),
+    )
+    made = planner_of(config, Median(), None)(model, workers)
+    assert (made.kept, made.kept_bytes) == (kept, kept * 2 * 4000)  # and a block of each, as long as it is
+    assert made.reserved == 4000 + Median().memory(model, kept) + 8 * 4000
+
+
+def test_budget_too_small_for_updates_that_are_kept_says_what_they_take():
+    with pytest.raises(
+        ConfigError, match=r"way, 1,400\.0 MB for 7 updates that are compared, 200\.0 MB for each"
+    ):
+        plan(1500 * MB, 200 * MB, kept=7)

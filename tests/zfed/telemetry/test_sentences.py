@@ -17,6 +17,7 @@ from zfed.facts import (
     ReadinessChanged,
     RunEnded,
     TaskFailed,
+    UploadsPlanned,
     WorkerBenched,
     WorkLimited,
 )
@@ -190,3 +191,17 @@ def test_a_node_that_joins_says_what_it_is_called_and_whether_it_can_work() -> N
 )
 def test_readiness_is_a_sentence(unready: str, sentence: str) -> None:
     assert describe(ReadinessChanged(node="alice", kind="worker", unready=unready)) == [sentence]
+
+
+def test_what_a_strategy_keeps_is_told_with_the_budget() -> None:
+    fact = UploadsPlanned(
+        budget=10**9,
+        origin="--memory-budget",
+        reserved=10**8,
+        in_memory=2,
+        on_disk=0,
+        strategy="median",
+        kept=7,
+        kept_bytes=35_000_000,
+    )
+    assert describe(fact)[1:] == ["  median keeps 7 updates: 35.0 MB of that"]
