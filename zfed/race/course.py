@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-Ending: TypeAlias = Literal["arrived", "out of time", "interrupted"]
+STEADY: Final = 3
+"""A schedule has arrived at the first of so many evaluations in a row that are at the target: one alone may
+be luck, where each version is of few updates."""
+
+Ending: TypeAlias = Literal["", "arrived", "out of time", "interrupted"]
 
 
 @dataclass(frozen=True)
 class Point:
-    """A model version.
+    """A model version that was committed.
 
     Attributes:
-        at_s: Virtual time at which it was committed.
+        at_s: Virtual time of that.
         version: Its number.
         updates: Those that are in it and the versions before it.
+        begun: Pieces of training that workers had begun by then.
+        carried_bytes: What had gone over the workers' links by then, both ways, every message counted.
         accuracy: On the test data; 0 while it is not known.
     """
 
-    at_s: float
-    version: int
-    updates: int
+    at_s: float = 0.0
+    version: int = 0
+    updates: int = 0
+    begun: int = 0
+    carried_bytes: int = 0
     accuracy: float = 0.0
 
 
@@ -33,11 +41,8 @@ class Course:
     Attributes:
         label: The schedule, as a person wrote it.
         now_s: Virtual time.
-        versions: Committed ones.
-        updates: Those that count in them.
-        begun: Pieces of training that workers have begun.
-        carried_bytes: What has gone over the workers' links, both ways, every message counted.
-        points: Evaluated versions, ascending.
+        newest: The last version.
+        points: Versions that were evaluated, ascending.
         staleness: How many updates were how many versions behind.
         ending: How it ended; "" while it goes on.
         real_s: Real seconds that the simulation took.
@@ -45,14 +50,18 @@ class Course:
 
     label: str
     now_s: float = 0.0
-    versions: int = 0
-    updates: int = 0
-    begun: int = 0
-    carried_bytes: int = 0
+    newest: Point = field(default_factory=Point)
     points: list[Point] = field(default_factory=list)
     staleness: Counter[int] = field(default_factory=Counter)
-    ending: Ending | Literal[""] = ""
+    ending: Ending = ""
     real_s: float = 0.0
+
+    def evaluated(self, point: Point, target: float) -> None:
+        """Go on to this point; it may be the end."""
+        self.points.append(point)
+        last = self.points[-STEADY:]
+        if len(last) == STEADY and min(each.accuracy for each in last) >= target:
+            self.ending = "arrived"
 
     @property
     def accuracy(self) -> float | None:
@@ -61,8 +70,13 @@ class Course:
 
     @property
     def arrival(self) -> Point | None:
-        """The first version at the target; None if it has not arrived."""
-        return self.points[-1] if self.ending == "arrived" else None
+        """The first version at the target that was no accident; None if it has not arrived."""
+        return self.points[-STEADY] if self.ending == "arrived" else None
+
+    @property
+    def reached(self) -> Point:
+        """The arrival, or else the newest version."""
+        return self.arrival or self.newest
 
     @property
     def median_staleness(self) -> int:

@@ -53,6 +53,7 @@ class Heat:
         self._devices: Mapping[str, Device] = dict(zip(plan.names, fleet, strict=True))
         self._speeds = {name: random.Random(f"speed:{self._seed}:{name}") for name in plan.names}
         self._examples: dict[str, int] = {}
+        self._begun = 0
         self._committed: dict[int, Point] = {}
         self._simulation = Simulation(seed=self._seed, work_s=self._work_s)
         self._simulation.host(entrant.config, self._open_run)  # first, so that nobody looks for it in vain
@@ -99,19 +100,20 @@ class Heat:
 
     def _commit(self, fact: RoundCommitted) -> None:
         course, links = self.course, self._simulation.network.links.values()
-        course.versions = fact.version
-        course.carried_bytes = sum(link.up.carried + link.down.carried for link in links)
-        course.updates += len(fact.workers)
         course.staleness.update(fact.per_worker[worker].staleness for worker in fact.workers)
-        self._committed[fact.round] = Point(course.now_s, fact.version, course.updates)
+        course.newest = self._committed[fact.round] = Point(
+            at_s=course.now_s,
+            version=fact.version,
+            updates=course.newest.updates + len(fact.workers),
+            begun=self._begun,
+            carried_bytes=sum(link.up.carried + link.down.carried for link in links),
+        )
 
     def _evaluated(self, fact: Evaluated) -> None:
         accuracy = fact.metrics.get("accuracy")
         if not isinstance(accuracy, (int, float)):
             raise TaskError(f"task {self._plan.task} reports no accuracy, so there is nothing to race for")
-        self.course.points.append(replace(self._committed.pop(fact.round), accuracy=accuracy))
-        if accuracy >= self._plan.target:
-            self.course.ending = "arrived"
+        self.course.evaluated(replace(self._committed[fact.round], accuracy=accuracy), self._plan.target)
 
     def _work_s(self, node: str, work: Work) -> float:
         if node == EVALUATOR or work.kind == "initialize":
@@ -119,7 +121,7 @@ class Heat:
         device, examples = self._devices[node], self._examples[node]
         if work.kind == "evaluate":
             return evaluate_s(device, examples)
-        self.course.begun += 1
+        self._begun += 1
         varied = self._speeds[node].uniform(1 - VARIATION, 1 + VARIATION)
         return varied * train_s(device, work.settings, examples)
 

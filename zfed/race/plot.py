@@ -68,4 +68,5 @@ def _draw(axes: Axes, course: Course) -> None:
     (drawn,) = axes.plot(times, [100 * point.accuracy for point in course.points], linewidth=1.5)
     drawn.set_label(course.label)
     if course.arrival:
-        axes.plot(times[-1], 100 * course.arrival.accuracy, "o", color=drawn.get_color(), markersize=5)
+        arrival = course.arrival
+        axes.plot(arrival.at_s, 100 * arrival.accuracy, "o", color=drawn.get_color(), markersize=5)

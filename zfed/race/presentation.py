@@ -20,12 +20,12 @@ class Row:
         schedule: As a person wrote it.
         time: Virtual time to the target.
         speed: How much sooner than the first of the race; "" where either has not arrived.
-        versions: Committed until then, or until the end if it has not arrived; so are all that follow.
+        versions: Committed until then, or until the end if it has not arrived; so are the next three.
         updates: In them.
-        unused: Pieces of training that were begun and are in no version.
+        unused: Pieces of training that were begun and are in no version, with those that are under way.
         traffic: Over all workers' links.
-        staleness: Median of the updates.
-        accuracy: Of the last version that was evaluated.
+        staleness: Median of all updates.
+        accuracy: There, or of the last version that was evaluated.
     """
 
     schedule: str
@@ -61,7 +61,7 @@ def line(course: Course, plan: RacePlan) -> str:
         came = f"{row.time}, accuracy {row.accuracy or 'unknown'}"
     else:
         came = f"accuracy {plan.target:g} {row.time}"
-    made = f"{plural(course.versions, 'version')} of {plural(course.updates, 'update')}"
+    made = f"{plural(course.reached.version, 'version')} of {plural(course.reached.updates, 'update')}"
     return (
         f"{row.schedule}: {came}; {made}, "
         f"{row.unused} begun and not used, {row.traffic}, median staleness {row.staleness}"
@@ -73,7 +73,7 @@ def progress(course: Course, plan: RacePlan) -> str:
     reached = "" if course.accuracy is None else f", accuracy {course.accuracy:.4f} of {plan.target:g}"
     return (
         f"{course.label}: {count(course.now_s)} of {count(plan.until_s)} virtual s, "
-        f"version {count(course.versions)}{reached}, {duration(course.real_s, digits=0)}"
+        f"version {count(course.newest.version)}{reached}, {duration(course.real_s, digits=0)}"
     )
 
 
@@ -87,17 +87,18 @@ def record(course: Course) -> dict[str, Any]:
 
 def _row(course: Course, first: Course) -> Row:
     arrival = course.arrival
+    reached, accuracy = course.reached, arrival.accuracy if arrival else course.accuracy
     faster = first.arrival.at_s / arrival.at_s if arrival and first.arrival else None
     return Row(
         schedule=course.label,
         time=_time(course),
         speed="" if faster is None else f"{faster:.1f}x",
-        versions=count(course.versions),
-        updates=count(course.updates),
-        unused=count(course.begun - course.updates),
-        traffic=megabytes(course.carried_bytes),
+        versions=count(reached.version),
+        updates=count(reached.updates),
+        unused=count(reached.begun - reached.updates),
+        traffic=megabytes(reached.carried_bytes),
         staleness=count(course.median_staleness),
-        accuracy="" if course.accuracy is None else f"{course.accuracy:.4f}",
+        accuracy="" if accuracy is None else f"{accuracy:.4f}",
     )
 
 

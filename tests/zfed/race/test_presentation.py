@@ -6,30 +6,31 @@ import pytest
 from tests.zfed.race import toy
 from zfed.race import Course, Point, heading, line, progress, record, rows
 
+HELD = (Point(950.0, 5, 500, accuracy=0.8805), Point(990.0, 6, 600, accuracy=0.882))
+"""A point alone is no arrival."""
+
 SYNC = Course(
     "sync",
-    now_s=900.4,
-    versions=4,
-    updates=400,
-    begun=400,
-    carried_bytes=25_000_000,
-    points=[Point(800.0, 3, 300, 0.85), Point(900.0, 4, 400, 0.881)],
-    staleness=Counter({0: 400}),
+    now_s=990.4,
+    newest=HELD[-1],
+    points=[
+        Point(800.0, 3, 300, 300, 20_000_000, 0.85),
+        Point(900.0, 4, 400, 400, 25_000_000, 0.881),
+        *HELD,
+    ],
+    staleness=Counter({0: 600}),
     ending="arrived",
     real_s=2.0,
 )
 BUFFERED = Course(
     "buffered:20%",
-    now_s=300.0,
-    versions=30,
-    updates=600,
-    begun=700,
-    carried_bytes=40_000_000,
-    points=[Point(300.0, 30, 600, 0.8801)],
+    now_s=990.0,
+    newest=HELD[-1],
+    points=[Point(300.0, 30, 600, 700, 40_000_000, 0.8801), *HELD],
     staleness=Counter({0: 100, 2: 500}),
     ending="arrived",
 )
-LATE = Course("async", now_s=3600.0, versions=9, updates=9, begun=12, points=[], ending="out of time")
+LATE = Course("async", now_s=3600.0, newest=Point(3500.0, 9, 9, 12), ending="out of time")
 PLAN = toy.plan(target=0.88, until_s=3600.0)
 
 
@@ -56,14 +57,21 @@ def test_an_interrupted_course_says_how_far_it_came():
 
 
 def test_progress_says_how_far_a_course_is():
-    assert progress(SYNC, PLAN) == "sync: 900 of 3,600 virtual s, version 4, accuracy 0.8810 of 0.88, 2 s"
+    assert progress(SYNC, PLAN) == "sync: 990 of 3,600 virtual s, version 6, accuracy 0.8820 of 0.88, 2 s"
     assert progress(Course("sync"), PLAN) == "sync: 0 of 3,600 virtual s, version 0, 0 s"
 
 
 def test_a_record_is_json_in_seconds_and_bytes():
     plain = json.loads(json.dumps(record(BUFFERED)))
-    assert (plain["label"], plain["arrived_s"], plain["carried_bytes"]) == ("buffered:20%", 300.0, 40_000_000)
-    assert plain["points"] == [{"at_s": 300.0, "version": 30, "updates": 600, "accuracy": 0.8801}]
+    assert (plain["label"], plain["arrived_s"], plain["newest"]["version"]) == ("buffered:20%", 300.0, 6)
+    assert plain["points"][0] == {
+        "at_s": 300.0,
+        "version": 30,
+        "updates": 600,
+        "begun": 700,
+        "carried_bytes": 40_000_000,
+        "accuracy": 0.8801,
+    }
     assert (plain["staleness"], plain["median_staleness"]) == ({"0": 100, "2": 500}, 2)
     assert record(LATE)["arrived_s"] is None
 
