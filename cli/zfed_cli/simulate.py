@@ -58,6 +58,7 @@ def add_parser(subparsers: Subparsers) -> None:
         ("--profile", "NAME", "slow-tail", "their speeds and links: uniform, one-slow, slow-tail or phones"),
         ("--target", "ACCURACY", "0.88", "accuracy to reach"),
         ("--until", "SECONDS", "3600", "virtual seconds after which a schedule has not reached it"),
+        ("--most-work", "N", "100", "times that workers train, on average, before it is given up"),
         ("--task", "TASK", _TASK, "built-in task, module:Name or path/to/file.py:Name"),
         ("--partition", "SCHEME", "iid", "how the data are dealt: iid, shards, dirichlet:0.3 or all"),
     ):
@@ -99,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         partition=args.partition,
         target=_number("--target", args.target),
         until_s=_number("--until", args.until),
+        most_work=_whole("--most-work", args.most_work),
     )
     plot = Path(args.plot) if args.plot else None
     if plot:

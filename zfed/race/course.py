@@ -10,7 +10,7 @@ STEADY: Final = 3
 """A schedule has arrived at the first of so many evaluations in a row that are at the target: one alone may
 be luck, where each version is of few updates."""
 
-Ending: TypeAlias = Literal["", "arrived", "out of time", "interrupted"]
+Ending: TypeAlias = Literal["", "arrived", "out of time", "given up", "interrupted"]
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,9 @@ class Heat:
         if not self._simulation.clock.step(self._plan.until_s):
             self.course.now_s, self.course.ending = self._plan.until_s, "out of time"
             return True
+        if self._begun > self._plan.most_work * self._plan.workers:
+            self.course.now_s, self.course.ending = self._simulation.clock.now, "given up"
+            return True
         if not self._simulation.trace:
             return False
         self.course.now_s = self._simulation.clock.now

@@ -50,6 +50,8 @@ class RacePlan:
         partition: How the training data are dealt: all, or a scheme of `Partition` without "k/n".
         target: Accuracy at which a run has arrived.
         until_s: Virtual seconds after which it has not.
+        most_work: Pieces of training, for each worker on average, after which it is given up: some schedules
+            never come to rest.
 
     Raises:
         UsageError: If a number is out of range.
@@ -64,6 +66,7 @@ class RacePlan:
     partition: str = "iid"
     target: float = 0.88
     until_s: float = 3600.0
+    most_work: int = 100
 
     def __post_init__(self) -> None:
         if not 1 <= self.workers <= MOST_WORKERS:
@@ -72,6 +75,8 @@ class RacePlan:
             raise UsageError(f"--target is {self.target:g}, expected an accuracy above 0 and up to 1")
         if not 0 < self.until_s <= 1e9:
             raise UsageError(f"--until is {self.until_s:g}, expected virtual seconds above 0, up to 10^9")
+        if self.most_work < 1:
+            raise UsageError(f"--most-work is {self.most_work}, expected 1 or more pieces of training")
         if not self.schedules:
             raise UsageError("--schedule names none")
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
-from zfed.race.course import Course
+from zfed.race.course import Course, Ending
 from zfed.race.plan import RacePlan
 from zfed.simulation.profiles import PROFILES
 from zfed.telemetry.wording import count, duration, megabytes, plural
+
+_NOT_ARRIVED: Final[dict[Ending, str]] = {
+    "out of time": "not in",
+    "given up": "given up at",
+    "interrupted": "interrupted at",
+}
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,8 @@ def line(course: Course, plan: RacePlan) -> str:
     row = _row(course, course)
     if course.arrival:
         came = f"accuracy {plan.target:g} after {row.time}"
-    elif course.ending == "interrupted":
-        came = f"{row.time}, accuracy {row.accuracy or 'unknown'}"
     else:
-        came = f"accuracy {plan.target:g} {row.time}"
+        came = f"{row.time}, accuracy {row.accuracy or 'unknown'}"
     made = f"{plural(course.reached.version, 'version')} of {plural(course.reached.updates, 'update')}"
     return (
         f"{row.schedule}: {came}; {made}, "
@@ -105,5 +109,4 @@ def _row(course: Course, first: Course) -> Row:
 def _time(course: Course) -> str:
     if course.arrival:
         return duration(course.arrival.at_s)
-    how = "interrupted at" if course.ending == "interrupted" else "not in"
-    return f"{how} {duration(course.now_s, digits=0)}"
+    return f"{_NOT_ARRIVED[course.ending]} {duration(course.now_s, digits=0)}"

@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from zfed.nodes.strategy_choice import configured_strategy
 from zfed.race.course import Course
 from zfed.race.heat import Heat
 from zfed.race.plan import RacePlan
 from zfed.race.prepared_once import prepared_once
+from zfed.rounds.feasibility import check_plan
 from zfed.simulation.profiles import draw_fleet
 from zfed.tasks.loading import load_task
 
@@ -22,13 +24,16 @@ class Race:
         tell: Is given the course at hand whenever it has changed, and when it has ended.
 
     Raises:
-        ZfedError: If the plan cannot be: an unknown profile, task or schedule.
+        ZfedError: If the plan cannot be: an unknown profile, task or schedule, or settings that contradict
+            each other.
     """
 
     def __init__(self, plan: RacePlan, tell: Callable[[Course], None] = lambda course: None) -> None:
         self._plan = plan
         self._tell = tell
         self._entrants = plan.entrants
+        for entrant in self._entrants:
+            check_plan(entrant.config, configured_strategy(entrant.config).strategy.needs)
         self._fleet = draw_fleet(plan.profile, plan.workers, plan.config.run.seed)
         count = plan.workers + 1  # and the evaluator
         self._tasks = [prepared_once(load_task(plan.task, plan.settings)) for _ in range(count)]

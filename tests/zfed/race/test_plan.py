@@ -80,6 +80,7 @@ def test_a_schedule_that_cannot_be_is_refused(label, said):
         ({"workers": 0}, "--workers is 0, expected 1 to"),
         ({"target": 88.0}, "--target is 88, expected an accuracy"),
         ({"until_s": 0.0}, "--until is 0, expected virtual seconds"),
+        ({"most_work": 0}, "--most-work is 0, expected 1 or more"),
         ({"schedules": []}, "--schedule names none"),
     ],
 )

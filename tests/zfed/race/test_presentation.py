@@ -47,13 +47,17 @@ def test_a_line_says_all_of_a_course():
         "buffered:20%: accuracy 0.88 after 5 min 00 s; 30 versions of 600 updates, 100 begun and not used, "
         "40.0 MB, median staleness 2"
     )
-    assert line(LATE, PLAN).startswith("async: accuracy 0.88 not in 1 h 00 min; 9 versions of 9 updates")
+    assert line(LATE, PLAN).startswith("async: not in 1 h 00 min, accuracy unknown; 9 versions of 9 updates")
 
 
-def test_an_interrupted_course_says_how_far_it_came():
-    interrupted = Course("sync", now_s=61.0, ending="interrupted", points=SYNC.points[:1])
-    assert rows([interrupted])[0].time == "interrupted at 1 min 01 s"
-    assert line(interrupted, PLAN).startswith("sync: interrupted at 1 min 01 s, accuracy 0.8500; ")
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [("out of time", "not in"), ("given up", "given up at"), ("interrupted", "interrupted at")],
+)
+def test_a_course_that_has_not_arrived_says_how_far_it_came(ending, said):
+    course = Course("sync", now_s=61.0, ending=ending, points=SYNC.points[:1])
+    assert rows([course])[0].time == f"{said} 1 min 01 s"
+    assert line(course, PLAN).startswith(f"sync: {said} 1 min 01 s, accuracy 0.8500; ")
 
 
 def test_progress_says_how_far_a_course_is():

@@ -1,7 +1,8 @@
 import pytest
 
 from tests.zfed.race import toy
-from zfed.errors import TaskError, UsageError
+from zfed.config import CoordinatorConfig, RunConfig
+from zfed.errors import ConfigError, TaskError, UsageError
 from zfed.race import Race
 from zfed.race.heat import VARIATION
 
@@ -49,6 +50,11 @@ def test_a_course_that_does_not_arrive_in_time_has_not():
     assert course.reached.version == 1
 
 
+def test_a_course_that_takes_too_much_work_is_given_up():
+    [course] = raced(target=1.0, most_work=5)
+    assert (course.ending, course.newest.begun) == ("given up", 15)
+
+
 def test_who_is_stopped_keeps_what_there_is():
     stopping = []
 
@@ -77,6 +83,19 @@ def test_a_task_that_raises_ends_the_race_with_its_words():
 def test_a_task_without_accuracy_has_nothing_to_race_for():
     with pytest.raises(TaskError, match="reports no accuracy, so there is nothing to race for"):
         raced("Unmeasured")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "run", "said"),
+    [
+        ("buffered:7", {}, "--goal 7 is more than the 3 that --wait-for asks for"),
+        ("async", {"strategy": "median"}, "median compares the updates of a version"),
+        ("quorum:1", {"min_workers": 2}, "--min-workers 2 commits none of fewer"),
+    ],
+)
+def test_what_no_run_could_do_is_refused_before_anything_is_computed(schedule, run, said):
+    with pytest.raises(ConfigError, match=said):
+        Race(toy.plan(schedules=["sync", schedule], config=CoordinatorConfig(run=RunConfig(**run))))
 
 
 def test_an_unknown_profile_is_refused_before_anything_is_computed():
