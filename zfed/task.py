@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,13 @@ from zfed.partition import Indices, Partition, hold_out
 Array: TypeAlias = NDArray[Any]
 NamedArrays: TypeAlias = Mapping[str, Array]
 NodeKind: TypeAlias = Literal["worker", "evaluator"]
+
+
+LOSS_BEFORE: Final = "loss_before"
+"""Metric of an update: mean loss over the training examples of the model as it was received."""
+
+LEARNING_RATE: Final = "learning_rate"
+"""Metric of an update: step size of its training."""
 
 
 class Report(Protocol):
@@ -113,6 +120,7 @@ class Context:
         state: Arrays that this node keeps from one round to the next. Change it freely: the changes count
             once the coordinator has committed the round, and are undone if it did not.
         vectors: Named vectors the coordinator sent beside the model, each a mapping of named arrays.
+        wants: Metrics without which the coordinator's strategy cannot use the update, as `LOSS_BEFORE`.
         should_stop: Whether nobody wants this work any more; ask between steps, and raise `StoppedError`.
         should_finish: Whether this node's owner wants training to end here (`--max-epochs`,
             `--max-seconds`); takes the passes over the data that are done. Ask it between steps, only while
@@ -126,6 +134,7 @@ class Context:
     device: str = "cpu"
     state: dict[str, Array] = field(default_factory=dict)
     vectors: Mapping[str, NamedArrays] = field(default_factory=dict)
+    wants: tuple[str, ...] = ()
     report: Report = _report_nothing
     should_stop: Callable[[], bool] = _never
     should_finish: Callable[[float], bool] = _unlimited

@@ -189,7 +189,7 @@ class CoordinatorLogic:
             serve=self._pulled,
         )
         self._models = ModelShelf()
-        self._orders = Orders(self.config, self._models)
+        self._orders = Orders(self.config, self._models, self.needs.metrics)
         self._uploads = Uploads(
             self._rounds,
             self._reception,

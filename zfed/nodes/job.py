@@ -168,6 +168,7 @@ def _work(order: Order, download: Download, upload: Encoding | None) -> Work:
         parameters=parameters,
         vectors=download.vectors,
         settings=order.settings,
+        wants=tuple(order.wants),
         encoded=download.encoded,
         upload=upload,
     )

@@ -38,6 +38,7 @@ class Work:
     parameters: ParameterBuffer | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     vectors: Mapping[str, ParameterBuffer] = field(default_factory=dict)
+    wants: tuple[str, ...] = ()
     encoded: EncodedVector | None = None
     upload: Encoding | None = None
 

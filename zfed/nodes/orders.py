@@ -34,10 +34,12 @@ class Orders:
     Args:
         config: The run's configuration.
         models: What is served.
+        wants: Metrics that the strategy needs of each update.
     """
 
     config: CoordinatorConfig
     models: ModelShelf
+    wants: tuple[str, ...] = ()
     _waiting: dict[tuple[int, str], dict[AssignmentId, Ask]] = field(default_factory=dict)
 
     def write(self, ask: Ask, encoding: Encoding | None) -> Train | Evaluate | EncodeModel | None:
@@ -85,6 +87,7 @@ class Orders:
             evaluated=ask.evaluated,
             cohort=ask.cohort,
             counted=ask.counted,
+            wants=list(self.wants),
         )
 
     def _evaluate(self, ask: AskEvaluate, level: str) -> Evaluate:

@@ -297,6 +297,7 @@ class TaskHost:
             device=self._setup.device,
             state=state,
             vectors=work.vectors,
+            wants=work.wants,
             report=_Reporter(doing),
             should_stop=doing.should_stop,
             should_finish=doing.allowance.should_finish,

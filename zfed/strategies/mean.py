@@ -51,6 +51,7 @@ class FedAvg(Strategy):
         self.server_learning_rate = server_learning_rate
         self._accumulator = named_accumulator(accumulator)
         self._state: dict[str, Array] = {}
+        self._taken: list[Contribution] = []
         self._sum: UpdateSum
         self._combined: Combined
 
@@ -67,28 +68,33 @@ class FedAvg(Strategy):
     def open_round(self, grid: float) -> None:
         """Begin a round."""
         self._combined.open(grid)
+        self._taken = []
 
     def accumulate(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """Add one update."""
         self._sum.add(chunks, update.weight, update.share)
+        self._take(update)
 
     def accumulate_encoded(self, update: Contribution, add: AddTo) -> None:
         """Add one update in encoded form."""
         self._sum.add_encoded(add, update.weight, update.share)
+        self._take(update)
 
     def hold(self, update: Contribution, chunks: Iterable[tuple[int, Buffer]]) -> None:
         """Add one update at the end of the round."""
         self._sum.hold(chunks, update.weight, update.share)
+        self._take(update)
 
     def finish_into(self, new: ParameterBuffer, model: ParameterBuffer, done: Done) -> None:
         """End the round and write the new model."""
-        weight = self._combined.close()
+        shares = self._combined.close()
         new.frozen.data[:] = model.frozen.data
         new.local.data[:] = model.local.data
         state = {name: np.empty_like(array) for name, array in self._state.items()}
         largest = 0.0
         for segment in self._combined.layout.segments:
             width = NUMPY_DTYPES[segment.dtype].itemsize
+            weight = self._divisor(segment.kind, shares)
             for block, total in self._combined.blocks(segment):
                 piece = Piece(segment, block, elements(model, segment)[block], elements(new, segment)[block])
                 largest = max(largest, self._finish_piece(piece, total, weight, state))
@@ -131,6 +137,15 @@ class FedAvg(Strategy):
     def _gathered_memory(self, layout: ParameterLayout, updates: int) -> int:
         """Peak bytes of what `_gather` makes."""
         return UpdateSum.memory(layout, self._accumulator)
+
+    def _take(self, update: Contribution) -> None:
+        """An update is in the sum."""
+        if update.weight:
+            self._taken.append(update)
+
+    def _divisor(self, kind: TensorKind, shares: float) -> float:
+        """What the sum of tensors of this kind is divided by; `shares` is the sum of what was taken."""
+        return shares
 
     def _roles(self, segment: Segment) -> tuple[str, ...]:
         """The arrays kept for a segment from round to round, each of its size."""

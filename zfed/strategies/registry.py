@@ -6,7 +6,10 @@ from typing import Final
 
 from zfed.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from zfed.strategies.base import Strategy
+from zfed.strategies.bounded import NormBounding
+from zfed.strategies.fair import QFedAvg
 from zfed.strategies.mean import FedAvg
+from zfed.strategies.normalised import FedNova
 from zfed.strategies.robust import (
     Bulyan,
     CentredClipping,
@@ -26,6 +29,9 @@ STRATEGIES: Final[dict[str, type[Strategy]]] = {
     "fedadagrad": FedAdagrad,
     "fedadam": FedAdam,
     "fedyogi": FedYogi,
+    "fednova": FedNova,
+    "qfedavg": QFedAvg,
+    "norm-bounding": NormBounding,
     "scaffold": Scaffold,
     "median": Median,
     "trimmed-mean": TrimmedMean,

@@ -16,6 +16,8 @@ from zfed.data.batches import batches_of_round
 from zfed.errors import DataError, TaskError
 from zfed.metrics import CLASSIFIER_RULES
 from zfed.task import (
+    LEARNING_RATE,
+    LOSS_BEFORE,
     Context,
     DataSummary,
     EvaluateResult,
@@ -105,6 +107,7 @@ class Softmax(Task):
         sgd = Sgd(trained, settings, context.round, control.corrections if control else None)
         examples = len(self._training)
         planned = settings.batch_count(examples)
+        before = {LOSS_BEFORE: self._mean_loss(parameters)} if LOSS_BEFORE in context.wants else {}
         loss_sum, seen, steps = 0.0, 0, 0
         for steps, chosen in enumerate(batches_of_round(examples, settings, context), start=1):
             loss, gradient = _loss_and_gradient(trained, *self._training.batch(chosen))
@@ -118,10 +121,19 @@ class Softmax(Task):
             seen += chosen.size
             context.report(steps, planned, loss=loss)
         rate = settings.learning_rate_in(context.round)
-        metrics = {"loss": loss_sum / seen, "learning_rate": rate}
+        metrics = {"loss": loss_sum / seen, LEARNING_RATE: rate, **before}
         if control:
             metrics |= control.settle(parameters, trained, steps * rate)
         return TrainResult(parameters=trained, examples=examples, steps=steps, metrics=metrics)
+
+    def _mean_loss(self, parameters: NamedArrays) -> float:
+        """Mean cross entropy over the training examples."""
+        total, loss_sum = len(self._training), 0.0
+        for start in range(0, total, EVALUATION_BATCH):
+            pixels, labels = self._training.batch(slice(start, start + EVALUATION_BATCH))
+            log_probabilities = _log_softmax(pixels @ parameters["weight"] + parameters["bias"])
+            loss_sum -= float(log_probabilities[np.arange(labels.size), labels].sum(dtype=np.float64))
+        return loss_sum / total
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
         """Mean cross entropy in nats, accuracy, and a histogram of the predicted classes."""

@@ -19,6 +19,8 @@ from zfed.errors import ConfigError, TaskError
 from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
 from zfed.partition import Partition
 from zfed.task import (
+    LEARNING_RATE,
+    LOSS_BEFORE,
     Context,
     DataSummary,
     EvaluateResult,
@@ -119,6 +121,7 @@ class TorchTask(Task):
             corrections=control.corrections if control else None,
         )
         loss_of = self.training_loss(settings)
+        before = self._loss_before(module, loss_of, context) if LOSS_BEFORE in context.wants else {}
         planned = settings.batch_count(len(self.examples))
         loss_sum, seen, steps = 0.0, 0, 0
         with _seeded(context.seed):
@@ -136,10 +139,23 @@ class TorchTask(Task):
                 context.report(steps, planned, loss=value)
         trained = buffer_from_module(module, local=self._local_patterns)
         rate = settings.learning_rate_in(context.round)
-        metrics = {"loss": loss_sum / seen, "learning_rate": rate}
+        metrics = {"loss": loss_sum / seen, LEARNING_RATE: rate, **before}
         if control:
             metrics |= control.settle(parameters, trained, steps * rate)
         return TrainResult(parameters=trained, examples=len(self.examples), steps=steps, metrics=metrics)
+
+    def _loss_before(self, module: nn.Module, loss_of: Loss, context: Context) -> dict[str, float]:
+        """Mean loss over the examples to train on, of the model as it came."""
+        loss_sum, device = 0.0, choose_device(context.device)
+        module.eval()
+        for start in range(0, len(self.examples), self.evaluation_batch_size):
+            _stop_if_asked(context)
+            inputs, targets = self.examples.batch(slice(start, start + self.evaluation_batch_size))
+            with torch.inference_mode():
+                loss = loss_of(module(inputs.to(device)), targets.to(device))
+            loss_sum += loss.item() * len(targets)
+        module.train()
+        return {LOSS_BEFORE: loss_sum / len(self.examples)}
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
         """Mean loss over this node's data, of a worker those it holds out."""

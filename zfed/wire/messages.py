@@ -218,7 +218,7 @@ class Train(Message, frozen=True):
 
     `settings` is the `[train]` table; `evaluated` says that this worker's own model will be evaluated;
     `cohort` is how many workers get such an order at the same time; `counted` is the last assignment of this
-    worker that is part of a committed version, if there is one.
+    worker that is part of a committed version, if there is one; `wants` are metrics that the strategy needs.
     """
 
     assignment: AssignmentId
@@ -233,6 +233,7 @@ class Train(Message, frozen=True):
     evaluated: bool = False
     cohort: Count = 1
     counted: AssignmentId | None = None
+    wants: Annotated[list[Text], Meta(max_length=16)] = []
 
 
 class Evaluate(Message, frozen=True):

@@ -52,6 +52,11 @@ def test_order_of_an_exact_link_names_the_model_as_it_is(orders):
     assert (order.model.encoding, order.model.data.id) == ("none", "model:3")
 
 
+def test_order_names_the_metrics_that_the_strategy_needs(shelf):
+    order = Orders(configured(), shelf, ("loss_before",)).write(train(), None)
+    assert order.wants == ["loss_before"]
+
+
 def test_order_waits_until_its_model_is_encoded_and_then_names_that(orders):
     job = orders.write(train(), INT8)
     assert isinstance(job, EncodeModel)

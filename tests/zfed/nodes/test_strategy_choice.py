@@ -3,6 +3,7 @@ import pytest
 from zfed.config import CoordinatorConfig, RunConfig
 from zfed.errors import ConfigError
 from zfed.nodes.strategy_choice import configured_strategy, strategy_lines
+from zfed.plugins import settings_of
 from zfed.strategies import STRATEGIES, FedAvg, FedAvgM, GuardedStrategy, Needs
 
 OWN = '''
@@ -54,7 +55,14 @@ def test_a_users_own_strategy_is_made_with_its_options_and_guarded(own):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_no_strategy_of_zfed_is_guarded(name):
-    assert type(chosen(name).strategy) is STRATEGIES[name]
+    parameters = settings_of(STRATEGIES[name]).values()
+    needed = {each.name: 1.0 for each in parameters if each.default is each.empty}
+    assert type(chosen(name, needed).strategy) is STRATEGIES[name]
+
+
+def test_an_option_without_a_default_must_be_given():
+    with pytest.raises(ConfigError, match="'norm-bounding' needs the option 'bound': --option bound=VALUE"):
+        chosen("norm-bounding")
 
 
 @pytest.mark.parametrize(

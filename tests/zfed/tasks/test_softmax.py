@@ -47,6 +47,15 @@ def test_it_learns_the_stripes(worker: Softmax, tiny_data: None) -> None:
     assert metrics["loss"] < untrained["loss"]
 
 
+def test_the_loss_before_training_is_told_if_it_is_wanted_and_changes_nothing(worker: Softmax) -> None:
+    start = worker.initial_parameters(Context())
+    plain = worker.train(start, Context(round=1))
+    asked = worker.train(start, Context(round=1, wants=("loss_before",)))
+    assert asked.metrics["loss_before"] == pytest.approx(np.log(10), rel=1e-6)
+    assert "loss_before" not in plain.metrics
+    assert asked.parameters["weight"].tobytes() == plain.parameters["weight"].tobytes()
+
+
 def test_the_same_seed_gives_the_same_bytes(worker: Softmax) -> None:
     def trained(seed: int) -> bytes:
         start = worker.initial_parameters(Context())

@@ -79,6 +79,16 @@ def test_the_same_seed_gives_the_same_bytes_whatever_was_done_before(optimizer: 
     assert bytes_of(trained(used, seed=6, **optimizer).parameters) != bytes_of(first.parameters)
 
 
+def test_the_loss_before_training_is_told_if_it_is_wanted_and_changes_nothing() -> None:
+    task = prepared(Normalised())
+    start = task.initial_parameters(Context(seed=3))
+    plain = task.train(start, Context(round=1, seed=5))
+    asked = task.train(start, Context(round=1, seed=5, wants=("loss_before",)))
+    assert asked.metrics["loss_before"] == pytest.approx(task.evaluate(start, Context()).metrics["loss"])
+    assert "loss_before" not in plain.metrics
+    assert bytes_of(asked.parameters) == bytes_of(plain.parameters)
+
+
 def test_training_leaves_the_generators_of_a_notebook_alone() -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
