@@ -28,7 +28,6 @@ from typing import Literal
 
 from zfed.config import EvaluateConfig, RunConfig, SelectConfig
 from zfed.engine import (
-    Accept,
     Action,
     Ask,
     Cancel,
@@ -39,7 +38,6 @@ from zfed.engine import (
     EvaluationDone,
     Event,
     Folded,
-    Keep,
     LoadModel,
     ModelLoaded,
     ModelUnusable,
@@ -71,6 +69,7 @@ from zfed.facts import (
     Waiting,
 )
 from zfed.rounds.attempt import Attempt
+from zfed.rounds.carried import Carried
 from zfed.rounds.cohort import Roster, WaitFor
 from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
 from zfed.rounds.first_model import FirstModel
@@ -145,9 +144,7 @@ class Rounds:
     _give_up_at: float = 0.0
     _first: FirstModel = field(default_factory=FirstModel)
     _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
-    _aside: dict[str, UnderWay] = field(
-        default_factory=dict
-    )  # while no round is open: what goes on, by worker
+    _carried: Carried = field(default_factory=Carried)
     _value_range: float = FIRST_VALUE_RANGE
     _usual_norm: UsualNorm = field(default_factory=UsualNorm)
     _deadline: float | None = None
@@ -193,7 +190,7 @@ class Rounds:
             return "committed"
         if self._first.is_asked(node, assignment):
             return "wanted"
-        if self._aside_of(node, assignment) is not None:
+        if self._carried.find(node, assignment) is not None:
             return "unknown"
         part = self._part(node, assignment)
         between = assignment[0] < self.incarnation or self.phase == "gathering"
@@ -222,7 +219,7 @@ class Rounds:
     def versions(self) -> frozenset[int]:
         """The versions that somebody may still want to have."""
         attempt = self._attempt.in_state("asked") if self._attempt and self.schedule.carries else []
-        asked = [part.version for part in (*attempt, *(aside.part for aside in self._aside.values()))]
+        asked = [*self._carried.versions, *(part.version for part in attempt)]
         return frozenset((self.version, *(owed.version for owed in self.desk.owed.values()), *asked))
 
     # ---- events ---------------------------------------------------------------------------------
@@ -282,8 +279,7 @@ class Rounds:
         return actions
 
     def _worker_back(self, worker: NodeReady, now: float) -> list[Action]:
-        if aside := self._aside.get(worker.node):
-            aside.lost_until, aside.ask = None, True
+        self._carried.back(worker.node)
         if self.phase != "collecting" or self._attempt is None:
             return []
         return [*self._attempt.back(worker.node), *self._fill_up(now)]
@@ -307,8 +303,7 @@ class Rounds:
         until = now + self.config.rejoin_grace_s
         if self._attempt:
             self._attempt.gone(event.node, left=event.left, until=until)
-        elif aside := self._aside.get(event.node):
-            aside.lost_until = until
+        self._carried.lost(event.node, until)
         if event.left:
             self._forget(event.node)
         asked = self.desk.ask(self.roster.evaluators)
@@ -393,8 +388,8 @@ class Rounds:
             self._tries = point.attempt.number
             return self._open_again(point.attempt, point.under_way, grace_until, now)
         if self.schedule.carries:
-            for part in under_way:
-                self._aside[part.node] = UnderWay(self._asked_before(part, now), grace_until, ask=True)
+            before = [self._asked_before(part, now) for part in under_way]
+            self._carried.add(UnderWay(part, grace_until, ask=True) for part in before)
         self._cohort = (self._known or set(self._wait_for.names)).difference(self.refusals.benched)
         needed = 0 if self._known else self._wait_for.count  # all had left: as before the first round
         return self._gather(open_at=grace_until, now=now, needed=needed)
@@ -508,8 +503,7 @@ class Rounds:
     def _gather(self, *, open_at: float, now: float, needed: int = 0) -> list[Action]:
         self.phase = "gathering"
         self._attempt = None
-        for aside in self._aside.values():
-            aside.ask = True  # what is offered meanwhile is offered again then
+        self._carried.ask_all()
         self._deadline = now + self.config.wait_timeout_s
         self._gathering = Gathering(
             expected=self._cohort,
@@ -523,7 +517,7 @@ class Rounds:
 
     def _open_round(self, now: float) -> list[Action]:
         attempt = self._new_attempt(now)
-        cancelled = self._take_along(attempt)
+        cancelled = self._carried.hand_over(attempt, self.roster)
         free = [worker for worker in self.roster.candidates if worker.node not in attempt]
         try:
             attempt.drawn = self._draw(attempt, free)
@@ -554,23 +548,13 @@ class Rounds:
             for action in attempt.join(worker.node, self._new_assignment(), worker.examples, now)
         ]
 
-    def _take_along(self, attempt: Attempt) -> list[Action]:
-        """Let what is under way count in this attempt; returns what is too stale for that."""
-        actions: list[Action] = []
-        for node, aside in self._aside.items():
-            here = node in self.roster
-            lost_until = None if here else (aside.lost_until or attempt.opened_at)
-            actions += attempt.adopt(aside.part, lost_until=lost_until, ask=here and aside.ask)
-        self._aside = {}
-        return actions
-
-    def _set_aside(self, attempt: Attempt, *, again: bool, now: float) -> None:
-        """An attempt is over: keep what is under way; of one that is made `again` also what had counted."""
-        self._aside = {each.part.node: each for each in attempt.under_way()}
-        if again:
-            for part in attempt.in_state("counted", "folding"):
-                renewed = part.renewed(self._new_assignment(), now + self.config.round_timeout_s)
-                self._aside[part.node] = UnderWay(renewed, None, ask=True)
+    def _carry_again(self, attempt: Attempt, now: float) -> None:
+        """An attempt came to nothing: what is under way goes on, and what had counted is offered again."""
+        self._carried.add(attempt.under_way())
+        deadline = now + self.config.round_timeout_s
+        counted = attempt.in_state("counted", "folding")
+        renewed = [part.renewed(self._new_assignment(), deadline) for part in counted]
+        self._carried.add(UnderWay(part, ask=True) for part in renewed)
 
     def _new_attempt(self, now: float) -> Attempt:
         return Attempt(
@@ -621,8 +605,8 @@ class Rounds:
             refused = self.refusals.refused(node, assignment, 0, event.flaw)
             return [*refused, *self._model_refused(event.flaw.reason, now)]
         part = self._part(node, assignment)
-        if (aside := self._aside_of(node, assignment)) is not None:
-            return self._aside_came(aside, event)
+        if (carried := self._carried.find(node, assignment)) is not None:
+            return self._carried.came(carried, event, self.round, self.refusals)
         if self._attempt is None or part is None or part.state == "out":
             reason = self.stale_reason(assignment)
             refuse = Refuse(node=node, assignment=assignment, code=STALE, reason=reason)
@@ -636,29 +620,11 @@ class Rounds:
             self._forget(node)
         return [*actions, *self._close_if_due(now)]
 
-    def _aside_of(self, node: str, assignment: AssignmentId) -> UnderWay | None:
-        """What goes on under this number while no round is open."""
-        aside = self._aside.get(node)
-        return aside if aside is not None and aside.part.assignment == assignment else None
-
-    def _aside_came(self, aside: UnderWay, event: UpdateStaged | UpdateUnfit) -> list[Action]:
-        """An update came while no round is open: it waits for the next one, if it is good."""
-        part = aside.part
-        if isinstance(event, UpdateStaged):
-            accept = Accept(node=part.node, assignment=part.assignment)
-            if part.state == "waiting":
-                return [accept]
-            part.result, part.state = event, "waiting"
-            return [accept, Keep(assignment=part.assignment)]
-        del self._aside[part.node]
-        return self.refusals.refused(part.node, part.assignment, self.round, event.flaw)
-
     def _forget(self, worker: str) -> None:
         """Wait for this worker no more."""
         self._cohort.discard(worker)
         self._known.discard(worker)
-        if (aside := self._aside.get(worker)) and aside.part.state == "asked":
-            del self._aside[worker]
+        self._carried.forget(worker)
 
     def _stale(self, node: str, assignment: AssignmentId) -> list[Action]:
         return self.refusals.stale(node, assignment, self.round, self.stale_reason(assignment))
@@ -707,7 +673,7 @@ class Rounds:
         if len(counted) >= self._needed:
             return [*actions, *self._make_version(self._attempt, counted, now)]
         if not counted and not self.roster.worker_count:  # the others' absence is no fault of the round
-            self._set_aside(self._attempt, again=True, now=now)
+            self._carry_again(self._attempt, now)
             return [*actions, *self._open_or_gather(now)]
         if now < self._retry_at(self._attempt):
             return actions
@@ -789,7 +755,7 @@ class Rounds:
         )
         self._tries += 1
         if self.schedule.carries and self._attempt:
-            self._set_aside(self._attempt, again=True, now=now)
+            self._carry_again(self._attempt, now)
         return [told, *self._open_or_gather(now)]
 
     def _version_committed(self, event: VersionCommitted, now: float) -> list[Action]:
@@ -797,7 +763,7 @@ class Rounds:
         if self.phase != "committing" or attempt is None or commit is None:
             return []
         self._attempt = self._commit = None
-        self._set_aside(attempt, again=False, now=now)
+        self._carried.add(attempt.under_way())
         counted = attempt.in_state("counted")
         self.version = event.version
         self._value_range = commit.value_range
@@ -823,11 +789,7 @@ class Rounds:
         if self.round < self.config.rounds:
             return [*actions, *self._next_round(now)]
         reason = "the run has all its rounds"
-        cancelled = [
-            Cancel(node=node, assignment=aside.part.assignment, reason=reason)
-            for node, aside in self._aside.items()
-        ]
-        self._aside = {}
+        cancelled = self._carried.cancel(reason)
         return [*actions, *cancelled, *self._begin_to_finish(now)]
 
     # ---- the end --------------------------------------------------------------------------------
