@@ -31,7 +31,8 @@ def test_runs_wait_in_every_way_that_there_is(drawn):
     assert {each.late for each in rules if each.kind == "quorum"} == {"refuse", "carry"}
     assert {each.max_staleness for each in rules if each.kind == "buffered"} >= {0, 1}
     for schedule in drawn:
-        assert Schedule.of(schedule.config.schedule, schedule.config.select)
+        config = schedule.config
+        assert Schedule.of(config.schedule, config.select, config.evaluate)
 
 
 def test_some_workers_send_what_is_no_good_where_there_are_enough_others(drawn):
