@@ -14,6 +14,8 @@ def with_rules(config: CoordinatorConfig, workers: int, draw: random.Random) -> 
     run = replace(config.run, min_workers=1) if kind == "async" else config.run
     goal = draw.choice((str(draw.randint(run.min_workers, workers)), "50%", "100%"))
     knows_late = kind in ("quorum", "over-select")
+    late = draw.choice(("refuse", "carry")) if knows_late else "refuse"
+    goes_on = kind in ("buffered", "async") or late == "carry"  # then no round has models of its workers
     return replace(
         config,
         run=run,
@@ -21,12 +23,13 @@ def with_rules(config: CoordinatorConfig, workers: int, draw: random.Random) -> 
             kind=kind,
             goal=goal if kind in ("quorum", "buffered") else "",
             grace_s=draw.choice((0.0, 0.05, 1.0)) if knows_late else 0.0,
-            late=draw.choice(("refuse", "carry")) if knows_late else "refuse",
+            late=late,
             oversampling=draw.choice((1.0, 1.3, 3.0)),
             staleness=draw.choice(("constant", "polynomial:0.5", "polynomial:1")),
             max_staleness=draw.choice((0, 1, 3, 20)),
         ),
         select=SelectConfig(cohort=goal if kind == "over-select" else ""),
+        evaluate=replace(config.evaluate, workers=False) if goes_on else config.evaluate,
     )
 
 
