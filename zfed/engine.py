@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from zfed.errors import Flaw
-from zfed.facts import Fact, RoundCommitted
+from zfed.facts import BestVersion, Fact, RoundCommitted
 from zfed.metrics import Metrics
 from zfed.strategies.contribution import Contribution
 from zfed.wire.messages import AssignmentId
@@ -26,7 +26,8 @@ Status: TypeAlias = Literal["completed", "stopped", "failed"]
 class NodeReady:
     """A node was admitted, for the first time or again, or is called otherwise now.
 
-    `examples` is the largest weight it may claim. `unready` says why it cannot work now; empty if it can.
+    `examples` is the largest weight it may claim; a worker keeps `held_out` more from training, to evaluate
+    on them. `unready` says why it cannot work now; empty if it can.
     """
 
     node: str
@@ -34,6 +35,7 @@ class NodeReady:
     examples: int
     tags: tuple[str, ...] = ()
     unready: str = ""
+    held_out: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,13 +202,38 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, kw_only=True)
 class OwedEvaluation:
-    """An evaluation that was wanted and is not done; `own_model` is the digest of a worker's own model."""
+    """An evaluation that was wanted and is not done; `own_model` is the digest of a worker's own model.
+
+    One that a `worker` shall make has the subject "workers"; all others are an evaluator's.
+    """
 
     assignment: AssignmentId
     round: int
     version: int
     subject: str
     own_model: str = ""
+    worker: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerAnswer:
+    """What a worker found of a version that others may still be at work on."""
+
+    round: int
+    version: int
+    node: str
+    examples: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastEvaluation:
+    """What was found of a version; the subject as in the facts."""
+
+    round: int
+    version: int
+    subject: str
+    metrics: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +268,8 @@ class ResumePoint:
         strikes: How many updates of each worker were refused for what was in them.
         committed: The last assignment of each worker that counts, and the version it became part of.
         owed: Evaluations that are not done, oldest first.
+        answers: Of those that workers make, what came already.
+        evaluations: Those that are done, in the order in which they were recorded.
         evaluated: Whether any evaluation ever came back.
         evaluator_seen: Whether an evaluator ever took part.
         present: The workers that were here last.
@@ -255,6 +284,8 @@ class ResumePoint:
     strikes: Mapping[str, int] = field(default_factory=dict)
     committed: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     owed: tuple[OwedEvaluation, ...] = ()
+    answers: tuple[WorkerAnswer, ...] = ()
+    evaluations: tuple[PastEvaluation, ...] = ()
     evaluated: bool = False
     evaluator_seen: bool = False
     present: tuple[str, ...] = ()
@@ -434,13 +465,14 @@ class Tell:
 
 @dataclass(frozen=True, kw_only=True)
 class EndRun:
-    """The run is over."""
+    """The run is over; `best` is its best version, if a metric was watched."""
 
     status: Status
     reason: str
     rounds_done: int
     version: int
     evaluated: bool
+    best: BestVersion | None = None
 
 
 Action: TypeAlias = (

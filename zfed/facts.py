@@ -354,13 +354,65 @@ class RoundCommitted(Fact, frozen=True):
 
 
 class Evaluated(Fact, frozen=True):
-    """A model was evaluated; `subject` is "federated" or the worker whose own model it was."""
+    """A model was evaluated; `subject` is "federated" or the worker whose own model it was.
+
+    `version` is that of the federated model. With `validation`, the data decide which version is best, so
+    that the result flatters it.
+    """
 
     round: int
     subject: str
     evaluator: str
     examples: int
     metrics: Metrics
+    version: int = 0
+    validation: bool = False
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """How one metric differs between workers; the median is of the workers, not of their examples."""
+
+    worst: float
+    worst_worker: str
+    median: float
+    best: float
+    best_worker: str
+
+
+class WorkersEvaluated(Fact, frozen=True):
+    """A version was evaluated by `workers`, each on what it held out.
+
+    `metrics` are merged over all their `examples`, `spread` has those of which it is known which way is
+    better; `missing` are workers that were asked and did not answer, with the reason. With `validation`, the
+    data decide which version is best, so that the result flatters it.
+    """
+
+    round: int
+    version: int
+    workers: list[str]
+    examples: int
+    metrics: Metrics
+    spread: dict[str, Spread]
+    missing: list[str]
+    validation: bool = False
+
+
+class NothingToWatch(Fact, frozen=True):
+    """An evaluation has no number of the name that is to be watched; it has those `reported`."""
+
+    round: int
+    metric: str
+    reported: list[str]
+
+
+class BestVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """The version with the best value of the metric that is watched, and in whose evaluation."""
+
+    metric: str
+    value: float
+    round: int
+    version: int
+    watched_on: str
 
 
 class EvaluationSkipped(Fact, frozen=True):
@@ -405,7 +457,7 @@ class RunEnded(Fact, frozen=True):
 
     `evaluated` is False if no evaluator ever answered; `model`, `metrics` are paths at the coordinator ("" at
     other nodes or if there is none); `plot` is the path of the curves, if they were drawn; `door` is what a
-    coordinator kept out.
+    coordinator kept out. `best` is the best version, if a metric was watched, `best_model` its path.
     """
 
     status: str
@@ -419,6 +471,8 @@ class RunEnded(Fact, frozen=True):
     plot: str
     protected: bool
     door: DoorCounts = DoorCounts()
+    best: BestVersion | None = None
+    best_model: str = ""
 
 
 AnyFact: TypeAlias = (
@@ -450,6 +504,8 @@ AnyFact: TypeAlias = (
     | RoundRetried
     | RoundCommitted
     | Evaluated
+    | WorkersEvaluated
+    | NothingToWatch
     | EvaluationSkipped
     | RunEnded
 )

@@ -22,6 +22,9 @@ MergeRule: TypeAlias = Literal["mean", "sum", "max", "min"]
 Rules: TypeAlias = Mapping[str, MergeRule]
 """The rule of each metric that has one; all others are averaged."""
 
+_BETTER_IF_HIGHER: Final = frozenset({"accuracy", "auc", "correct", "f1", "precision", "r2", "recall"})
+_BETTER_IF_LOWER: Final = frozenset({"error", "loss", "mae", "mse", "perplexity", "rmse"})
+
 MAX_METRICS = 256
 MAX_BINS = 4096
 
@@ -62,6 +65,13 @@ def checked_rules(rules: object) -> dict[str, MergeRule]:
         if rule not in allowed:
             raise TaskError(f"the task's merge of {name!r} is {rule!r}, allowed are {', '.join(allowed)}")
     return {name: rule for name, rule in rules.items() if rule != "mean"}
+
+
+def higher_is_better(name: str) -> bool | None:
+    """Which way a metric of this name is better; None if the name does not say."""
+    if name in _BETTER_IF_HIGHER:
+        return True
+    return False if name in _BETTER_IF_LOWER else None
 
 
 def merge_metrics(parts: Iterable[tuple[float, Mapping[str, Metric]]], rules: Rules = NO_RULES) -> Metrics:

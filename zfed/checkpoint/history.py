@@ -20,15 +20,16 @@ Line: TypeAlias = Mapping[str, Any]
 """One record of a journal, as it was appended."""
 
 _OF_ROUNDS: Final = frozenset({"opened", "enlisted", "accepted", "committed", "ended"})
-_OF_EVALUATIONS: Final = frozenset({"evaluated", "skipped"})
+_SETTLING: Final = frozenset({"evaluated", "skipped"})
+_OF_EVALUATIONS: Final = _SETTLING | {"answered"}
 
 
 class Evaluation(msgspec.Struct, frozen=True):
     """An evaluation that a commit promises.
 
     Attributes:
-        subject: "federated" or a worker's name.
-        assignment: (incarnation, counter) of the order to the evaluator.
+        subject: "federated" or a worker's name, or "workers" for the federated model as the workers find it.
+        assignment: (incarnation, counter) of the order.
         model: The content digest of the worker's own model in `updates/`; empty for the federated one.
     """
 
@@ -38,7 +39,7 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 
 class OwedEvaluation(NamedTuple):
-    """An evaluation that was promised with a version, and not made yet."""
+    """An evaluation that was promised with a version, and not made yet; one for all workers together."""
 
     round: int
     version: int
@@ -70,6 +71,10 @@ class _Evaluated(msgspec.Struct, tag_field="event", tag="evaluated"):
     metrics: dict[str, Any] = {}
 
 
+class _Answered(msgspec.Struct, tag_field="event", tag="answered"):
+    round: int
+
+
 class _Skipped(msgspec.Struct, tag_field="event", tag="skipped"):
     round: int
     subject: str
@@ -85,6 +90,7 @@ _SHAPES: Final = {
     "started": _Started,
     "committed": _Committed,
     "evaluated": _Evaluated,
+    "answered": _Answered,
     "skipped": _Skipped,
     "ended": _Ended,
 }
@@ -142,7 +148,7 @@ class History:
                 for evaluation in promised.evaluations:
                     key = (promised.round, evaluation.subject)
                     owed[key] = OwedEvaluation(promised.round, promised.version, evaluation)
-            elif line["event"] in _OF_EVALUATIONS:
+            elif line["event"] in _SETTLING:
                 owed.pop((line["round"], line["subject"]), None)
         return tuple(owed.values())
 

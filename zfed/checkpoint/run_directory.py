@@ -280,11 +280,18 @@ class RunDirectory(RunFiles):
         It is a second name of the same file, so a full disk does not matter. Where that cannot be, what is
         returned is the path of the version itself.
         """
+        return self._publish(version, self.final_model_path)
+
+    def publish_best_model(self, version: int) -> Path:
+        """The same of the version that is the best by the metric that was watched."""
+        return self._publish(version, self.best_model_path)
+
+    def _publish(self, version: int, path: Path) -> Path:
         try:
-            link_atomically(self.model_path(version), self.final_model_path, disk=self.disk)
+            link_atomically(self.model_path(version), path, disk=self.disk)
         except OSError:
             return self.model_path(version)
-        return self.final_model_path
+        return path
 
     def commit(self, *, version: int, model: str, state: str, facts: Mapping[str, Any]) -> None:
         """Say, durably, that a version exists: the commit point.

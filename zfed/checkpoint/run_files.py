@@ -9,6 +9,7 @@ runs/<run id>/
   metrics.jsonl       one line per round and per evaluation
   health.json         how the coordinator is, while it is at work
   model.safetensors   the last model, once the run is done
+  best.safetensors    the best one, if a metric was watched
   lock                held by the process that owns the folder
 """
 
@@ -60,6 +61,11 @@ class RunFiles:
     def final_model_path(self) -> Path:
         """The model that the run ended with."""
         return self.path / "model.safetensors"
+
+    @property
+    def best_model_path(self) -> Path:
+        """The best model by the metric that was watched, if one was."""
+        return self.path / "best.safetensors"
 
     @property
     def lock_path(self) -> Path:

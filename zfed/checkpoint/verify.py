@@ -81,7 +81,7 @@ def _findings(files: RunFiles, past: History, disk: Disk) -> Iterator[Finding]:
     yield _config(files, past, disk)
     for version in past.committed:
         yield from _version(files, past, version, disk)
-    yield from _final_model(files, past, disk)
+    yield from _published(files, past, disk)
     for owed in past.owed:
         if owed.evaluation.model:
             own = files.update_path(owed.round, owed.evaluation.subject)
@@ -108,12 +108,16 @@ def _version(files: RunFiles, past: History, version: int, disk: Disk) -> Iterat
         yield _numbers(files, files.state_path(version), line["state"], what, disk)
 
 
-def _final_model(files: RunFiles, past: History, disk: Disk) -> Iterator[Finding]:
-    path, ended = files.final_model_path, past.ended
-    if ended is None or ended["version"] not in past.committed or not _is_there(path, disk):
-        return  # it is made after the run's end, where the file system can
-    line = past.committed[ended["version"]]
-    yield _numbers(files, path, line["model"], f"version {ended['version']}, which the run ended with", disk)
+def _published(files: RunFiles, past: History, disk: Disk) -> Iterator[Finding]:
+    """The models that are named when the run has ended, where the file system can give them a name."""
+    ended = past.ended or {}
+    named = (
+        (files.final_model_path, ended.get("version"), "which the run ended with"),
+        (files.best_model_path, ended.get("best"), "the best by the metric that was watched"),
+    )
+    for path, version, why in named:
+        if version in past.committed and _is_there(path, disk):
+            yield _numbers(files, path, past.committed[version]["model"], f"version {version}, {why}", disk)
 
 
 def _numbers(files: RunFiles, path: Path, digest: str, what: str, disk: Disk) -> Finding:

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from zfed.facts import Evaluated, EvaluationSkipped
-from zfed.telemetry.sentences import FEDERATED, describe
+from zfed.telemetry.sentences import FEDERATED, WORKERS, describe
 from zfed.telemetry.wording import MAX_NAMES, count, names, number, percent, plural
 
 Record: TypeAlias = Mapping[str, Any]
 
-_NO_METRICS: Final = ("event", "round", "subject", "examples")
+_NO_METRICS: Final = (
+    *("event", "round", "subject", "examples", "validation"),
+    *("workers", "missing", "spread"),
+)
 
 
 def likeness(record: Record) -> tuple[object, ...] | None:
@@ -22,7 +25,8 @@ def likeness(record: Record) -> tuple[object, ...] | None:
     if event == "left":
         return event, kind, record.get("left"), record.get("reason")
     if event == "evaluated":
-        return event, record.get("round"), record.get("subject") == FEDERATED
+        together = record.get("subject") not in (FEDERATED, WORKERS)  # workers' own models
+        return event, record.get("round"), together or record.get("subject")
     if event == "skipped":
         return event, record.get("round"), record.get("reason")
     return None
@@ -86,6 +90,7 @@ def _evaluation(record: Record) -> Evaluated:
         subject=record.get("subject", "?"),
         evaluator=record.get("node", ""),
         examples=metrics.get("examples", 0),
+        validation=metrics.get("validation", False),
         metrics={name: value for name, value in metrics.items() if name not in _NO_METRICS},
     )
 

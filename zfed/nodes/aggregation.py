@@ -127,6 +127,10 @@ class Aggregation:
         """Put the model that the run ends with where its owner finds it; None if there is no model."""
         return None if self.model is None else self.directory.publish_final_model(self._version)
 
+    def publish_best(self, version: int) -> Path:
+        """Put the run's best version where its owner finds it."""
+        return self.directory.publish_best_model(version)
+
     def _read_first_model(self, layout: ParameterLayout) -> JobResult:
         if self.initial is None:
             return FirstModelFailed("", "no file was given for the first model")

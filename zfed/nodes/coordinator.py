@@ -39,6 +39,7 @@ from zfed.nodes.upload_plan import PlanUploads, planner_of
 from zfed.nodes.words import Finish, StopRequested, TellFact
 from zfed.rounds import WaitFor
 from zfed.rounds.feasibility import check_plan
+from zfed.rounds.watch import check_evaluation
 from zfed.strategies import warm_up
 from zfed.telemetry import draw_curves, metrics_record, open_trace
 from zfed.transport import FRAMING_BYTES, SocketListener, raise_descriptor_limit
@@ -236,6 +237,8 @@ class Coordinator:
             plot=str(plot) if drawn else "",
             protected=protected,
             door=door,
+            best=finish.best,
+            best_model=str(aggregation.publish_best(finish.best.version)) if finish.best else "",
         )
 
 
@@ -286,6 +289,7 @@ def _check(config: CoordinatorConfig) -> None:
             f"--heartbeat-timeout {run.heartbeat_timeout_s:g} is not above --heartbeat {run.heartbeat_s:g}: "
             "every node would be lost before it is asked"
         )
+    check_evaluation(config.evaluate)
     limits = config.limits
     for name, size in (("header", limits.header), ("chunk", limits.chunk)):
         if parse_size(limits.frame) < parse_size(size) + FRAMING_BYTES:

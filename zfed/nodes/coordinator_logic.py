@@ -56,6 +56,7 @@ from zfed.facts import (
     UpdateRefused,
     UploadsPlanned,
     WorkerBenched,
+    WorkersEvaluated,
 )
 from zfed.nodes import journal_lines
 from zfed.nodes.admission import Objection, RunLayout, examples_objection
@@ -101,6 +102,7 @@ from zfed.nodes.uploads import Uploads
 from zfed.nodes.words import FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import ParameterLayout
 from zfed.rounds import Rounds, Schedule
+from zfed.rounds.surveys import Survey
 from zfed.strategies import Bounds, Needs
 from zfed.wire.codec import Buffer
 from zfed.wire.guard import Guard
@@ -323,6 +325,8 @@ class CoordinatorLogic:
         """Tell what the engine has to tell."""
         self._tell(fact)
         match fact:
+            case WorkersEvaluated():
+                self._journal(journal_lines.surveyed(fact), sync=True)
             case EvaluationSkipped():
                 self._journal(journal_lines.skipped(fact))
             case UpdateRefused():
@@ -468,6 +472,7 @@ class CoordinatorLogic:
             examples=hello.examples,
             tags=peer.tags,
             unready=peer.unready,
+            held_out=hello.held_out,
         )
         self._tell_engine(ready, now)
 
@@ -575,15 +580,26 @@ class CoordinatorLogic:
     def _evaluated(self, peer: Peer, message: Evaluated, now: float) -> None:
         """Accepted is what is on disk: an evaluator keeps its result until then."""
         node, assignment = peer.session.node, message.assignment
-        if not self._rounds.desk.is_asked(node, assignment):
+        done = EvaluationDone(
+            node=node, assignment=assignment, examples=message.examples, metrics=message.metrics
+        )
+        survey = self._rounds.surveys.find(node, assignment)
+        if survey is not None:
+            self._worker_answered(done, survey, now)
+        elif not self._rounds.desk.is_asked(node, assignment):
             self._sessions.send(peer.session, Accepted(assignment=assignment))  # done, or not wanted any more
         elif assignment not in self._rounds.desk.recording:
             self._rounds.desk.recording.add(assignment)
-            done = EvaluationDone(
-                node=node, assignment=assignment, examples=message.examples, metrics=message.metrics
-            )
-            line = journal_lines.evaluated(done, self._rounds.desk.owed[assignment])
+            desk = self._rounds.desk
+            line = journal_lines.evaluated(done, desk.owed[assignment], validation=desk.validation)
             self._effects.append(RecordEvaluation(done, line))
+
+    def _worker_answered(self, done: EvaluationDone, survey: Survey, now: float) -> None:
+        """One answer of many: if a power cut takes its line, the worker is asked again."""
+        self._send(done.node, Accepted(assignment=done.assignment))
+        self._tell_engine(done, now)
+        if survey.awaited and done.node in survey.answers:  # the last one's is the line of the whole survey
+            self._journal(journal_lines.answered(done, survey.round))
 
     def _evaluation_recorded(self, done: EvaluationDone, now: float) -> None:
         self._rounds.desk.recording.discard(done.assignment)
@@ -681,7 +697,8 @@ class CoordinatorLogic:
         for session in self._sessions:
             self._sessions.send(session, self._farewell.message)
         line = {"event": "ended", "status": action.status, "reason": action.reason}
-        self._journal({**line, "version": action.version}, sync=True)
+        best = {"best": action.best.version} if action.best is not None else {}
+        self._journal({**line, "version": action.version, **best}, sync=True)
 
     def _finish_if_over(self, now: float) -> None:
         finish = self._farewell.over(self._reception.peers, now)
@@ -749,5 +766,7 @@ class CoordinatorLogic:
         version, wanted = self._rounds.version, self._rounds.versions
         self._models.keep_versions(wanted)
         keep = self.config.run.keep_models
+        best = self._rounds.watch.best
         if keep and version >= keep:
+            wanted |= {best.version} if best is not None else set()
             self._effects.append(DropVersions(version - keep + 1, wanted))

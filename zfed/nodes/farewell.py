@@ -69,6 +69,7 @@ class Farewell:
             rounds=max(self.rounds, ended.rounds_done),
             version=ended.version,
             evaluated=ended.evaluated,
+            best=ended.best,
         )
 
     @property

@@ -18,11 +18,20 @@ from zfed.engine import (
     OpenPart,
     OpenRound,
     OwedEvaluation,
+    PastEvaluation,
     ResumePoint,
     Tell,
+    WorkerAnswer,
 )
-from zfed.facts import Evaluated, EvaluationSkipped, NodeJoined, UpdateRefused, WorkerBenched
-from zfed.rounds.evaluation import EvaluationDesk
+from zfed.facts import (
+    Evaluated,
+    EvaluationSkipped,
+    NodeJoined,
+    UpdateRefused,
+    WorkerBenched,
+    WorkersEvaluated,
+)
+from zfed.rounds.evaluation import FEDERATED, WORKERS, EvaluationDesk
 from zfed.rounds.refusals import STALE
 from zfed.telemetry import metrics_record
 from zfed.wire.messages import AssignmentId
@@ -95,15 +104,39 @@ def commit_facts(action: Commit, bytes_down: int, bytes_up: int) -> Line:
         "value_range": action.value_range,
         "norm": action.norm,
         "missing": action.summary.missing,
-        "evaluations": [
-            {"subject": owed.subject, "assignment": owed.assignment, "model": owed.own_model}
-            for owed in action.evaluations
-        ],
+        "evaluations": [_promised(owed) for owed in action.evaluations],
         "metrics": metrics,
     }
 
 
-def evaluated(done: EvaluationDone, owed: OwedEvaluation) -> Line:
+def _promised(owed: OwedEvaluation) -> Line:
+    line = {"subject": owed.subject, "assignment": owed.assignment, "model": owed.own_model}
+    return {**line, "worker": owed.worker} if owed.worker else line
+
+
+def answered(done: EvaluationDone, round: int) -> Line:
+    """A worker answered; others may still be at work on the same version."""
+    return {
+        "event": "answered",
+        "round": round,
+        "assignment": done.assignment,
+        "node": done.node,
+        "examples": done.examples,
+        "found": done.metrics,
+    }
+
+
+def surveyed(fact: WorkersEvaluated) -> Line:
+    """All workers that were asked have answered, or are out."""
+    return {
+        "event": "evaluated",
+        "round": fact.round,
+        "subject": WORKERS,
+        "metrics": metrics_record(fact),
+    }
+
+
+def evaluated(done: EvaluationDone, owed: OwedEvaluation, *, validation: bool = False) -> Line:
     """An evaluation came back."""
     fact = Evaluated(
         round=owed.round,
@@ -111,6 +144,8 @@ def evaluated(done: EvaluationDone, owed: OwedEvaluation) -> Line:
         evaluator=done.node,
         examples=done.examples,
         metrics=done.metrics,
+        version=owed.version,
+        validation=validation and owed.subject == FEDERATED,
     )
     return {
         "event": "evaluated",
@@ -168,6 +203,10 @@ class Past:
     _strikes: Counter[str] = field(default_factory=Counter)
     _committed: dict[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     _desk: EvaluationDesk = field(default_factory=EvaluationDesk)
+    _asked: dict[AssignmentId, OwedEvaluation] = field(default_factory=dict)
+    _answers: list[WorkerAnswer] = field(default_factory=list)
+    _evaluations: list[PastEvaluation] = field(default_factory=list)
+    _versions: dict[int, int] = field(default_factory=dict)  # by round
     _opened: Line | None = None
     _parts: dict[AssignmentId, OpenPart] = field(default_factory=dict)
 
@@ -189,7 +228,9 @@ class Past:
             norms=tuple(self._norms),
             strikes=self._strikes,
             committed=self._committed,
-            owed=tuple(self._desk.owed.values()),
+            owed=(*self._desk.owed.values(), *self._asked.values()),
+            answers=tuple(self._answers),
+            evaluations=tuple(self._evaluations),
             evaluated=self._desk.any_done,
             evaluator_seen="evaluator" in self.kinds.values(),
             present=tuple(sorted(node for node in self.here if self.kinds[node] == "worker")),
@@ -214,15 +255,43 @@ class Past:
                 self._strikes[line["node"]] += 1
             case "committed":
                 self._commit(line)
+            case "answered":
+                self._answered(line)
             case "evaluated":
                 self._desk.any_done = True
-                self._desk.owed.pop(_number(line["assignment"]), None)
-                self.given_up.pop((line["round"], line["subject"]), None)
+                self._settle(line)
+                if (round := line["round"]) in self._versions:
+                    evaluation = PastEvaluation(
+                        round=round,
+                        version=self._versions[round],
+                        subject=line["subject"],
+                        metrics=line["metrics"],
+                    )
+                    self._evaluations.append(evaluation)
             case "skipped":
-                key = (line["round"], line["subject"])
-                self.given_up.pop(key, None)
-                for owed in [each for each in self._desk.owed.values() if (each.round, each.subject) == key]:
-                    del self._desk.owed[owed.assignment]
+                self._settle(line)
+
+    def _answered(self, line: Line) -> None:
+        owed = self._asked.pop(_number(line["assignment"]), None)
+        if owed is not None:
+            answer = WorkerAnswer(
+                round=owed.round,
+                version=owed.version,
+                node=line["node"],
+                examples=line["examples"],
+                metrics=line["found"],
+            )
+            self._answers.append(answer)
+
+    def _settle(self, line: Line) -> None:
+        """What there was to know of this model in this round is known, or never will be."""
+        key = (line["round"], line["subject"])
+        self.given_up.pop(key, None)
+        for book in (self._desk.owed, self._asked):
+            for owed in [each for each in book.values() if (each.round, each.subject) == key]:
+                del book[owed.assignment]
+        if line["subject"] == WORKERS:
+            self._answers = [answer for answer in self._answers if answer.round != line["round"]]
 
     def _commit(self, line: Line) -> None:
         self._version = line["version"]
@@ -233,16 +302,20 @@ class Past:
         for node, assignment in zip(line["workers"], line["assignments"], strict=True):
             self._committed[node] = (_number(assignment), self._version)
             self._parts.pop(_number(assignment), None)
-        actions = self._desk.owe(
+        self._versions[self._round] = self._version
+        promised = [
             OwedEvaluation(
                 assignment=_number(owed["assignment"]),
                 round=self._round,
                 version=self._version,
                 subject=owed["subject"],
                 own_model=owed["model"],
+                worker=owed.get("worker", ""),
             )
             for owed in line["evaluations"]
-        )
+        ]
+        self._asked.update((owed.assignment, owed) for owed in promised if owed.worker)
+        actions = self._desk.owe([owed for owed in promised if not owed.worker])
         facts = [action.fact for action in actions if isinstance(action, Tell)]
         self.given_up.update(
             ((fact.round, fact.subject), fact) for fact in facts if isinstance(fact, EvaluationSkipped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from zfed.config import CoordinatorConfig
+from zfed.config import CoordinatorConfig, EvaluateConfig
 from zfed.config.sizes import parse_size
 from zfed.facts import Fact, NodeJoined, NodeRefused, Progress
 from zfed.nodes.admission import (
@@ -33,6 +33,9 @@ from zfed.wire.session_words import Session, Timing
 from zfed.wire.transfer import Puller, Window
 
 OWN_MODELS_ANNOUNCED = "this worker's own model will be evaluated, not only the federated one"
+VALIDATION_ANNOUNCED = (
+    "what is evaluated here decides which version is the run's best: it is no test any more"
+)
 IDLE_S = 4.0
 """After so long without work, a node that was asked for some is asked again."""
 
@@ -139,6 +142,7 @@ class Reception:
         self.compression = RunCompression(config.run, needs)
         self.limits = Limits(config.run.limit_up, config.run.limit_down, parse_size(config.limits.chunk))
         self._own_models = config.evaluate.workers
+        self._validates = _validating_kind(config.evaluate)
         self._run = run
         self._run_key = run_key
         self._sessions = sessions
@@ -175,6 +179,8 @@ class Reception:
         announcements = [] if self._protected else [UNPROTECTED]
         if self._own_models and hello.node_kind == "worker":
             announcements.append(OWN_MODELS_ANNOUNCED)
+        if hello.node_kind == self._validates and (hello.node_kind == "evaluator" or hello.held_out):
+            announcements.append(VALIDATION_ANNOUNCED)
         welcome = Welcome(
             run=self._run,
             ping_s=self._timing.ping_s,
@@ -261,3 +267,10 @@ class Reception:
             or self._parts.objection(hello)
             or self.layout.too_long(hello)
         )
+
+
+def _validating_kind(config: EvaluateConfig) -> str:
+    """Whose data say which version is best; empty if nothing is watched."""
+    if not config.watch:
+        return ""
+    return "evaluator" if config.watch_on == "central" else "worker"

@@ -12,7 +12,6 @@ from zfed.facts import EvaluationSkipped
 from zfed.nodes.coordinator_words import Restored, Served
 from zfed.nodes.journal_lines import Past
 from zfed.params import ParameterBuffer
-from zfed.rounds import FEDERATED
 from zfed.wire.digests import blob_of
 from zfed.wire.messages import Blob
 
@@ -33,15 +32,17 @@ def restored_run(directory: RunDirectory, saved: SavedVersion, served: Served) -
     own_models: dict[tuple[int, str], Served] = {}
     owed: list[OwedEvaluation] = []
     skipped = list(past.given_up.values())
+    answered = {answer.round for answer in point.answers}
     for each in point.owed:
         try:
-            if each.subject != FEDERATED:
+            if each.own_model:
                 own_models[each.round, each.subject] = _own_model(directory, each)
             elif each.version != point.version and each.version not in versions:
                 versions[each.version] = _version(directory, each.version)
             owed.append(each)
         except CheckpointError as error:
-            skipped.append(EvaluationSkipped(round=each.round, subject=each.subject, reason=str(error)))
+            if not (each.worker and each.round in answered):  # else it ends with what the others answered
+                skipped.append(EvaluationSkipped(round=each.round, subject=each.subject, reason=str(error)))
     under_way: list[OpenPart] = []
     for part in point.under_way:
         with contextlib.suppress(CheckpointError):  # it is asked anew, from the version that there is
@@ -55,7 +56,7 @@ def restored_run(directory: RunDirectory, saved: SavedVersion, served: Served) -
         frozen=served_frozen(saved.model),
         versions=versions,
         own_models=own_models,
-        skipped=tuple(skipped),
+        skipped=tuple(dict.fromkeys(skipped)),
         seen=frozenset(past.kinds),
         here=frozenset(past.here),
         damaged=saved.damaged,

@@ -15,7 +15,7 @@ import msgspec
 from zfed.checkpoint import SpilledPart
 from zfed.compression import Encoding
 from zfed.engine import Status
-from zfed.facts import Fact
+from zfed.facts import BestVersion, Fact
 from zfed.params import ParameterBuffer
 from zfed.transport import Refusal
 from zfed.wire.codec import Buffer
@@ -95,3 +95,4 @@ class Finish:
     rounds: int = 0
     version: int = 0
     evaluated: bool = False
+    best: BestVersion | None = None

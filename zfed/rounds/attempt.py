@@ -23,6 +23,7 @@ from zfed.engine import (
 )
 from zfed.errors import Flaw, UpdateError
 from zfed.facts import RoundCommitted, UpdateAccepted
+from zfed.rounds.merging import Merging
 from zfed.rounds.parts import Part, PartState, UnderWay, merged_metrics, per_worker, shares
 from zfed.rounds.refusals import STALE, Refusals
 from zfed.rounds.schedule import Schedule
@@ -51,6 +52,7 @@ class Attempt:
         schedule: When the round closes, and what becomes of what is under way then.
         needs: Of the strategy.
         needed: Fewest updates that make a version.
+        merging: How the workers' metrics become one; after a restart not known until one is here.
         counted_before: Each worker's last assignment that counts, and its version.
         parts: In the order of the workers' names, those that joined later last.
         goal: Updates that close the round; 0: all that were asked for.
@@ -68,6 +70,7 @@ class Attempt:
     schedule: Schedule = field(default_factory=Schedule)
     needs: Needs = field(default_factory=Needs)
     needed: int = 1
+    merging: Merging = field(default_factory=Merging)
     parts: dict[AssignmentId, Part] = field(default_factory=dict)
     counted_before: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     goal: int = 0
@@ -416,7 +419,7 @@ class Attempt:
             workers=[part.node for part in counted],
             weights=shares(counted),
             missing=self.missing(),
-            train=merged_metrics(counted),
+            train=merged_metrics(counted, self.merging.rules),
             per_worker=per_worker(counted),
             refused=dict(refused),
         )

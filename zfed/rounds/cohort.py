@@ -99,6 +99,11 @@ class Roster:
             self._in_order = None
         return any([nodes.pop(name, None) for nodes in self._kinds.values()])
 
+    def held_out(self, worker: str) -> int:
+        """How many examples a worker holds out; none if it is not here."""
+        ready = self._kinds["worker"].get(worker)
+        return 0 if ready is None else ready.held_out
+
     @property
     def worker_count(self) -> int:
         """How many workers are here."""

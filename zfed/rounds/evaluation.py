@@ -38,22 +38,27 @@ class EvaluationDesk:
         owed: What is wanted.
         any_done: Whether any result came.
         recording: Those of `owed` whose result is being written: they are not given up any more.
+        validation: Whether decisions are made by the results about the common model.
     """
 
     owed: dict[AssignmentId, OwedEvaluation] = field(default_factory=dict)
     any_done: bool = False
     recording: set[AssignmentId] = field(default_factory=set)
+    validation: bool = False
     _asked_of: dict[AssignmentId, str] = field(default_factory=dict)
 
     def owe(self, evaluations: Iterable[OwedEvaluation]) -> list[Action]:
         """Want these evaluations, all of one round; drops the oldest round if too many are owed."""
+        wanted = list(evaluations)
+        if not wanted:
+            return []
         actions: list[Action] = []
         rounds = sorted({owed.round for owed in self.owed.values()})
         if len(rounds) >= MAX_OWED_ROUNDS:
             actions = self.skip(
                 rounds[0], f"more than {MAX_OWED_ROUNDS} rounds were waiting for an evaluator"
             )
-        self.owed.update((owed.assignment, owed) for owed in evaluations)
+        self.owed.update((owed.assignment, owed) for owed in wanted)
         return actions
 
     def ask(self, evaluators: list[NodeReady]) -> list[Action]:
@@ -97,6 +102,8 @@ class EvaluationDesk:
             evaluator=event.node,
             examples=event.examples,
             metrics=event.metrics,
+            version=owed.version,
+            validation=self.validation and owed.subject == FEDERATED,
         )
         return [*actions, Tell(fact=fact), *self._release(owed)]
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from zfed.engine import UpdateStaged
 from zfed.facts import WorkerRound
-from zfed.metrics import NO_RULES, Metrics, Rules, merge_metrics
+from zfed.metrics import Metrics, Rules, merge_metrics
 from zfed.wire.messages import AssignmentId
 
 PartState: TypeAlias = Literal["asked", "waiting", "folding", "counted", "out"]
@@ -74,7 +74,7 @@ def shares(parts: list[Part]) -> list[float]:
     return [part.weight / total if total else 0.0 for part in parts]
 
 
-def merged_metrics(parts: list[Part], rules: Rules = NO_RULES) -> Metrics:
+def merged_metrics(parts: list[Part], rules: Rules) -> Metrics:
     """The workers' metrics, merged by these rules; means are weighted by examples."""
     return merge_metrics(
         ((part.result.examples, part.result.metrics) for part in parts if part.result), rules

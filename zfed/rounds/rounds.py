@@ -61,17 +61,19 @@ from zfed.engine import (
 )
 from zfed.errors import ConfigError
 from zfed.facts import (
+    Evaluated,
     EvaluationSkipped,
     NotWritten,
     RoundOpened,
     RoundRetried,
     TaskFailed,
     Waiting,
+    WorkersEvaluated,
 )
 from zfed.rounds.attempt import Attempt
 from zfed.rounds.carried import Carried
 from zfed.rounds.cohort import Roster, WaitFor
-from zfed.rounds.evaluation import FEDERATED, EvaluationDesk
+from zfed.rounds.evaluation import FEDERATED, WORKERS, EvaluationDesk
 from zfed.rounds.first_model import FirstModel
 from zfed.rounds.gathering import Gathering
 from zfed.rounds.merging import Merging
@@ -80,6 +82,8 @@ from zfed.rounds.parts import Part, UnderWay
 from zfed.rounds.refusals import STALE, Refusals
 from zfed.rounds.schedule import Schedule
 from zfed.rounds.selection import Drawn, Selection
+from zfed.rounds.surveys import Surveys
+from zfed.rounds.watch import Watch
 from zfed.strategies import Bounds, Needs, UsualNorm
 from zfed.strategies.grid import FIRST_VALUE_RANGE, next_value_range
 from zfed.tags import TagExpression
@@ -160,12 +164,28 @@ class Rounds:
         self.refusals = Refusals(self.config.strikes)
         self.merging = Merging()
         self._objections = Objections()
+        self.watch = Watch(self.evaluate)
+        self.desk.validation = self.watch.heeds(FEDERATED)
+        self.surveys = Surveys(
+            merging=self.merging,
+            grace_s=self.config.rejoin_grace_s,
+            timeout_s=self.evaluate.timeout_s,
+            validation=self.watch.heeds(WORKERS),
+            higher={self.watch.metric: self.watch.higher},
+        )
 
     # ---- what others may ask --------------------------------------------------------------------
 
     @property
     def next_wake(self) -> float | None:
         """When a `Tick` has something to do."""
+        if self._over:
+            return None
+        wakes = [wake for wake in (self._phase_wake, self.surveys.next_wake) if wake is not None]
+        return min(wakes, default=None)
+
+    @property
+    def _phase_wake(self) -> float | None:
         if self.phase == "collecting" and self._attempt:
             wake = self._attempt.next_wake
             if wake is None:
@@ -175,7 +195,7 @@ class Rounds:
             return min(self._gathering.next_wake, self._next_notice)
         if self.phase == "committing":
             return self._deadline
-        if self.phase != "ended" and self._deadline is not None:
+        if self._deadline is not None:
             return min(self._deadline, self._next_notice)
         return None
 
@@ -204,7 +224,8 @@ class Rounds:
         """The orders that a node here has not answered; given again they change nothing."""
         part = self._attempt.awaited(node) if self._attempt and self.phase == "collecting" else None
         train = [self._attempt.ask(part)] if self._attempt and part else []
-        return [*train, *self.desk.awaited(node), *self._first.awaited(node)]
+        evaluate = [*self.desk.awaited(node), *self.surveys.awaited(node)]
+        return [*train, *evaluate, *self._first.awaited(node)]
 
     def committed_version(self, node: str) -> int:
         """The version that a node's committed update became part of."""
@@ -220,14 +241,26 @@ class Rounds:
         """The versions that somebody may still want to have."""
         attempt = self._attempt.in_state("asked") if self._attempt and self.schedule.carries else []
         asked = [*self._carried.versions, *(part.version for part in attempt)]
-        return frozenset((self.version, *(owed.version for owed in self.desk.owed.values()), *asked))
+        evaluated = (*(owed.version for owed in self.desk.owed.values()), *self.surveys.versions)
+        return frozenset((self.version, *evaluated, *asked))
 
     # ---- events ---------------------------------------------------------------------------------
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take an event; return what is to be done, in this order."""
-        if self.phase == "ended":
+        if self._over:
             return []
+        actions = self._handle(event, now)
+        if not self._over:  # a worker that is back trains first
+            actions += self._seen(self.surveys.take(event, self.roster, now))
+            actions += self._finish_if_idle(now) or self._stop_early()
+        return actions
+
+    @property
+    def _over(self) -> bool:
+        return self.phase == "ended"
+
+    def _handle(self, event: Event, now: float) -> list[Action]:
         match event:
             case NodeReady():
                 return self._node_ready(event, now)
@@ -252,7 +285,7 @@ class Rounds:
             case WorkFailed():
                 return self._work_failed(event, now)
             case EvaluationDone():
-                return [*self.desk.done(event), *self._finish_if_idle(now)]
+                return [*self._seen(self.desk.done(event)), *self._finish_if_idle(now)]
             case CannotRun():
                 return self._end("failed", event.reason)
             case StopAsked() if self.phase == "committing" and self._deadline is None:
@@ -323,7 +356,7 @@ class Rounds:
     def _deadline_passed(self, now: float) -> list[Action]:
         if self.phase == "finishing":
             reason = f"no answer within {self.evaluate.timeout_s:g} s after the last round"
-            return [*self.desk.skip(None, reason), *self._finish_if_idle(now)]
+            return [*self._give_up_evaluations(reason), *self._finish_if_idle(now)]
         if self.phase == "initializing":
             return self._model_overdue(now)
         if self.phase == "committing":
@@ -352,7 +385,7 @@ class Rounds:
         if self.phase == "collecting" and self._attempt:
             return f"round {self.round} of {self._attempt.waits_for()}"
         if self.phase == "finishing":
-            owed = len(self.desk.owed)
+            owed = len(self.desk.owed) + self.surveys.awaited_count
             return f"{owed} evaluation{'s' if owed > 1 else ''}"
         if self.phase == "initializing":
             return f"the first model from {self._first.node or 'any node'}"
@@ -376,13 +409,26 @@ class Rounds:
         self._known = set(point.present).difference(self.refusals.benched)
         self._committed = dict(point.committed)
         self._evaluator_seen = point.evaluator_seen
-        self.desk.owed.update((owed.assignment, owed) for owed in point.owed)
+        self.desk.owed.update((owed.assignment, owed) for owed in point.owed if not owed.worker)
         self.desk.any_done = point.evaluated
+        grace_until = now + self.config.restart_grace_s
+        return [*self._see_again(point, now, grace_until), *self._go_on_from(point, grace_until, now)]
+
+    def _see_again(self, point: ResumePoint, now: float, grace_until: float) -> list[Action]:
+        """What was found decides as it did; what workers were asked is still wanted."""
+        for past in point.evaluations:
+            if self.watch.heeds(past.subject):
+                self.watch.see(past.round, past.version, past.metrics)
+        asked = [owed for owed in point.owed if owed.worker]
+        return self._seen(self.surveys.restore(asked, point.answers, now, grace_until))
+
+    def _go_on_from(self, point: ResumePoint, grace_until: float, now: float) -> list[Action]:
         if self.round >= self.config.rounds:
             return self._begin_to_finish(now)
+        if reason := self.watch.reason_to_stop(self.version):
+            return self._end_early(reason)
         self.round += 1
         self._tries = 1
-        grace_until = now + self.config.restart_grace_s
         under_way = [part for part in point.under_way if not self.refusals.is_benched(part.node)]
         if point.attempt is not None and under_way:
             self._tries = point.attempt.number
@@ -569,6 +615,7 @@ class Rounds:
             schedule=self.schedule,
             needs=self.needs,
             needed=self._needed,
+            merging=self.merging,
             counted_before=self._committed,
         )
 
@@ -702,6 +749,28 @@ class Rounds:
         """What is to be evaluated of this round, and what cannot be."""
         if not self.evaluate.wanted(self.round, self.config.rounds):
             return (), []
+        central, central_lost = self._asked_of_evaluator(counted) if self.evaluate.by_evaluator else ([], [])
+        workers, workers_lost = self._asked_of_workers() if self.evaluate.by_workers else ([], [])
+        return (*central, *workers), [*central_lost, *workers_lost]
+
+    def _asked_of_workers(self) -> tuple[list[OwedEvaluation], list[Action]]:
+        owed = [
+            OwedEvaluation(
+                assignment=self._new_assignment(),
+                round=self.round,
+                version=self.version + 1,
+                subject=WORKERS,
+                worker=worker.node,
+            )
+            for worker in self.roster.candidates
+            if worker.held_out
+        ]
+        if owed:
+            return owed, []
+        reason = "no worker that may be asked has held examples out: see --holdout of workers"
+        return [], [Tell(fact=EvaluationSkipped(round=self.round, subject=WORKERS, reason=reason))]
+
+    def _asked_of_evaluator(self, counted: list[Part]) -> tuple[list[OwedEvaluation], list[Action]]:
         subjects = {part.node: part.own_model for part in counted} if self._own_models_wanted else {}
         reason = "the worker's own model could not be kept"
         lost = [subject for subject, digest in subjects.items() if not digest]
@@ -717,7 +786,7 @@ class Rounds:
             if digest or subject == FEDERATED
         ]
         skipped = [EvaluationSkipped(round=self.round, subject=subject, reason=reason) for subject in lost]
-        return tuple(owed), [Tell(fact=fact) for fact in skipped]
+        return owed, [Tell(fact=fact) for fact in skipped]
 
     def _commit_failed(self, event: CommitFailed, now: float) -> list[Action]:
         if self._stop_reason:
@@ -784,10 +853,15 @@ class Rounds:
         ]
         if self._stop_reason:
             return [*actions, *self._end("stopped", self._stop_reason)]
-        if commit.evaluations:
-            actions += [*self.desk.owe(commit.evaluations), *self.desk.ask(self.roster.evaluators)]
-        if self.round < self.config.rounds:
-            return [*actions, *self._next_round(now)]
+        central = [owed for owed in commit.evaluations if not owed.worker]
+        by_workers = [owed for owed in commit.evaluations if owed.worker]
+        actions += [*self.desk.owe(central), *self.desk.ask(self.roster.evaluators)]
+        if self.round < self.config.rounds and (reason := self.watch.reason_to_stop(self.version)):
+            return [*actions, *self._end_early(reason)]
+        surveyed = self._seen(self.surveys.begin(by_workers, self.roster, now))
+        if self.round < self.config.rounds:  # who trains is asked to do so first
+            return [*actions, *self._next_round(now), *surveyed]
+        actions += surveyed
         reason = "the run has all its rounds"
         cancelled = self._carried.cancel(reason)
         return [*actions, *cancelled, *self._begin_to_finish(now)]
@@ -806,9 +880,32 @@ class Rounds:
         actions: list[Action] = []
         if not self._evaluator_seen:
             actions = self.desk.skip(None, "no evaluator took part")
-        if self.desk.owed:
+        if self.desk.owed or self.surveys.open:
             return actions
         return [*actions, *self._end("completed", "")]
+
+    def _give_up_evaluations(self, reason: str) -> list[Action]:
+        return [*self.desk.skip(None, reason), *self._seen(self.surveys.give_up(reason))]
+
+    def _seen(self, actions: list[Action]) -> list[Action]:
+        """The same actions, once the watch has seen what they tell, and what it has to say of that."""
+        facts = [action.fact for action in actions if isinstance(action, Tell)]
+        blind = [
+            Tell(fact=nothing)
+            for fact in facts
+            if isinstance(fact, Evaluated | WorkersEvaluated) and (nothing := self.watch.look(fact))
+        ]
+        return [*actions, *blind]
+
+    def _stop_early(self) -> list[Action]:
+        """End the run if there is no hope for a better version; one that is being written comes first."""
+        if self.phase not in ("gathering", "collecting"):
+            return []
+        reason = self.watch.reason_to_stop(self.version)
+        return self._end_early(reason) if reason else []
+
+    def _end_early(self, reason: str) -> list[Action]:
+        return [*self._give_up_evaluations("the run ends early"), *self._end("completed", reason)]
 
     def _end(self, status: Status, reason: str) -> list[Action]:
         self.phase = "ended"
@@ -817,7 +914,8 @@ class Rounds:
             reason=reason,
             rounds_done=max(self.version, 0),
             version=max(self.version, 0),
-            evaluated=self.desk.any_done,
+            evaluated=self.desk.any_done or self.surveys.any_done,
+            best=self.watch.best,
         )
         return [ended]
 

@@ -173,7 +173,8 @@ class Board:
                 self._node(fact.node).enter("failed")
             case Evaluated():
                 row = self._node(fact.evaluator, "evaluator")
-                row.examples = fact.examples
+                if row.kind == "evaluator":  # of a worker, the table has those that it trains on
+                    row.examples = fact.examples
                 row.enter("ready")
             case _:  # said above the table, changes nothing in it
                 pass

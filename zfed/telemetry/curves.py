@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
-from zfed.telemetry.sentences import FEDERATED
+from zfed.telemetry.sentences import FEDERATED, WORKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,15 +32,21 @@ LOG_SCALE_FROM = 20.0
 
 _FEDERATED_COLOUR = "#111111"
 _CROWD_COLOUR = "#9db4c8"
+_SPREAD_COLOUR = "#b5651d"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: a curve for each subject, the federated model's if there is one."""
+    """One pair of axes: a curve for each subject, the federated model's if there is one.
+
+    Among workers who evaluated it, `spread` has the worst and the best value of a round; the curve of the
+    subject "workers" is their median.
+    """
 
     title: str
     axis: str
     curves: dict[str, Curve]
+    spread: list[tuple[int, float, float]] = field(default_factory=list)
 
 
 def draw_curves(metrics_path: str | Path, png_path: str | Path) -> bool:
@@ -70,20 +76,27 @@ def read_panels(metrics_path: Path) -> list[Panel]:
     Of two records with the same key (event, round, subject) the later one counts; a torn last line does not.
     """
     accuracy, loss, train = _Values(), _Values(), _Values()
+    data: dict[str, str] = {}
     for line in metrics_path.read_bytes().splitlines(keepends=True):
         if not line.endswith(b"\n"):
             continue
         record = orjson.loads(line)
-        if record["event"] == "evaluated":
+        if record["event"] == "evaluated" and record["subject"] == WORKERS:
+            data.setdefault(WORKERS, "validation" if record.get("validation") else "held-out")
+            accuracy.note_spread(record, "accuracy", scale=100.0)
+            loss.note_spread(record, "loss")
+        elif record["event"] == "evaluated":
+            data[FEDERATED] = "validation" if record.get("validation") else "test"
             accuracy.note(record["subject"], record["round"], record.get("accuracy"), scale=100.0)
             loss.note(record["subject"], record["round"], record.get("loss"))
         elif record["event"] == "round":
             # Not there for a round whose coordinator died between its commit and its line of metrics
             for worker, part in record.get("per_worker", {}).items():
                 train.note(worker, record["round"], part.get("loss"))
+    whose = data.get(FEDERATED) or data.get(WORKERS, "")
     panels = [
-        Panel("Accuracy on the test data", "%", accuracy.curves()),
-        Panel("Loss on the test data", "mean loss", loss.curves()),
+        Panel(f"Accuracy on the {whose} data", "%", accuracy.curves(), accuracy.spread()),
+        Panel(f"Loss on the {whose} data", "mean loss", loss.curves(), loss.spread()),
         Panel("Loss in training, on each worker's data", "mean loss", train.curves()),
     ]
     return [panel for panel in panels if panel.curves]
@@ -94,10 +107,20 @@ class _Values:
 
     def __init__(self) -> None:
         self._values: dict[str, dict[int, float]] = {}
+        self._spread: dict[int, tuple[float, float]] = {}
 
     def note(self, subject: str, round: int, value: object, *, scale: float = 1.0) -> None:
         if isinstance(value, (int, float)):
             self._values.setdefault(subject, {})[round] = scale * value
+
+    def note_spread(self, record: dict[str, Any], metric: str, *, scale: float = 1.0) -> None:
+        """Take the median, worst and best of the workers, if they have this metric."""
+        if spread := record.get("spread", {}).get(metric):
+            self.note(WORKERS, record["round"], spread["median"], scale=scale)
+            self._spread[record["round"]] = (scale * spread["worst"], scale * spread["best"])
+
+    def spread(self) -> list[tuple[int, float, float]]:
+        return [(round, *ends) for round, ends in sorted(self._spread.items())]
 
     def curves(self) -> dict[str, Curve]:
         return {subject: sorted(points.items()) for subject, points in self._values.items()}
@@ -110,7 +133,8 @@ def _draw(panels: list[Panel], png_path: Path) -> None:
 
     figure = Figure(figsize=(4.8 * len(panels), 3.9), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
-    workers = dict.fromkeys(name for panel in panels for name in panel.curves if name != FEDERATED)
+    common = (FEDERATED, WORKERS)
+    workers = dict.fromkeys(name for panel in panels for name in panel.curves if name not in common)
     colours = _worker_colours(list(workers))
     for place, panel in enumerate(panels, start=1):
         _draw_panel(figure.add_subplot(1, len(panels), place), panel, colours)
@@ -129,10 +153,15 @@ def _worker_colours(workers: list[str]) -> dict[str, str]:
 def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> None:
     named: dict[str, Line2D] = {}
     for subject in panel.curves:
-        if subject != FEDERATED:
+        if subject not in (FEDERATED, WORKERS):
             line = _draw_curve(axes, panel.curves[subject], colours[subject], width=1.3)
             crowd = f"{len(colours)} workers" if len(colours) > MAX_NAMED else ""
             named.setdefault(crowd or _label(subject), line)
+    if WORKERS in panel.curves:
+        rounds, worst, best = zip(*panel.spread, strict=True)
+        axes.fill_between(rounds, worst, best, color=_SPREAD_COLOUR, alpha=0.25, linewidth=0)
+        line = _draw_curve(axes, panel.curves[WORKERS], _SPREAD_COLOUR, width=1.6)
+        named = {"median of the workers, worst to best": line, **named}
     if FEDERATED in panel.curves:
         curve = panel.curves[FEDERATED]
         named = {FEDERATED: _draw_curve(axes, curve, _FEDERATED_COLOUR, width=2.2), **named}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
-from zfed.facts import Evaluated
+from zfed.facts import Evaluated, WorkersEvaluated
+from zfed.metrics import Metrics
 from zfed.telemetry.columns import Column, draw
 from zfed.telemetry.groups import LabelGroup, group_shares
 from zfed.telemetry.sentences import FEDERATED
-from zfed.telemetry.wording import count, number, printable
+from zfed.telemetry.wording import count, number, plural, printable
 
 _NEED_OTHERS = 10
 """A task's further metrics are the first to go on a narrow terminal."""
@@ -30,6 +31,40 @@ def evaluation_table(
     )
     columns = [*_group_columns(evaluated, groups), *_known_columns(evaluated), *_other_columns(evaluated)]
     return draw(names, columns, width)
+
+
+def spread_rows(fact: WorkersEvaluated) -> list[Evaluated]:
+    """Rows for an `evaluation_table`: of all workers together, the best, the median and the worst of them.
+
+    A row has the name of a worker if it is the same one for all metrics.
+    """
+
+    def row(subject: str, metrics: Metrics) -> Evaluated:
+        return Evaluated(
+            round=fact.round,
+            subject=subject,
+            evaluator="",
+            examples=fact.examples,
+            metrics=metrics,
+            validation=fact.validation,
+        )
+
+    def named(kind: str, workers: Collection[str]) -> str:
+        return f"{kind}: {next(iter(workers))}" if len(workers) == 1 else kind
+
+    spread = fact.spread
+    numbers = {name: value for name, value in fact.metrics.items() if name != "predicted"}
+    rows = [row(plural(len(fact.workers), "worker"), numbers)]
+    if spread:
+        best, worst = (
+            {getattr(each, key) for each in spread.values()} for key in ("best_worker", "worst_worker")
+        )
+        rows += [
+            row(named("best", best), {name: each.best for name, each in spread.items()}),
+            row("median", {name: each.median for name, each in spread.items()}),
+            row(named("worst", worst), {name: each.worst for name, each in spread.items()}),
+        ]
+    return rows
 
 
 def _group_columns(evaluated: Sequence[Evaluated], groups: Sequence[LabelGroup]) -> list[Column]:

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from zfed.facts import DoorCounts, Evaluated, Fact, RoundCommitted, WorkerRound
+from zfed.facts import DoorCounts, Evaluated, Fact, RoundCommitted, WorkerRound, WorkersEvaluated
 from zfed.metrics import Metric
+from zfed.telemetry.sentences import WORKERS
 
 _CLASSIFIER_METRICS = ("correct", "accuracy", "loss", "predicted")
 
@@ -25,19 +26,24 @@ def metrics_record(fact: Fact, door: DoorCounts | None = None) -> dict[str, Any]
         door: What was kept out until then; stands with a round, if there is anything.
     """
     if isinstance(fact, Evaluated):
-        return _evaluated(fact)
+        return _evaluated(fact, fact.subject)
+    if isinstance(fact, WorkersEvaluated):
+        extent = {"workers": len(fact.workers), "missing": fact.missing}
+        spread = {"spread": msgspec.to_builtins(fact.spread)}
+        return {**_evaluated(fact, WORKERS), **extent, **spread}
     if isinstance(fact, RoundCommitted):
         counts = msgspec.to_builtins(door) if door is not None else {}
         return {**_round(fact), **({"door": counts} if counts else {})}
     return None
 
 
-def _evaluated(fact: Evaluated) -> dict[str, Any]:
+def _evaluated(fact: Evaluated | WorkersEvaluated, subject: str) -> dict[str, Any]:
     record: dict[str, Any] = {
         "event": "evaluated",
         "round": fact.round,
-        "subject": fact.subject,
+        "subject": subject,
         "examples": fact.examples,
+        **({"validation": True} if fact.validation else {}),
     }
     known = [name for name in _CLASSIFIER_METRICS if name in fact.metrics]
     for name in [*known, *fact.metrics]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import singledispatch
 
 from zfed.facts import (
+    BestVersion,
     Connected,
     Connecting,
     CoordinatorStarted,
@@ -21,6 +22,7 @@ from zfed.facts import (
     NodeRefused,
     NodeStarted,
     NoRoomToSpill,
+    NothingToWatch,
     NotWritten,
     Progress,
     ReadinessChanged,
@@ -29,6 +31,7 @@ from zfed.facts import (
     RoundRetried,
     RunEnded,
     RunResumed,
+    Spread,
     StateNoted,
     TaskFailed,
     UpdateAccepted,
@@ -36,6 +39,7 @@ from zfed.facts import (
     UploadsPlanned,
     Waiting,
     WorkerBenched,
+    WorkersEvaluated,
     WorkGivenUp,
     WorkLimited,
 )
@@ -54,6 +58,7 @@ from zfed.telemetry.wording import (
 
 INSECURE = "INSECURE: traffic is neither encrypted nor authenticated"
 FEDERATED = "federated"
+WORKERS = "workers"
 NOT_EVALUATED = "not evaluated: no evaluator answered"
 
 MOST_TRACEBACK_LINES = 100
@@ -289,6 +294,22 @@ def _evaluated(fact: Evaluated) -> list[str]:
 
 
 @describe.register
+def _workers_evaluated(fact: WorkersEvaluated) -> list[str]:
+    where = f"held-out data of {plural(len(fact.workers), 'worker')}{_purpose(fact)}"
+    lines = [f"round {fact.round}: federated model on the {where}: {evaluation_words(fact)}"]
+    lines += [f"  {name}: {spread_words(name, spread)}" for name, spread in fact.spread.items()]
+    if fact.missing:
+        lines.append(f"  without {names(fact.missing)}")
+    return lines
+
+
+@describe.register
+def _nothing_to_watch(fact: NothingToWatch) -> list[str]:
+    reported = f"reported are {names(fact.reported)}" if fact.reported else "no number is reported"
+    return [f"round {fact.round}: --watch {fact.metric}: no evaluation has a number of that name; {reported}"]
+
+
+@describe.register
 def _evaluation_skipped(fact: EvaluationSkipped) -> list[str]:
     return [f"round {fact.round}: {_model_of(fact.subject)} was not evaluated: {fact.reason}"]
 
@@ -314,10 +335,19 @@ def summary(
     if fact.reason:
         lines.append(f"reason: {fact.reason}")
     if federated is not None:
-        lines.append(f"federated model of round {federated.round}: {evaluation_words(federated)}")
+        model = f"federated model of round {federated.round}{_purpose(federated)}"
+        lines.append(f"{model}: {evaluation_words(federated)}")
     elif not fact.evaluated:
         lines.append(NOT_EVALUATED)
-    for name, path in (("model", fact.model), ("metrics", fact.metrics), ("curves", fact.plot)):
+    if fact.best is not None:
+        lines.append(f"best version: {best_words(fact.best)}")
+    paths = (
+        ("model", fact.model),
+        ("best", fact.best_model),
+        ("metrics", fact.metrics),
+        ("curves", fact.plot),
+    )
+    for name, path in paths:
         if path:
             lines.append(f"{name + ':':<9}{path}")
     return [*lines, *_kept_out(fact.door), *insecure_words(fact.protected)]
@@ -336,10 +366,26 @@ def round_words(fact: RoundCommitted) -> str:
 
 def evaluated_line(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> str:
     """One evaluation, with the share of predictions in each group if the task is a classifier."""
-    return f"round {fact.round}: {_model_of(fact.subject)}: {evaluation_words(fact, groups)}"
+    return f"round {fact.round}: {_model_of(fact.subject)}{_purpose(fact)}: {evaluation_words(fact, groups)}"
 
 
-def evaluation_words(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> str:
+def best_words(best: BestVersion) -> str:
+    """The best version, and why it is."""
+    whose = "the workers'" if best.watched_on == WORKERS else "the evaluator's"
+    return f"round {best.round}, {best.metric} {_value(best.metric, best.value)} on {whose} data (validation)"
+
+
+def spread_words(metric: str, spread: Spread) -> str:
+    """How one metric differs between workers."""
+    worst, median, best = (_value(metric, value) for value in (spread.worst, spread.median, spread.best))
+    return f"worst {worst} ({spread.worst_worker}), median {median}, best {best} ({spread.best_worker})"
+
+
+def _value(metric: str, value: float) -> str:
+    return percent(value, digits=2) if metric == "accuracy" else number(value)
+
+
+def evaluation_words(fact: Evaluated | WorkersEvaluated, groups: tuple[LabelGroup, ...] = ()) -> str:
     """Accuracy, loss, shares of the groups, then any other numbers; a classifier's words only if there."""
     metrics = dict(fact.metrics)
     accuracy, correct, loss = (metrics.pop(name, None) for name in ("accuracy", "correct", "loss"))
@@ -386,4 +432,11 @@ def _who(kind: str, node: str) -> str:
 
 
 def _model_of(subject: str) -> str:
+    if subject == WORKERS:
+        return "federated model on the workers' held-out data"
     return "federated model" if subject == FEDERATED else f"{subject}'s own model"
+
+
+def _purpose(fact: Evaluated | WorkersEvaluated) -> str:
+    """A set by which a version is chosen is no test set any more."""
+    return " (validation)" if fact.validation else ""

@@ -21,6 +21,7 @@ from zfed.facts import (
     Fact,
     NodeLeft,
     NodeRefused,
+    NothingToWatch,
     Progress,
     RoundCommitted,
     RoundOpened,
@@ -32,11 +33,12 @@ from zfed.facts import (
     UpdateRefused,
     Waiting,
     WorkerBenched,
+    WorkersEvaluated,
     WorkGivenUp,
 )
 from zfed.telemetry.board import Board
 from zfed.telemetry.evaluation_rounds import EvaluationRounds
-from zfed.telemetry.evaluation_table import evaluation_table
+from zfed.telemetry.evaluation_table import evaluation_table, spread_rows
 from zfed.telemetry.groups import LabelGroup
 from zfed.telemetry.narrator import Narrator
 from zfed.telemetry.output import LastingStream
@@ -45,7 +47,10 @@ from zfed.telemetry.view import draw_board
 
 REFRESHES_PER_S = 4
 
-_SHOWN_LIVE = (Connecting, Waiting, RoundOpened, Progress, UpdateAccepted, RoundCommitted, Evaluated)
+_NOT_IN_LINES = (
+    *(Connecting, Waiting, RoundOpened, Progress, UpdateAccepted, RoundCommitted),  # the board shows them
+    *(Evaluated, WorkersEvaluated),  # tables of their own do
+)
 _STYLES: dict[type[Fact], str] = {
     NodeRefused: "red",
     UpdateRefused: "red",
@@ -57,6 +62,7 @@ _STYLES: dict[type[Fact], str] = {
     StateNoted: "yellow",
     WorkGivenUp: "yellow",
     EvaluationSkipped: "yellow",
+    NothingToWatch: "yellow",
 }
 _END_STYLES = {"completed": "bold green", "stopped": "bold yellow", "failed": "bold red"}
 
@@ -94,8 +100,10 @@ class TableObserver:
             ended = self._evaluations.take(fact)
             lines = self._narrator.lines(fact, now)
         for evaluated in ended:
-            self._print_evaluations(evaluated)
-        if not isinstance(fact, _SHOWN_LIVE):
+            self._print_evaluations(evaluated, "")
+        if isinstance(fact, WorkersEvaluated):
+            self._print_evaluations(spread_rows(fact), ", held-out data")
+        if not isinstance(fact, _NOT_IN_LINES):
             self._print_lines(fact, lines)
 
     def draw(self) -> RenderableType:
@@ -110,8 +118,9 @@ class TableObserver:
                 now=self._clock(),
             )
 
-    def _print_evaluations(self, evaluated: list[Evaluated]) -> None:
-        title = f"round {evaluated[0].round}"
+    def _print_evaluations(self, evaluated: list[Evaluated], which: str) -> None:
+        purpose = ", validation" if any(fact.validation for fact in evaluated) else ""
+        title = f"round {evaluated[0].round}{which}{purpose}"
         width = self._console.width
         self._console.print(evaluation_table(evaluated, self._groups, width=width, title=title), "")
 

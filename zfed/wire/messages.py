@@ -21,6 +21,8 @@ MAX_CHUNK_BYTES = 1 << 20
 NODE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"  # \Z: a $ would let a final newline pass
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 62)]
+HeldOut: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 40)]
+"""Examples that are added up over all workers, and must fit 64 bits then."""
 Text: TypeAlias = Annotated[str, Meta(max_length=512)]
 LongText: TypeAlias = Annotated[str, Meta(max_length=16_384)]
 NodeName: TypeAlias = Annotated[str, Meta(pattern=NODE_NAME_PATTERN)]
@@ -95,7 +97,7 @@ class Hello(Message, frozen=True):
     compress: Level = ""
     compress_model: Level = ""
     exact: Patterns = []
-    held_out: Count = 0
+    held_out: HeldOut = 0
     merge: MergeTable = {}
     tags: Annotated[list[Tag], Meta(max_length=MOST_TAGS)] = []
     unready: Text = ""

@@ -199,12 +199,12 @@ def asked(actions) -> dict[str, AskTrain]:
     return {action.node: action for action in of(AskTrain, actions)}
 
 
-def collecting(*names, evaluate=SILENT, evaluators=(), schedule=WHOLE_COHORT, **settings):
+def collecting(*names, evaluate=SILENT, evaluators=(), schedule=WHOLE_COHORT, held_out=0, **settings):
     """A run whose round 1 is open, and its orders to train."""
     run = Run({"wait_for": str(len(names)), **settings}, evaluate, schedule=schedule)
     for name in evaluators:
         run.say(evaluator(name))
-    actions = run.say(*(ready(name) for name in names))
+    actions = run.say(*(ready(name, held_out=held_out) for name in names))
     for order in of(AskModel, actions):
         assert order.node == (sorted(evaluators) or sorted(names))[0]
     return run, asked(run.say(ModelLoaded(source="a node")))

@@ -6,19 +6,25 @@ from dataclasses import dataclass, field
 from zfed.engine import (
     Commit,
     Enlist,
+    EvaluationDone,
     ModelLoaded,
     NodeGone,
     NodeReady,
     OpenAttempt,
     OpenRound,
+    PastEvaluation,
     ResumePoint,
     Tell,
     VersionCommitted,
+    WorkerAnswer,
 )
-from zfed.facts import Evaluated, EvaluationSkipped, UpdateRefused
+from zfed.facts import Evaluated, EvaluationSkipped, UpdateRefused, WorkersEvaluated
 
-LINES = (NodeReady, NodeGone, OpenRound, Enlist, ModelLoaded, UpdateRefused, Evaluated, EvaluationSkipped)
-SYNCED = (ModelLoaded, VersionCommitted, Evaluated)
+LINES = (
+    *(NodeReady, NodeGone, OpenRound, Enlist, ModelLoaded, UpdateRefused),
+    *(EvaluationDone, Evaluated, WorkersEvaluated, EvaluationSkipped),
+)
+SYNCED = (ModelLoaded, VersionCommitted, Evaluated, WorkersEvaluated)
 
 
 @dataclass
@@ -64,6 +70,7 @@ class Journal:
         """Where the run stands; None if there is no version yet."""
         version, round, value_range, norms, strikes = -1, 0, None, [], Counter()
         committed, owed, present, attempt, parts = {}, {}, {}, None, {}
+        answers, evaluations = {}, []
         for line in self.lines:
             match line:
                 case NodeReady():
@@ -84,11 +91,29 @@ class Journal:
                     for assignment in line.assignments:
                         parts.pop(assignment, None)
                     committed.update((node, (assignment, version)) for node, assignment in pairs)
-                    owed.update(((one.round, one.subject), one) for one in line.evaluations)
+                    owed.update((one.assignment, one) for one in line.evaluations)
                 case UpdateRefused(round=at, code=code) if at and code != "stale":
                     strikes[line.node] += 1
-                case Evaluated() | EvaluationSkipped():
-                    owed.pop((line.round, line.subject), None)
+                case EvaluationDone() if line.assignment in owed and owed[line.assignment].worker:
+                    one = owed.pop(line.assignment)
+                    answers[one.round, line.node] = WorkerAnswer(
+                        round=one.round,
+                        version=one.version,
+                        node=line.node,
+                        examples=line.examples,
+                        metrics=line.metrics,
+                    )
+                case Evaluated() | WorkersEvaluated() | EvaluationSkipped():
+                    key = (line.round, getattr(line, "subject", "workers"))
+                    owed = {number: one for number, one in owed.items() if (one.round, one.subject) != key}
+                    if key[1] == "workers":
+                        answers = {each: one for each, one in answers.items() if each[0] != line.round}
+                    if not isinstance(line, EvaluationSkipped):
+                        evaluations.append(
+                            PastEvaluation(
+                                round=line.round, version=line.version, subject=key[1], metrics=line.metrics
+                            )
+                        )
         if version < 0:
             return None
         return ResumePoint(
@@ -99,6 +124,8 @@ class Journal:
             strikes=strikes,
             committed=committed,
             owed=tuple(owed.values()),
+            answers=tuple(answers.values()),
+            evaluations=tuple(evaluations),
             evaluated=any(isinstance(line, Evaluated) for line in self.lines),
             evaluator_seen="evaluator" in self._kinds(),
             present=tuple(node for node, kind in present.items() if kind == "worker"),

@@ -72,7 +72,7 @@ def test_a_result_is_told_and_counts_once():
     owing = desk(1)
     owing.ask([EVA])
     result = evaluated("eva", (1, 2), loss=0.5)
-    fact = Evaluated(round=1, subject="alice", evaluator="eva", examples=10, metrics={"loss": 0.5})
+    fact = Evaluated(round=1, subject="alice", evaluator="eva", examples=10, metrics={"loss": 0.5}, version=1)
     assert owing.done(result) == [Tell(fact=fact)]
     assert owing.done(result) == []
     assert owing.any_done
@@ -148,3 +148,11 @@ def test_an_evaluator_is_told_that_its_work_is_not_wanted_any_more():
         ReleaseModels(round=1),
     ]
     assert owing.owed == {}
+
+
+def test_a_result_by_which_decisions_are_made_says_so_of_the_common_model_alone():
+    owing = desk(1)
+    owing.validation = True
+    owing.ask([EVA])
+    facts = [action.fact for number in (2, 3) for action in owing.done(evaluated("eva", (1, number)))[:1]]
+    assert [(fact.subject, fact.validation) for fact in facts] == [("alice", False), ("federated", True)]

@@ -17,7 +17,12 @@ def test_shares_add_up_to_1():
 
 def test_metrics_are_merged_by_examples_whatever_the_weights():
     both = [counted("a", 1.0, 30, loss=1.0), counted("b", 1.0, 10, loss=2.0)]
-    assert merged_metrics(both) == {"loss": pytest.approx(1.25)}
+    assert merged_metrics(both, {}) == {"loss": pytest.approx(1.25)}
+
+
+def test_metrics_are_merged_by_the_rules_of_the_run():
+    both = [counted("a", 1.0, 30, slowest=1.0), counted("b", 1.0, 10, slowest=2.0)]
+    assert merged_metrics(both, {"slowest": "max"}) == {"slowest": 2.0}
 
 
 def test_each_workers_own_numbers_are_kept():
