@@ -578,7 +578,8 @@ class Rounds:
         """Who of those that have nothing to do is asked: so many that a cohort is at work."""
         wanted = self._selection.wanted(self.roster.candidate_count)
         if wanted is not None:
-            wanted = max(self.schedule.wanted(wanted) - attempt.at_work, 0)
+            # A share of those who happen to be here may be fewer than it takes to commit anything
+            wanted = max(self.schedule.wanted(max(wanted, self._needed)) - attempt.at_work, 0)
         least = self._opens_with if not attempt.parts else 0
         return self._selection.choose(free, round=self.round, attempt=self._tries, wanted=wanted, least=least)
 

@@ -1,6 +1,7 @@
 """What differs between the schedules; test_sync.py is about what they have in common."""
 
 from tests.zfed.rounds.driver import (
+    Run,
     asked,
     collecting,
     committed_by,
@@ -13,6 +14,7 @@ from tests.zfed.rounds.driver import (
     staged,
     unfit,
 )
+from zfed.config import SelectConfig
 from zfed.config.amount import Amount
 from zfed.engine import (
     Accept,
@@ -24,6 +26,7 @@ from zfed.engine import (
     Fold,
     Folded,
     Keep,
+    ModelLoaded,
     OpenRound,
     Refuse,
     TellCommitted,
@@ -396,3 +399,18 @@ def test_a_run_that_died_when_its_version_was_written_takes_up_what_was_under_wa
     now = asked(actions)
     assert now["carol"].assignment == orders["carol"].assignment
     assert (now["carol"].version, now["alice"].version) == (0, 1)
+
+
+# ---- over-selection ---------------------------------------------------------------------------------
+
+
+def test_a_cohort_of_a_share_is_never_of_fewer_than_it_takes_to_commit():
+    run = Run(
+        {"wait_for": "3", "min_workers": 3},
+        schedule=Schedule(kind="over-select", goal=Amount.parse("50%", "--cohort")),
+        select=SelectConfig(cohort="50%"),
+    )
+    run.say(*(ready(name) for name in NAMES))
+    orders = asked(run.say(ModelLoaded(source="a node")))
+    assert set(orders) == set(NAMES)
+    run.whole_round(orders)
