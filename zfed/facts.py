@@ -353,6 +353,33 @@ class RoundCommitted(Fact, frozen=True):
     refused: dict[str, int] = {}
 
 
+class WorkerPart(msgspec.Struct, frozen=True, kw_only=True):
+    """How often one worker took part, and how much of the model comes from it.
+
+    Attributes:
+        node: The worker.
+        asked: Versions for which it was asked, as far as they were made: it took part, or is missing.
+        counted: Versions that hold an update of it.
+        late: Updates that came when nobody wanted them any more.
+        refused: Updates that were refused for what was in them.
+        share: Mean over all versions of its share of their weights, 0 where it did not take part.
+    """
+
+    node: str
+    asked: int
+    counted: int
+    late: int
+    refused: int
+    share: float
+
+
+class Participation(Fact, frozen=True):
+    """How often each worker took part in a run so far, in all its starts; in the order of their names."""
+
+    versions: int
+    workers: list[WorkerPart]
+
+
 class Evaluated(Fact, frozen=True):
     """A model was evaluated; `subject` is "federated" or the worker whose own model it was.
 
@@ -503,6 +530,7 @@ AnyFact: TypeAlias = (
     | WorkGivenUp
     | RoundRetried
     | RoundCommitted
+    | Participation
     | Evaluated
     | WorkersEvaluated
     | NothingToWatch

@@ -119,7 +119,7 @@ def _show(path: Path) -> int:
     width = max((len(sentence.time) for sentence in story.sentences), default=0)
     for sentence in story.sentences:
         print(f"{sentence.time:<{width}}  {sentence.text}" if width else sentence.text)
-    for line in (*story.remarks, *story.advice):
+    for line in (*story.participation, *story.remarks, *story.advice):
         print(line)
     return 0
 

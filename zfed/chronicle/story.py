@@ -6,15 +6,21 @@ A journal that is damaged is told up to the damage.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zfed.checkpoint import examine_journal
+from zfed.checkpoint.history import History
 from zfed.checkpoint.run_files import RunFiles
+from zfed.chronicle.alike import Record
 from zfed.chronicle.holder import holder
 from zfed.chronicle.overview import Overview, overview
 from zfed.chronicle.storyteller import Sentence, Storyteller
 from zfed.errors import CheckpointError
+from zfed.rounds.participation import ParticipationTally
+from zfed.telemetry.sentences import describe
 from zfed.telemetry.wording import plural, printable
 
 
@@ -25,12 +31,14 @@ class Story:
     Attributes:
         overview: How it stands.
         sentences: What happened, oldest first.
+        participation: Who took part how often, in lines; none before the first version.
         remarks: What there is to know of the journal itself, in sentences.
         advice: What to do next, in sentences.
     """
 
     overview: Overview
     sentences: list[Sentence]
+    participation: list[str]
     remarks: list[str]
     advice: list[str]
 
@@ -46,11 +54,11 @@ def tell_story(path: Path) -> Story:
     """Tell the story of the run in a directory for which `is_run` is true."""
     run, teller = overview(path), Storyteller()
     if run.state == "empty":
-        return Story(run, [], [run.note], _advice(run))
+        return Story(run, [], [], [run.note], _advice(run))
     try:
         contents = examine_journal(RunFiles(path).journal_path)
     except CheckpointError as error:
-        return Story(run, [], [str(error)], _advice(run))
+        return Story(run, [], [], [str(error)], _advice(run))
     told = [sentence for record in contents.records for sentence in teller.take(record)]
     sentences = [*told, *teller.end()]
     remarks = []
@@ -62,7 +70,15 @@ def tell_story(path: Path) -> Story:
             f"the last {plural(contents.torn_bytes, 'byte')} of the journal were never finished:"
             " nobody relied on them, and a start drops them"
         )
-    return Story(run, sentences, remarks, _advice(run))
+    return Story(run, sentences, _participation(contents.records), remarks, _advice(run))
+
+
+def _participation(records: Sequence[Record]) -> list[str]:
+    """What the lines that still count say of it; nothing if they are not those of a run."""
+    with suppress(CheckpointError):
+        tally = ParticipationTally.read(History(records, where="the journal").lines)
+        return [printable(line) for line in describe(tally.report())]
+    return []
 
 
 def _advice(run: Overview) -> list[str]:

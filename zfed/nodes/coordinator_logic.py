@@ -102,6 +102,7 @@ from zfed.nodes.uploads import Uploads
 from zfed.nodes.words import FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import ParameterLayout
 from zfed.rounds import Rounds, Schedule
+from zfed.rounds.participation import ParticipationTally
 from zfed.rounds.surveys import Survey
 from zfed.strategies import Bounds, Needs
 from zfed.wire.codec import Buffer
@@ -210,6 +211,7 @@ class CoordinatorLogic:
         self._bytes_down = 0
         self._bytes_up = 0
         self._lines_lost = False
+        self._participation = self.restored.participation if self.restored else ParticipationTally()
         self._farewell = Farewell(run.rounds)
         self._finished = False
 
@@ -324,6 +326,7 @@ class CoordinatorLogic:
     def _told(self, fact: Fact) -> None:
         """Tell what the engine has to tell."""
         self._tell(fact)
+        self._participation.take(fact)
         match fact:
             case WorkersEvaluated():
                 self._journal(journal_lines.surveyed(fact), sync=True)
@@ -460,7 +463,7 @@ class CoordinatorLogic:
         if joined is None:
             return
         self._journal(journal_lines.joined(joined))
-        self._tell(joined)
+        self._told(joined)
         self._present(peer, now)
 
     def _present(self, peer: Peer, now: float) -> None:
@@ -694,6 +697,8 @@ class CoordinatorLogic:
 
     def _end(self, action: EndRun, now: float) -> None:
         self._farewell.begin(action, now, self.config.run.restart_grace_s)
+        if action.version:
+            self._tell(self._participation.report())
         for session in self._sessions:
             self._sessions.send(session, self._farewell.message)
         line = {"event": "ended", "status": action.status, "reason": action.reason}

@@ -22,6 +22,7 @@ from zfed.nodes.words import (
     TimePassed,
 )
 from zfed.params import ParameterLayout
+from zfed.rounds.participation import ParticipationTally
 from zfed.strategies import Bounds, Verdict
 from zfed.wire.codec import Buffer
 from zfed.wire.messages import AssignmentId, Blob
@@ -85,6 +86,7 @@ class Restored:
         seen: All nodes that ever took part.
         here: Those who did not say goodbye.
         damaged: Sentences about newer versions that cannot be used.
+        participation: Who took part so far.
     """
 
     point: ResumePoint
@@ -97,6 +99,7 @@ class Restored:
     seen: frozenset[str]
     here: frozenset[str]
     damaged: tuple[str, ...] = ()
+    participation: ParticipationTally = field(default_factory=ParticipationTally)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from zfed.facts import (
     WorkersEvaluated,
 )
 from zfed.rounds.evaluation import FEDERATED, WORKERS, EvaluationDesk
+from zfed.rounds.participation import ParticipationTally
 from zfed.rounds.refusals import STALE
 from zfed.telemetry import metrics_record
 from zfed.wire.messages import AssignmentId
@@ -191,11 +192,13 @@ class Past:
         here: Those who were here last, or lost, but did not say goodbye.
         given_up: Evaluations, by round and subject, for which a commit left no room in the queue, and whose
             own lines were not written any more.
+        participation: Who took part.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     here: set[str] = field(default_factory=set)
     given_up: dict[tuple[int, str], EvaluationSkipped] = field(default_factory=dict)
+    participation: ParticipationTally = field(default_factory=ParticipationTally)
     _version: int = -1
     _round: int = 0
     _value_range: float | None = None
@@ -239,6 +242,7 @@ class Past:
         )
 
     def _take(self, line: Line) -> None:
+        self.participation.take_line(line)
         match line["event"]:
             case "joined":
                 self.kinds[line["node"]] = line["kind"]

@@ -60,6 +60,7 @@ def restored_run(directory: RunDirectory, saved: SavedVersion, served: Served) -
         seen=frozenset(past.kinds),
         here=frozenset(past.here),
         damaged=saved.damaged,
+        participation=past.participation,
     )
 
 

@@ -136,8 +136,8 @@ class Board:
             row.seconds = part.seconds
             row.learn(part.metrics)
             row.enter("done")
-        for node in fact.missing:
-            row = self._node(node)
+        for sentence in fact.missing:
+            row = self._node(sentence.split(" ", 1)[0])  # "alice (why)"
             if row.stage not in _UNHAPPY:
                 row.enter("late")
 

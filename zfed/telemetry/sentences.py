@@ -24,6 +24,7 @@ from zfed.facts import (
     NoRoomToSpill,
     NothingToWatch,
     NotWritten,
+    Participation,
     Progress,
     ReadinessChanged,
     RoundCommitted,
@@ -45,6 +46,7 @@ from zfed.facts import (
 )
 from zfed.telemetry.groups import LabelGroup, group_shares
 from zfed.telemetry.label_table import label_table, label_words
+from zfed.telemetry.participation_table import participation_table
 from zfed.telemetry.wording import (
     count,
     duration,
@@ -286,6 +288,11 @@ def _round_committed(fact: RoundCommitted) -> list[str]:
     if fact.missing:
         lines.append(f"  without {names(fact.missing)}")
     return lines
+
+
+@describe.register
+def _participation(fact: Participation) -> list[str]:
+    return participation_table(fact)
 
 
 @describe.register

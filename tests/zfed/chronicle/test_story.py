@@ -33,6 +33,7 @@ def test_a_run_that_the_library_wrote_is_told_to_its_end(whole):
     told = [sentence.text for sentence in story.sentences]
     assert story.heading == "run whole: completed, 2 of 2 rounds done"
     assert story.remarks == []
+    assert story.participation == ["everybody took part in each of 2 versions: 3 workers"]
     for beginning in (
         "the coordinator started",
         "first model from ",
@@ -42,6 +43,19 @@ def test_a_run_that_the_library_wrote_is_told_to_its_end(whole):
     ):
         assert any(text.startswith(beginning) for text in told), beginning
     assert story.advice[-1] == f"for more rounds: zfed coordinator --run {whole} --rounds N, with N above 2"
+
+
+def test_who_took_part_is_told_of_the_versions_that_still_count(tmp_path):
+    both = {"event": "committed", "version": 1, "model": "m", "state": "", "round": 1}
+    again = {"event": "started", "incarnation": 2, "version": 0}  # version 1 is damaged
+    lines = [
+        {**both, "workers": ["alice", "bob"]},
+        again,
+        {**both, "workers": ["bob"], "missing": ["alice (left)"]},
+    ]
+    told = tell_story(write_run(tmp_path / "a", [*RUN[:8], *lines])).participation
+    assert told[0] == "2 workers took part in 1 version: 0 at least, 1 in the middle, 1 at most"
+    assert [line.split()[:3] for line in told[2:]] == [["alice", "0", "1"], ["bob", "1", "1"]]
 
 
 @given(st.data())

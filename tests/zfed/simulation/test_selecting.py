@@ -1,11 +1,16 @@
 """Whole runs in which not everybody is asked: drawn, called so, ready."""
 
+from collections import Counter
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
-from tests.zfed.simulation.simulated import configured, run_once, sized
+from tests.zfed.simulation.simulated import KEY, configured, run_once, sized
+from zfed.checkpoint import RunDirectory
 from zfed.config import ScheduleConfig, SelectConfig
-from zfed.facts import NodeLeft, ReadinessChanged, RoundCommitted, RoundOpened
+from zfed.facts import NodeLeft, Participation, ReadinessChanged, RoundCommitted, RoundOpened
 from zfed.simulation import Simulation
+from zfed.simulation.coordinator import COORDINATOR
 
 NAMES = [f"w{place}" for place in range(8)]
 
@@ -39,6 +44,28 @@ def test_the_same_run_draws_the_same():
     for simulation in (one, other):
         run_once(simulation, selecting(cohort="40%", rule="poisson"))
     assert cohorts(one) == cohorts(other)
+
+
+def resumable(simulation, disk):
+    path = Path("/runs/drawn")
+    if RunDirectory.holds_run(path, disk=disk):
+        return RunDirectory.resume(path, disk=disk, wall_clock=simulation.wall_clock)
+    return RunDirectory.create(
+        path.parent, path.name, "", disk=disk, wall_clock=simulation.wall_clock, key=KEY
+    )
+
+
+def test_a_run_whose_coordinator_was_killed_knows_at_its_end_who_took_part_all_along():
+    simulation = world()
+    simulation.host(selecting(cohort="3"), partial(resumable, simulation))
+    simulation.at(4.2, lambda: simulation.crash(COORDINATOR))
+    simulation.at(5.0, lambda: simulation.restart(COORDINATOR))
+    simulation.wait(until=1000.0)
+    [report] = simulation.told(Participation)
+    committed = simulation.told(RoundCommitted)
+    assert report.versions == 6 == len(committed)
+    counted = Counter(name for fact in committed for name in fact.workers)
+    assert {part.node: part.counted for part in report.workers} == {name: counted[name] for name in NAMES}
 
 
 def test_only_who_is_called_so_takes_part():

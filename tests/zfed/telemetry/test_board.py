@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from zfed.facts import Connected, Connecting, Fact, NodeStarted, Progress, ReadinessChanged, Waiting
@@ -87,3 +88,9 @@ def test_who_is_not_ready_is_shown_so_once_its_work_is_done() -> None:
     assert board.nodes["alice"].shown_stage == "not ready: on battery"
     board.take(ReadinessChanged(node="alice", kind="worker", unready=""), 4.0)
     assert board.nodes["alice"].shown_stage == "done"
+
+
+def test_who_is_missing_is_known_by_its_name_whatever_the_reason() -> None:
+    fact = msgspec.structs.replace(committed(1, {"alice": 0.5}), missing=["bob (lost, and not back in time)"])
+    assert stages(board_after(opened(1), fact))["bob"] == "late"
+    assert set(board_after(opened(1), fact).nodes) == {"alice", "bob", "charlie"}
