@@ -31,6 +31,12 @@ def check_plan(config: CoordinatorConfig, needs: Needs) -> None:
             f"--schedule async makes a version of each update, {needs.strategy} compares the updates of a "
             f"version: use --schedule buffered with --goal {max(2, needs.updates)} or more"
         )
+    if schedule.carries and needs.fresh:
+        late = "--late carry" if config.schedule.late == "carry" else f"--schedule {schedule.kind}"
+        raise ConfigError(
+            f"{late} lets updates of older versions count, {needs.strategy} can use none: use --schedule "
+            "sync, or quorum with --late refuse"
+        )
     if workers < needs.updates:
         raise ConfigError(
             f"{needs.strategy} needs {needs.updates} updates for each version, --wait-for "

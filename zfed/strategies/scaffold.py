@@ -66,6 +66,7 @@ class Scaffold(FedAvg):
             factor=_usable,
             sends=(CONTROL,),
             metrics=(STEP_SUM,),
+            fresh=True,
             exact=True,  # else what a worker knows of its c_i and what is known here would drift apart
         )
         self._known = KnownWorkers()

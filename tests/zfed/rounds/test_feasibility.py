@@ -7,6 +7,7 @@ from zfed.errors import ConfigError
 from zfed.rounds.feasibility import check_plan
 from zfed.strategies import Needs
 from zfed.strategies.robust import Bulyan, Krum, Median, TrimmedMean
+from zfed.strategies.scaffold import Scaffold
 
 MEAN = Needs()
 
@@ -63,6 +64,24 @@ def test_a_rule_that_compares_updates_cannot_be_given_one_at_a_time(rule):
     )
     with pytest.raises(ConfigError, match=wanted):
         check_plan(config(kind="async"), rule.needs)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (config(kind="buffered", goal="3"), "--schedule buffered"),
+        (config(kind="async"), "--schedule async"),
+        (config(kind="quorum", goal="3", late="carry"), "--late carry"),
+    ],
+)
+def test_a_strategy_that_needs_updates_of_the_newest_version_goes_with_no_schedule_that_has_others(
+    given, said
+):
+    with pytest.raises(
+        ConfigError, match=f"{said} lets updates of older versions count, scaffold can use none"
+    ):
+        check_plan(given, Scaffold().needs)
+    check_plan(config(kind="quorum", goal="3"), Scaffold().needs)
 
 
 @pytest.mark.parametrize("kind", ["quorum", "buffered"])
