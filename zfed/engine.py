@@ -26,8 +26,9 @@ Status: TypeAlias = Literal["completed", "stopped", "failed"]
 class NodeReady:
     """A node was admitted, for the first time or again, or is called otherwise now.
 
-    `examples` is the largest weight it may claim; a worker keeps `held_out` more from training, to evaluate
-    on them. `unready` says why it cannot work now; empty if it can.
+    `examples` is the largest weight it may claim; it keeps `held_out` more from training, to evaluate on
+    them. An evaluator that holds none out never trains. `unready` says why it cannot work now; empty if it
+    can.
     """
 
     node: str
@@ -249,11 +250,12 @@ class OpenPart:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAttempt:
-    """An attempt at a round that was open; its parts are `ResumePoint.under_way`."""
+    """An attempt at a round that was open; its parts are `ResumePoint.under_way`, but for its root update."""
 
     round: int
     number: int
     goal: int
+    root: OpenPart | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,7 +319,7 @@ class OpenRound:
     close it. `updates` is the most that may be here until its version is made, 0 if there is no such bound.
     Its workers are of `candidates` after so many `draws`; 0: nobody was drawn, it is open again.
     `grid` is the accumulator's step q, `value_range` the largest |value| an update may hold, `max_norm` the
-    largest norm it may have.
+    largest norm it may have; `root` is what an evaluator is asked for, if the strategy needs that.
     """
 
     round: int
@@ -331,6 +333,7 @@ class OpenRound:
     max_norm: float
     candidates: int = 0
     draws: int = 0
+    root: OpenPart | None = None
 
     @property
     def cohort(self) -> tuple[str, ...]:
@@ -371,13 +374,17 @@ class Accept:
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """Add an accepted update to the accumulator; `keep`: also write the worker's own model."""
+    """Add an accepted update to the accumulator; `keep`: also write the worker's own model.
+
+    A `root` update is an evaluator's, which the strategy gets beside those of the workers.
+    """
 
     node: str
     assignment: AssignmentId
     round: int
     update: Contribution
     keep: bool
+    root: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -412,7 +419,7 @@ class Commit:
 
     All else is for the journal's line, from which a run is resumed: the workers' assignments, the value range
     of the next round, the median norm of the updates, the evaluations that are owed once this version is
-    there, and what there is to tell.
+    there, what there is to tell, and the evaluator's assignment whose update was the root one.
     """
 
     round: int
@@ -423,6 +430,7 @@ class Commit:
     norm: float
     evaluations: tuple[OwedEvaluation, ...]
     summary: RoundCommitted
+    root: OpenPart | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -181,6 +181,28 @@ def hold_out(mine: Indices, share: float, seed: int) -> tuple[Indices, Indices]:
     return mine[np.sort(order[held:])], mine[np.sort(order[:held])]
 
 
+def draw_root(mine: Indices, count: int, seed: int) -> tuple[Indices, Indices]:
+    """Split an evaluator's examples: what it makes root updates of, and what it evaluates on.
+
+    Both are ascending, disjoint and together all of `mine`. The root ones are drawn uniformly (Cao et al.,
+    arXiv 2012.13995, section V-A), the same for the same seed.
+
+    Args:
+        mine: The examples of this evaluator.
+        count: How many root examples, at least 1.
+        seed: Of the draw.
+
+    Raises:
+        DataError: If none would be left to evaluate on.
+    """
+    if count >= mine.size:
+        raise DataError(
+            f"--root-examples {count} leaves none of {mine.size} examples to evaluate on: take fewer"
+        )
+    order = _shuffled(seed, mine.size)
+    return mine[np.sort(order[:count])], mine[np.sort(order[count:])]
+
+
 @dataclass(frozen=True)
 class _Split:
     """A scheme taken apart; part counts from 1, alpha is 0 where the scheme has none."""

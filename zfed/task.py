@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zfed.metrics import NO_RULES, Rules
-from zfed.partition import Indices, Partition, hold_out
+from zfed.partition import Indices, Partition, draw_root, hold_out
 
 Array: TypeAlias = NDArray[Any]
 NamedArrays: TypeAlias = Mapping[str, Array]
@@ -59,6 +59,8 @@ class Setup:
         kind: "worker" (holds training data) or "evaluator" (holds test data).
         partition: Which part of the training set is this worker's.
         holdout: Share of that part which a worker keeps from training and evaluates on; 0: none is kept.
+        root_examples: How many of its examples an evaluator trains on, if a strategy needs that (FLTrust's
+            root data set), and does not evaluate on; 0: it never trains.
         device: "cpu", "cuda", "cuda:1" ...; "auto" lets the task choose.
         threads: Compute threads the task may use; 0 if its library may decide.
         report: Progress of loading the data.
@@ -68,6 +70,7 @@ class Setup:
     kind: NodeKind
     partition: Partition
     holdout: float = 0.0
+    root_examples: int = 0
     device: str = "cpu"
     threads: int = 0
     report: Report = _report_nothing
@@ -80,6 +83,8 @@ class Setup:
         Raises:
             DataError: If there are too few examples to split.
         """
+        if self.root_examples:
+            return draw_root(mine, self.root_examples, self.partition.seed)
         if not self.holdout:
             return mine, mine[:0]
         return hold_out(mine, self.holdout, self.partition.seed)
@@ -90,10 +95,10 @@ class DataSummary:
     """What a node's data are, in facts that may be told to the coordinator.
 
     Attributes:
-        examples: How many examples this node trains on, or an evaluator evaluates on; the largest weight it
-            may claim.
-        held_out: How many more a worker keeps from training, to evaluate on them. A task that keeps none
-            refuses `Setup.holdout` by leaving this 0.
+        examples: How many examples this node trains on, or an evaluator that does not train evaluates on; the
+            largest weight it may claim.
+        held_out: How many more it keeps from training, to evaluate on them. A task that keeps none refuses
+            `Setup.holdout` and `Setup.root_examples` by leaving this 0.
         label_counts: Examples per label, if the data have labels. Leaves the machine only with
             `--share-label-counts`.
         classes: How many labels the task knows, 0 if it is no classifier.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zfed.errors import DataError, UsageError
-from zfed.partition import MAX_PARTS, Partition, hold_out
+from zfed.partition import MAX_PARTS, Partition, draw_root, hold_out
 
 SCHEMES = ["iid", "shards", "dirichlet:0.3", "dirichlet:0.000001", "dirichlet:1000"]
 
@@ -277,3 +277,21 @@ def test_what_is_held_out_is_the_same_for_ever():
 def test_of_one_example_none_can_be_held_out():
     with pytest.raises(DataError, match="of 1 examples none can be held out"):
         hold_out(np.array([4]), 0.1, 0)
+
+
+@given(st.integers(2, 200), st.data(), st.integers(0, 5))
+def test_root_examples_and_what_is_evaluated_on_are_disjoint_and_all(size, data, seed):
+    mine = np.sort(np.random.default_rng(size).choice(1000, size, replace=False))
+    count = data.draw(st.integers(1, size - 1))
+    root, rest = draw_root(mine, count, seed)
+    assert root.size == count
+    np.testing.assert_array_equal(np.sort(np.concatenate([root, rest])), mine)
+    assert (np.diff(root) > 0).all()
+    assert (np.diff(rest) > 0).all()
+    np.testing.assert_array_equal(draw_root(mine, count, seed)[0], root)
+
+
+@pytest.mark.parametrize("count", [10, 11])
+def test_root_examples_leave_something_to_evaluate_on(count):
+    with pytest.raises(DataError, match=f"--root-examples {count} leaves none of 10 examples to evaluate on"):
+        draw_root(np.arange(10), count, 0)

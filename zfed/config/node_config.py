@@ -46,6 +46,12 @@ class NodeConfig:
         metavar="SHARE",
         limits=SHARE,
     )
+    root_examples: int = setting(
+        0,
+        "examples that this evaluator keeps from evaluation and trains on where the strategy needs that",
+        metavar="N",
+        limits=NOT_NEGATIVE,
+    )
     tag: str = setting(
         "",
         "what this node is called, to be selected by, as gpu,site=a",

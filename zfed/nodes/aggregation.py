@@ -171,7 +171,9 @@ class Aggregation:
 
     def _fold(self, job: FoldUpdate) -> UpdateFolded:
         fold = job.fold
-        if job.encoding is not None:
+        if fold.root:
+            self.strategy.accumulate_root(fold.update, job.chunks)
+        elif job.encoding is not None:
             data = joined(job.chunks, job.encoding)
             self.strategy.accumulate_encoded(fold.update, partial(job.encoding.accumulate, data))
         else:

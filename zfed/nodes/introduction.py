@@ -49,7 +49,7 @@ def introduction(
         compress=compress,
         compress_model=compress_model,
         exact=list(prepared.exact),
-        held_out=summary.held_out if kind == "worker" else 0,
+        held_out=summary.held_out,
         merge=dict(prepared.merge),
         tags=list(tags),
         unready=unready,

@@ -78,6 +78,7 @@ def opened(action: OpenRound) -> Line:
         "assignments": [part.assignment for part in action.parts],
         "examples": [part.examples for part in action.parts],
         "orders": [(part.round, part.version) for part in action.parts],
+        **_root_fact(action.root),
     }
 
 
@@ -104,6 +105,7 @@ def commit_facts(action: Commit, bytes_down: int, bytes_up: int) -> Line:
         "assignments": action.assignments,
         "value_range": action.value_range,
         "norm": action.norm,
+        **_root_fact(action.root),
         "missing": action.summary.missing,
         "evaluations": [_promised(owed) for owed in action.evaluations],
         "metrics": metrics,
@@ -306,6 +308,8 @@ class Past:
         for node, assignment in zip(line["workers"], line["assignments"], strict=True):
             self._committed[node] = (_number(assignment), self._version)
             self._parts.pop(_number(assignment), None)
+        if root := _root(line):
+            self._committed[root.node] = (root.assignment, self._version)
         self._versions[self._round] = self._version
         promised = [
             OwedEvaluation(
@@ -333,6 +337,7 @@ class Past:
             round=line["round"],
             number=line["attempt"],
             goal=line.get("goal", 0),
+            root=_root(line),
         )
 
 
@@ -341,6 +346,18 @@ def _parts(opened: Line) -> Iterator[OpenPart]:
     orders = opened.get("orders") or [(opened["round"], opened["version"])] * len(opened["cohort"])
     for (node, assignment, examples), (round, version) in zip(asked, orders, strict=True):
         yield _part({"round": round, "version": version}, node, assignment, examples)
+
+
+def _root_fact(root: OpenPart | None) -> Line:
+    """What an evaluator was asked beside the workers, if anything was."""
+    if root is None:
+        return {}
+    return {"root": {"node": root.node, "assignment": root.assignment, "examples": root.examples}}
+
+
+def _root(line: Line) -> OpenPart | None:
+    root = line.get("root")
+    return _part(line, root["node"], root["assignment"], root["examples"]) if root else None
 
 
 def _part(order: Line, node: str, assignment: list[int], examples: int) -> OpenPart:

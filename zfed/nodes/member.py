@@ -103,6 +103,7 @@ class Member:
             kind=self.kind,
             partition=self._partition,
             holdout=config.holdout if self.kind == "worker" else 0.0,
+            root_examples=config.root_examples if self.kind == "evaluator" else 0,
             device=config.device,
             threads=config.threads,
         )
@@ -236,6 +237,8 @@ class Member:
             facts.append(f"number of classes: {prepared.summary.classes}")
         if prepared.summary.label_counts is not None and self._config.share_label_counts:
             facts.append("examples per label, because of --share-label-counts")
+        if self._config.root_examples and self.kind == "evaluator":
+            facts.append("if the strategy asks, each round: the change of the model on its root examples")
         if self.kind == "worker":
             facts.append("each round: the change of the model, examples used, steps, time, training metrics")
         if self.kind == "evaluator" or prepared.summary.held_out:

@@ -212,6 +212,11 @@ class TaskHost:
                 f"--holdout is {self._setup.holdout:g}, but this task holds no examples out: leave it away, "
                 "or let the task's prepare heed setup.holdout and say DataSummary.held_out"
             )
+        if self._setup.root_examples and not summary.held_out:
+            raise TaskError(
+                f"--root-examples is {self._setup.root_examples}, but this task keeps none apart: leave it "
+                "away, or let the task's prepare heed setup.hold_out and say DataSummary.held_out"
+            )
         parameters = _buffer(self._task.initial_parameters(Context(device=self._setup.device)))
         self._examples = summary.examples
         self._prepared = TaskStates(TaskState({}, parameters.local.copy()), self._folder)
@@ -261,6 +266,11 @@ class TaskHost:
         return self._train(doing, base, before)
 
     def _train(self, doing: _Doing, base: ParameterBuffer, before: TaskState) -> tuple[WorkDone, TaskState]:
+        if self._setup.kind == "evaluator" and not self._setup.root_examples:
+            raise TaskError(
+                "this run's strategy needs updates of the evaluator, and this one keeps no examples to train "
+                "on: start it with --root-examples 100"
+            )
         state = _copies(before)
         result = self._task.train(base, self._context(doing, state))
         if not isinstance(result, TrainResult):

@@ -14,7 +14,7 @@ from zfed.engine import (
     Enlist,
     Fold,
     Keep,
-    OpenPart,
+    NodeReady,
     OpenRound,
     Refuse,
     Tell,
@@ -26,6 +26,7 @@ from zfed.facts import RoundCommitted, UpdateAccepted
 from zfed.rounds.merging import Merging
 from zfed.rounds.parts import Part, PartState, UnderWay, merged_metrics, per_worker, shares
 from zfed.rounds.refusals import STALE, Refusals
+from zfed.rounds.root import RootUpdate
 from zfed.rounds.schedule import Schedule
 from zfed.rounds.selection import Drawn
 from zfed.strategies import Bounds, Contribution, Needs, choose_grid, median_norm
@@ -57,6 +58,7 @@ class Attempt:
         parts: In the order of the workers' names, those that joined later last.
         goal: Updates that close the round; 0: all that were asked for.
         drawn: How its cohort came about.
+        root: What an evaluator is asked for beside them, if the strategy needs that.
     """
 
     round: int
@@ -75,6 +77,7 @@ class Attempt:
     counted_before: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
     goal: int = 0
     drawn: Drawn = field(default_factory=Drawn)
+    root: RootUpdate | None = None
     _by_node: dict[str, Part] = field(default_factory=dict)
     _awaited: dict[str, Part] = field(default_factory=dict)
     _lost_until: dict[str, float] = field(default_factory=dict)  # of those awaited: the end of their grace
@@ -102,6 +105,19 @@ class Attempt:
         )
         self._take_in(part)
         return part
+
+    def ask_root(self, evaluator: NodeReady, assignment: AssignmentId) -> None:
+        """Let this evaluator make the root update."""
+        self.root = RootUpdate(
+            Part(
+                node=evaluator.node,
+                assignment=assignment,
+                declared=evaluator.examples,
+                round=self.round,
+                version=self.version,
+                deadline=self.deadline,
+            )
+        )
 
     def adopt(self, part: Part, *, lost_until: float | None = None, ask: bool = False) -> list[Action]:
         """Go on with a part of a round before, unless it is too stale by now.
@@ -149,18 +165,21 @@ class Attempt:
             round=self.round,
             attempt=self.number,
             version=self.version,
-            parts=tuple(_open_part(part) for part in parts),
+            parts=tuple(part.order for part in parts),
             goal=self.goal,
-            updates=0 if self.schedule.carries else len(parts),
+            updates=0 if self.schedule.carries else len(parts) + (self.root is not None),
             candidates=self.drawn.candidates,
             draws=self.drawn.draws,
             grid=choose_grid(largest, bounds.value_range),
             value_range=bounds.value_range,
             max_norm=bounds.max_norm,
+            root=self.root.part.order if self.root else None,
         )
         new = [part for part in parts if part.round == self.round and part.state == "asked"]
         orders = [self.ask(part) for part in [*new, *self._back] if part.node in present]
         self._back.clear()
+        if self.root and self.root.part.node in present:
+            orders.append(self.ask(self.root.part))
         return [opened, *orders, *self._count_waiting()]
 
     def join(self, node: str, assignment: AssignmentId, examples: int, now: float) -> list[Action]:
@@ -169,11 +188,12 @@ class Attempt:
             return []
         part = self.add(node, assignment, examples)
         part.deadline += now - self.opened_at
-        return [Enlist(part=_open_part(part)), self.ask(part)]
+        return [Enlist(part=part.order), self.ask(part)]
 
     def find(self, node: str, assignment: AssignmentId) -> Part | None:
         """The part of this number, if it is this worker's."""
-        part = self.parts.get(assignment)
+        is_root = self.root is not None and self.root.part.assignment == assignment
+        part = self.root.part if self.root and is_root else self.parts.get(assignment)
         return part if part is not None and part.node == node else None
 
     def in_state(self, *states: PartState) -> list[Part]:
@@ -182,21 +202,39 @@ class Attempt:
 
     @property
     def settled(self) -> bool:
-        """True once every part is counted or out."""
-        return not self._awaited and not self._folding
+        """True once every part is counted or out, or nothing can come of them."""
+        return not self._unfinished and (not self._awaited or self._hopeless)
+
+    @property
+    def _unfinished(self) -> bool:
+        """True while the round cannot close, whoever is still awaited."""
+        return self._folding > 0 or (self.root is not None and not self.root.settled)
 
     def due(self, now: float) -> bool:
         """True once the round closes: everybody has answered, or as many as it takes."""
-        if self._folding:
+        if self._unfinished:
             return False
-        if not self._awaited:
+        if not self._awaited or self._hopeless:
             return True
         enough = self._counted >= self.needed and now >= self.deadline
         return enough or now >= self._enough_at + self.schedule.grace_s
 
+    @property
+    def _hopeless(self) -> bool:
+        """True if the root update will not come: whoever is at work goes on for the next attempt."""
+        return self.root is not None and self.root.part.state == "out"
+
     def missing(self) -> list[str]:
         """The parts that are out, as "name (why)"."""
-        return [f"{part.node} ({part.why})" for part in self.in_state("out")]
+        missing = [f"{part.node} ({part.why})" for part in self.in_state("out")]
+        if self.root and self._hopeless:
+            missing.append(f"{self.root.part.node} (root update: {self.root.part.why})")
+        return missing
+
+    @property
+    def lacks_root(self) -> bool:
+        """True if the strategy needs an evaluator's update, and does not have it."""
+        return self.needs.root and not (self.root and self.root.counted)
 
     # ---- the end of the round -------------------------------------------------------------------
 
@@ -217,19 +255,23 @@ class Attempt:
     # ---- workers come and go --------------------------------------------------------------------
 
     def back(self, node: str) -> list[Action]:
-        """A worker is here again: what is still awaited of it is asked again, under the same number."""
-        part = self._awaited.get(node)
-        if part is None:
-            return []
+        """A node is here again: what is still awaited of it is asked again, under the same number."""
+        if self.root and self.root.part.node == node:
+            self.root.lost_until = None
         self._lost_until.pop(node, None)
-        return [self.ask(part)]
+        part = self.awaited(node)
+        return [self.ask(part)] if part else []
 
     def awaited(self, node: str) -> Part | None:
-        """The part that this worker still owes, if it is here."""
+        """The part that this node still owes, if it is here."""
+        if self.root and self.root.part.node == node:
+            return self.root.part if self.root.awaited and self.root.lost_until is None else None
         return None if node in self._lost_until else self._awaited.get(node)
 
     def gone(self, node: str, *, left: bool, until: float) -> None:
-        """A worker went away. If it `left` for good, nobody waits for it, else `until` its grace is over."""
+        """A node went away. If it `left` for good, nobody waits for it, else `until` its grace is over."""
+        if self.root and self.root.part.node == node:
+            self.root.gone(left=left, until=until)
         part = self._awaited.get(node)
         if part is None:
             return
@@ -246,10 +288,20 @@ class Attempt:
     @property
     def next_wake(self) -> float | None:
         """When `expire` or `due` has something to say; None if nobody is awaited."""
+        if self._hopeless:
+            return None
+        root = self.root.next_wake(alone=not self._awaited) if self.root else math.inf
+        workers = self._workers_wake
+        if workers is None:
+            return root if root < math.inf else None
+        return min(workers, root)
+
+    @property
+    def _workers_wake(self) -> float | None:
         if not self._awaited:
             return None
         wake = self._earliest
-        if not self._folding:  # else `due` has to wait for that
+        if not self._unfinished:  # else `due` has to wait for that
             wake = min(wake, self._enough_at + self.schedule.grace_s)
             if self._counted >= self.needed:
                 wake = min(wake, self.deadline)
@@ -259,7 +311,11 @@ class Attempt:
 
     def waits_for(self) -> str:
         """Who is still awaited, in words."""
-        return ", ".join(f"{node} (gone)" if node in self._lost_until else node for node in self._awaited)
+        awaited = [f"{node} (gone)" if node in self._lost_until else node for node in self._awaited]
+        if self.root and self.root.awaited:
+            here = self.root.lost_until is None
+            awaited.append(f"{self.root.part.node} (root update{'' if here else ', gone'})")
+        return ", ".join(awaited)
 
     def expire(self, now: float) -> list[Action]:
         """Drop the parts nobody waits for any longer.
@@ -267,6 +323,12 @@ class Attempt:
         At its deadline that is every part still awaited. Before it, the lost ones, once *all* that are
         awaited are lost and their grace has passed: while one worker computes, the others may come back.
         """
+        actions = self._expire_workers(now)
+        if self.root and now >= self.root.next_wake(alone=not self._awaited):
+            actions += self._cancel([self.root.part], LATE if now >= self.root.part.deadline else LOST)
+        return actions
+
+    def _expire_workers(self, now: float) -> list[Action]:
         awaited = list(self._awaited.values())
         if not awaited:
             return []
@@ -293,6 +355,8 @@ class Attempt:
         accept = Accept(node=part.node, assignment=part.assignment)
         if part.state != "asked":
             return [accept]
+        if self.root and part is self.root.part:
+            return [accept, self.root.fold(update, self.round)]
         if flaw := self._flaw(part, update):
             return self.refuse(part, flaw)
         self._answered(part)
@@ -371,6 +435,8 @@ class Attempt:
 
     def folded(self, assignment: AssignmentId, own_model: str, now: float) -> None:
         """An accepted update is in the accumulator; `own_model` is the digest of the worker's, if kept."""
+        if self.root:
+            self.root.folded(assignment)
         part = self.parts.get(assignment)
         if part is not None and part.state == "folding":
             part.state = "counted"
@@ -398,10 +464,11 @@ class Attempt:
         return median_norm(part.result.norm for part in self.in_state("counted") if part.result)
 
     def tell_committed(self) -> list[Action]:
-        """Tell the workers whose updates made the next version."""
+        """Tell the nodes whose updates made the next version."""
+        made = [*self.in_state("counted"), *([self.root.part] if self.root else [])]
         return [
             TellCommitted(node=part.node, assignment=part.assignment, version=self.version + 1)
-            for part in self.in_state("counted")
+            for part in made
         ]
 
     def summary(
@@ -436,7 +503,7 @@ class Attempt:
             assignment=part.assignment,
             round=part.round,
             version=part.version,
-            evaluated=self.own_models,
+            evaluated=self.own_models and part.assignment in self.parts,
             cohort=len(self.parts),
             counted=counted[0] if counted else None,
         )
@@ -463,13 +530,3 @@ class Attempt:
 
     def _share(self, examples: int) -> float:
         return 1.0 if self.equal_weights else float(max(examples, 1))
-
-
-def _open_part(part: Part) -> OpenPart:
-    return OpenPart(
-        node=part.node,
-        assignment=part.assignment,
-        examples=part.declared,
-        round=part.round,
-        version=part.version,
-    )

@@ -131,6 +131,11 @@ class Roster:
         """The evaluators that are ready, in the order of their names."""
         return [node for node in self._of_kind("evaluator") if not node.unready]
 
+    @property
+    def root_evaluators(self) -> list[NodeReady]:
+        """Those of the evaluators that keep examples to train on, too."""
+        return [node for node in self.evaluators if node.held_out]
+
     def not_asked(self) -> str:
         """Which workers are here and cannot be asked, and why; empty if there is none."""
         others = [node for node in self.workers if node.node not in self._candidates]

@@ -1,4 +1,4 @@
-"""Between two rounds with too few workers: who is waited for, and when the round opens without the rest."""
+"""Between two rounds with too few nodes: who is waited for, and when the round opens without the rest."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Gathering:
         grace_s: Seconds that the others have once there are enough.
         open_at: When the round opens with whoever is here, if these are enough.
         deadline: When nobody is waited for any longer, and the run fails if too few are here.
+        root: An evaluator is needed, too, for its root update.
     """
 
     expected: set[str]
@@ -28,11 +29,12 @@ class Gathering:
     grace_s: float
     open_at: float
     deadline: float
+    root: bool = False
     _enough: bool = field(default=False)
 
     def is_over(self, roster: Roster, now: float) -> bool:
         """True if the round can open. Ask whenever somebody came or went, or `next_wake` has come."""
-        enough = roster.candidate_count >= self.needed
+        enough = roster.candidate_count >= self.needed and not self._lacks_evaluator(roster)
         if enough and not self._enough:
             self.open_at = max(self.open_at, now + self.grace_s)
         self._enough = enough
@@ -47,10 +49,17 @@ class Gathering:
     def missing(self, roster: Roster, round: int) -> str:
         """Who is waited for, in words."""
         absent = ", ".join(sorted(name for name in self.expected if name not in roster))
+        evaluator = (
+            "an evaluator with --root-examples for the root update" if self._lacks_evaluator(roster) else ""
+        )
         lacking = self.needed - roster.candidate_count
         if lacking <= 0:
-            return f"{absent} for round {round}"
+            return f"{', '.join(filter(None, (evaluator, absent)))} for round {round}"
         reasons = "; ".join(words for words in (absent, roster.not_asked()) if words)
         who = f" ({reasons})" if reasons else ""
         ready = "ready " if roster.not_asked() else ""
-        return f"{lacking} more {ready}worker{'s' if lacking > 1 else ''} for round {round}{who}"
+        workers = f"{lacking} more {ready}worker{'s' if lacking > 1 else ''}"
+        return f"{' and '.join(filter(None, (workers, evaluator)))} for round {round}{who}"
+
+    def _lacks_evaluator(self, roster: Roster) -> bool:
+        return self.root and not roster.root_evaluators

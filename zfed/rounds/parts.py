@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from zfed.engine import UpdateStaged
+from zfed.engine import OpenPart, UpdateStaged
 from zfed.facts import WorkerRound
 from zfed.metrics import Metrics, Rules, merge_metrics
 from zfed.wire.messages import AssignmentId
@@ -35,6 +35,17 @@ class Part:
     staleness: int = 0
     weight: float = 0.0
     own_model: str = ""
+
+    @property
+    def order(self) -> OpenPart:
+        """What was asked, for the journal."""
+        return OpenPart(
+            node=self.node,
+            assignment=self.assignment,
+            examples=self.declared,
+            round=self.round,
+            version=self.version,
+        )
 
     def drop(self, why: str) -> None:
         """This part will not count."""

@@ -80,6 +80,7 @@ from zfed.rounds.merging import Merging
 from zfed.rounds.objections import CONFIGURATION, Objections
 from zfed.rounds.parts import Part, UnderWay
 from zfed.rounds.refusals import STALE, Refusals
+from zfed.rounds.root import RootUpdate
 from zfed.rounds.schedule import Schedule
 from zfed.rounds.selection import Drawn, Selection
 from zfed.rounds.surveys import Surveys
@@ -300,7 +301,8 @@ class Rounds:
         self.roster.add(event)
         if event.kind == "evaluator":
             self._evaluator_seen = True
-            actions = self.desk.ask(self.roster.evaluators)
+            root = self._attempt.back(event.node) if self._attempt and self.phase == "collecting" else []
+            actions = [*root, *self.desk.ask(self.roster.evaluators)]
         else:
             self._known.add(event.node)
             self._objections.withdrawn(event.node)
@@ -448,6 +450,8 @@ class Rounds:
             attempt.adopt(self._asked_before(part, now), lost_until=grace_until)
             if self.refusals.is_benched(part.node):
                 attempt.gone(part.node, left=True, until=now)
+        if before.root:
+            attempt.root = RootUpdate(self._asked_before(before.root, now), grace_until)
         attempt.goal = before.goal
         return self._collect(attempt, now)
 
@@ -528,7 +532,8 @@ class Rounds:
         return self._open_or_gather(now)
 
     def _open_or_gather(self, now: float) -> list[Action]:
-        if self.roster.candidate_count >= self._opens_with:
+        root = bool(self.roster.root_evaluators) or not self.needs.root
+        if root and self.roster.candidate_count >= self._opens_with:
             return self._open_round(now)
         if reason := self._too_few_left():
             return self._end("failed", reason)
@@ -557,6 +562,7 @@ class Rounds:
             grace_s=self.config.rejoin_grace_s,
             open_at=open_at,
             deadline=self._deadline,
+            root=self.needs.root,
         )
         self._next_notice = now
         return self._notice(now)
@@ -572,6 +578,8 @@ class Rounds:
         for worker in attempt.drawn.workers:
             attempt.add(worker.node, self._new_assignment(), worker.examples)
         attempt.goal = self.schedule.closes_at(len(attempt.parts), len(free))
+        if self.needs.root:  # the last evaluator: evaluations go to the first, which may be another
+            attempt.ask_root(self.roster.root_evaluators[-1], self._new_assignment())
         return [*cancelled, *self._collect(attempt, now)]
 
     def _draw(self, attempt: Attempt, free: list[NodeReady]) -> Drawn:
@@ -718,7 +726,7 @@ class Rounds:
         if not self._attempt.due(now):
             return [*actions, *self._fill_up(now)]
         counted = self._attempt.in_state("counted")
-        if len(counted) >= self._needed:
+        if len(counted) >= self._needed and not self._attempt.lacks_root:
             return [*actions, *self._make_version(self._attempt, counted, now)]
         if not counted and not self.roster.worker_count:  # the others' absence is no fault of the round
             self._carry_again(self._attempt, now)
@@ -743,6 +751,7 @@ class Rounds:
             norm=attempt.norm,
             evaluations=evaluations,
             summary=attempt.summary(self.refusals.counted(), rounds=self.config.rounds, now=now),
+            root=attempt.root.part.order if attempt.root else None,
         )
         return [*closed, *skipped, self._commit]
 
@@ -807,9 +816,12 @@ class Rounds:
     def _retry(self, answered: list[str], missing: list[str], now: float) -> list[Action]:
         if self._tries > self.config.round_retries:
             times = f"{self._tries} time{'s' if self._tries > 1 else ''}"
+            lacking = f"too few updates: {len(answered)} of at least {self._needed}"
+            if len(answered) >= self._needed:
+                lacking = f"no root update of an evaluator, which {self.needs.strategy} needs"
             reason = (
-                f"round {self.round} was tried {times} and got too few updates: {len(answered)} of at least "
-                f"{self._needed}; missing: {', '.join(missing) or 'nobody'}. "
+                f"round {self.round} was tried {times} and got {lacking}; "
+                f"missing: {', '.join(missing) or 'nobody'}. "
                 "See --min-workers, --round-timeout, --round-retries"
             )
             return self._end("failed", reason)
@@ -839,7 +851,8 @@ class Rounds:
         self._value_range = commit.value_range
         self._usual_norm.add(commit.norm)
         # A worker that missed COMMITTED offers its last update again, perhaps rounds later.
-        self._committed.update((part.node, (part.assignment, self.version)) for part in counted)
+        made = [*counted, *([attempt.root.part] if attempt.root else [])]
+        self._committed.update((part.node, (part.assignment, self.version)) for part in made)
         actions: list[Action] = [
             *attempt.tell_committed(),
             Tell(

@@ -50,6 +50,7 @@ class MemberPlan:
     limit_down: float
     limits: OwnerLimits
     tags: tuple[str, ...]
+    root_examples: int
 
 
 class SimulatedMember(Driven):
@@ -58,7 +59,7 @@ class SimulatedMember(Driven):
     def __init__(self, plan: MemberPlan, world: World) -> None:
         self._host = TaskHost(
             plan.task(),
-            Setup(node=plan.name, kind=plan.kind, partition=plan.partition),
+            Setup(node=plan.name, kind=plan.kind, partition=plan.partition, root_examples=plan.root_examples),
             clock=lambda: world.clock.now,
             folder=StateFolder(Path("/state") / plan.name, disk=world.disk_of(plan.name)),
             limits=plan.limits,

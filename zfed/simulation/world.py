@@ -111,6 +111,7 @@ class Simulation:
         limit_down: float = 0.0,
         limits: OwnerLimits | None = None,
         tags: tuple[str, ...] = (),
+        root_examples: int = 0,
     ) -> None:
         """Start a node now. Each of its starts makes a task of its own.
 
@@ -129,6 +130,7 @@ class Simulation:
             limit_down,
             limits or OwnerLimits(),
             tags,
+            root_examples,
         )
         if self.is_running(name):
             self._disks.pop(name, None)  # the second of a name is on another machine

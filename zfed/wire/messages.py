@@ -79,8 +79,9 @@ class Hello(Message, frozen=True):
 
     `compression` is what it can decode and encode, `compress` and `compress_model` what it wants for its own
     link, `exact` which tensors its task wants unchanged. Beside its `examples`, `held_out` are kept from
-    training, to evaluate on. `merge` says how metrics become one that are not to be averaged. `tags` are
-    what it is called, to be selected by, and `unready` says why it cannot work now.
+    training, to evaluate on; an evaluator that holds none out never trains. `merge` says how metrics become
+    one that are not to be averaged. `tags` are what it is called, to be selected by, and `unready` says why
+    it cannot work now.
     """
 
     protocol: Text

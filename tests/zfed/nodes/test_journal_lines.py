@@ -29,7 +29,7 @@ def part(node, number, examples, version):
     return OpenPart(node=node, assignment=(1, number), examples=examples, round=version + 1, version=version)
 
 
-def opened(version, *cohort, attempt=1):
+def opened(version, *cohort, attempt=1, root=None):
     parts = tuple(part(node, 10 * version + k, 5 + k, version) for k, node in enumerate(cohort))
     return journal_lines.opened(
         OpenRound(
@@ -42,6 +42,7 @@ def opened(version, *cohort, attempt=1):
             grid=2.0**-40,
             value_range=64.0,
             max_norm=8.0,
+            root=root,
         )
     )
 
@@ -51,7 +52,7 @@ def owed(version, subject="federated", model=""):
     return OwedEvaluation(assignment=number, round=version, version=version, subject=subject, own_model=model)
 
 
-def committed(version, *workers, evaluations=()):
+def committed(version, *workers, evaluations=(), root=None):
     summary = RoundCommitted(
         round=version,
         rounds=9,
@@ -74,6 +75,7 @@ def committed(version, *workers, evaluations=()):
         norm=0.5 * version,
         evaluations=evaluations,
         summary=summary,
+        root=root,
     )
     facts = journal_lines.commit_facts(action, 7, 9)
     return {**facts, "event": "committed", "version": version, "model": "m", "state": ""}
@@ -219,3 +221,12 @@ def test_a_line_has_what_belongs_into_the_metrics(line):
 def test_bytes_are_those_counted_when_the_version_was_made():
     metrics = committed(1, "alice")["metrics"]
     assert (metrics["bytes_down"], metrics["bytes_up"]) == (7, 9)
+
+
+def test_what_an_evaluator_was_asked_beside_the_workers_is_read_as_it_was():
+    root = part("eva", 9, 50, 0)
+    found = point(FIRST, opened(0, "alice", root=root))
+    assert found.attempt.root == root
+    assert found.under_way == (part("alice", 0, 5, 0),)
+    found = point(FIRST, opened(0, "alice", root=root), committed(1, "alice", root=root))
+    assert found.committed == {"alice": ((1, 10), 1), "eva": ((1, 9), 1)}

@@ -1,6 +1,7 @@
 import re
 import socket
 
+import numpy as np
 import pytest
 
 from tests.zfed.simulation.simulated import Steps
@@ -16,6 +17,19 @@ class Labelled(Steps):
     def prepare(self, setup):
         super().prepare(setup)
         return DataSummary(examples=5, label_counts={"0": 2, "1": 3}, classes=2)
+
+
+class HeldOut(Evaluator):
+    """An evaluator whose task keeps some of its five examples apart."""
+
+    def __init__(self, config, *, task, observer):
+        super().__init__(config, task=Split(), observer=observer)
+
+
+class Split(Steps):
+    def prepare(self, setup):
+        training, held_out = setup.hold_out(np.arange(5))
+        return DataSummary(examples=len(training), held_out=len(held_out))
 
 
 def started(kind=Worker, **config):
@@ -59,6 +73,15 @@ def test_worker_that_shares_its_label_counts_says_so():
 
 def test_evaluator_says_that_evaluations_leave_the_machine():
     assert started(Evaluator).leaving[-1] == "each evaluation: examples used, time, and evaluation metrics"
+
+
+def test_evaluator_that_has_root_examples_says_what_of_them_leaves_the_machine():
+    assert started(HeldOut, root_examples=2).leaving == [
+        "number of examples: 2",
+        "number of examples held out for evaluation: 3",
+        "if the strategy asks, each round: the change of the model on its root examples",
+        "each evaluation: examples used, time, and evaluation metrics",
+    ]
 
 
 def test_own_label_counts_are_shown_at_the_node_itself(plain_start):

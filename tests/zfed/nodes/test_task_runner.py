@@ -490,3 +490,18 @@ def test_a_task_is_asked_in_its_own_thread():
     runner.ask_ready(answers.put)
     assert answers.get(timeout=30) == "zfed-task"
     assert runner.close(30.0)
+
+
+def test_a_task_that_keeps_no_root_examples_apart_refuses_to():
+    setup = Setup(node="eva", kind="evaluator", partition=Partition(), root_examples=10)
+    with pytest.raises(TaskError, match=r"--root-examples is 10, but this task keeps none apart"):
+        TaskHost(Counting(), setup).prepare()
+
+
+def test_an_evaluator_that_keeps_no_root_examples_trains_on_none_of_its_test_data():
+    host = TaskHost(Counting(), Setup(node="eva", kind="evaluator", partition=Partition()))
+    told, model = [], ParameterBuffer.zeros(host.prepare().layout)
+    work = Work(kind="train", assignment=(1, 1), round=1, version=0, seed=0, parameters=model)
+    host.do(work, told.append, lambda: False)
+    [raised] = told
+    assert "start it with --root-examples 100" in raised.error

@@ -33,6 +33,7 @@ SILENT = EvaluateConfig(first=False, every=0, last=False)
 """Nothing is evaluated."""
 
 WHOLE_COHORT = Schedule()
+NOTHING_NEEDED = Needs()
 
 SETTINGS = {
     "rounds": 2,
@@ -53,8 +54,8 @@ def readiness(node, unready=""):
     return NodeReadiness(node=node, unready=unready)
 
 
-def evaluator(node="eva"):
-    return ready(node, kind="evaluator")
+def evaluator(node="eva", *, root_examples=True):
+    return ready(node, kind="evaluator", held_out=50 if root_examples else 0)
 
 
 def lost(node):
@@ -199,9 +200,17 @@ def asked(actions) -> dict[str, AskTrain]:
     return {action.node: action for action in of(AskTrain, actions)}
 
 
-def collecting(*names, evaluate=SILENT, evaluators=(), schedule=WHOLE_COHORT, held_out=0, **settings):
+def collecting(
+    *names,
+    evaluate=SILENT,
+    evaluators=(),
+    schedule=WHOLE_COHORT,
+    needs=NOTHING_NEEDED,
+    held_out=0,
+    **settings,
+):
     """A run whose round 1 is open, and its orders to train."""
-    run = Run({"wait_for": str(len(names)), **settings}, evaluate, schedule=schedule)
+    run = Run({"wait_for": str(len(names)), **settings}, evaluate, schedule=schedule, needs=needs)
     for name in evaluators:
         run.say(evaluator(name))
     actions = run.say(*(ready(name, held_out=held_out) for name in names))

@@ -80,7 +80,9 @@ class Journal:
                 case ModelLoaded():
                     version = max(version, 0)
                 case OpenRound():
-                    attempt = OpenAttempt(round=line.round, number=line.attempt, goal=line.goal)
+                    attempt = OpenAttempt(
+                        round=line.round, number=line.attempt, goal=line.goal, root=line.root
+                    )
                     parts = {part.assignment: part for part in line.parts}
                 case Enlist():
                     parts[line.part.assignment] = line.part
@@ -91,6 +93,8 @@ class Journal:
                     for assignment in line.assignments:
                         parts.pop(assignment, None)
                     committed.update((node, (assignment, version)) for node, assignment in pairs)
+                    if line.root:
+                        committed[line.root.node] = (line.root.assignment, version)
                     owed.update((one.assignment, one) for one in line.evaluations)
                 case UpdateRefused(round=at, code=code) if at and code != "stale":
                     strikes[line.node] += 1

@@ -31,6 +31,7 @@ from zfed.engine import (
 )
 from zfed.facts import Evaluated
 from zfed.rounds import Rounds, Schedule
+from zfed.strategies import Needs
 
 NODES = ["alice", "bob", "carol", "eva", "zoe"]
 KINDS = {"eva": "evaluator", "zoe": "evaluator"}
@@ -65,9 +66,10 @@ class AnyEvents(RuleBasedStateMachine):
         initial=st.sampled_from(["", "m.safetensors"]),
         evaluate=st.builds(EvaluateConfig, every=st.integers(0, 1), workers=st.booleans()),
         schedule=schedules,
+        needs=st.sampled_from([Needs(), Needs(), Needs(root=True)]),
         here=st.sets(nodes),
     )
-    def begin(self, wait_for, min_workers, round_retries, grace, initial, evaluate, schedule, here):
+    def begin(self, wait_for, min_workers, round_retries, grace, initial, evaluate, schedule, needs, here):
         self.config = RunConfig(
             rounds=4 if schedule.carries else 2,
             wait_for=wait_for,
@@ -81,6 +83,7 @@ class AnyEvents(RuleBasedStateMachine):
         )
         self.evaluate = evaluate
         self.schedule = schedule
+        self.needs = needs
         self.now = 0.0
         self.journal = Journal()
         self.versions = [-1]
@@ -95,8 +98,9 @@ class AnyEvents(RuleBasedStateMachine):
 
     def begin_again(self):
         self.incarnation += 1
-        self.engine = Rounds(self.config, self.evaluate, self.incarnation, schedule=self.schedule)
+        self.engine = Rounds(self.config, self.evaluate, self.incarnation, self.needs, self.schedule)
         self.folds = []  # of the open attempt
+        self.root = None  # the same of its evaluator
         self.staleness = {}  # of what was folded
         self.kept = set()  # what waits for a later round
         self.folded_numbers = set(self.counted_numbers)  # what was in the accumulator is gone
@@ -144,10 +148,18 @@ class AnyEvents(RuleBasedStateMachine):
                 case AskModel() | AskTrain() | AskEvaluate():
                     self.orders.append((action.node, action.assignment))
                 case OpenRound():
-                    self.folds = []
-                    self.orders += [(part.node, part.assignment) for part in action.parts]
+                    self.folds, self.root = [], None
+                    asked = [*action.parts, *([action.root] if action.root else [])]
+                    self.orders += [(part.node, part.assignment) for part in asked]
+                    assert action.root is None or KINDS.get(action.root.node) == "evaluator"
+                    assert self.needs.root == (action.root is not None)
                     assert len(set(action.cohort)) == len(action.cohort)
                     assert action.version == self.engine.version
+                case Fold(root=True):
+                    assert self.needs.root
+                    assert self.root is None, "one evaluator's update is enough"
+                    assert action.update.staleness == 0
+                    self.root = action
                 case Fold():
                     staleness = action.update.staleness
                     assert staleness == 0 or self.schedule.carries
@@ -170,10 +182,12 @@ class AnyEvents(RuleBasedStateMachine):
                         (fold.node, fold.assignment) for fold in self.folds
                     )
                     assert action.version == self.engine.version + 1
+                    assert (action.root and action.root.assignment) == (self.root and self.root.assignment)
+                    assert self.needs.root == (action.root is not None)
                     self.commit_asked = action
                 case TellCommitted():
                     assert (action.node, action.assignment) in [
-                        (fold.node, fold.assignment) for fold in self.folds
+                        (fold.node, fold.assignment) for fold in self.everything_folded
                     ]
                 case EndRun():
                     self.end = action
@@ -182,6 +196,10 @@ class AnyEvents(RuleBasedStateMachine):
                     self.evaluations.add((fact.round, fact.subject))
                 case Tell():
                     assert action.fact
+
+    @property
+    def everything_folded(self):
+        return [*self.folds, *([self.root] if self.root else [])]
 
     def standing(self, order):
         return self.engine.standing(*order, self.engine.version)
@@ -218,7 +236,8 @@ class AnyEvents(RuleBasedStateMachine):
 
     @rule(node=nodes, examples=st.integers(0, 50))
     def come(self, node, examples):
-        self.say(ready(node, kind=KINDS.get(node, "worker"), examples=examples))
+        kind = KINDS.get(node, "worker")
+        self.say(ready(node, kind=kind, examples=examples, held_out=9 if kind == "evaluator" else 0))
 
     @rule(node=nodes, how=st.sampled_from([lost, left]))
     def go(self, node, how):
@@ -238,7 +257,7 @@ class AnyEvents(RuleBasedStateMachine):
 
     @rule()
     def fold_all(self):
-        for fold in list(self.folds):
+        for fold in self.everything_folded:
             self.say(Folded(assignment=fold.assignment))
 
     @rule()
@@ -312,7 +331,7 @@ class AnyEvents(RuleBasedStateMachine):
         if hasattr(self, "engine") and self.engine.phase == "collecting":
             waiting = [self.standing(order) == "wanted" for order in self.orders]
             pausing = self.engine.next_wake is not None and self.now < self.engine.next_wake
-            assert any(waiting) or self.folds or pausing
+            assert any(waiting) or self.everything_folded or pausing
 
     def teardown(self):
         """Left alone, a run ends, or waits for a job of this machine."""

@@ -299,3 +299,11 @@ def test_steps_are_corrected_by_the_control_variates_that_come_beside_the_model(
         np.testing.assert_allclose(moved, -0.125 * np.float32(correction), atol=1e-6)
         gradient = (model[name] - plain.parameters[name]) / 0.125
         np.testing.assert_allclose(context.state[f"control.{name}"], gradient, atol=1e-5)
+
+
+def test_an_evaluator_trains_on_its_root_examples_and_evaluates_on_the_others() -> None:
+    task = Line()
+    summary = task.prepare(Setup(node="e", kind="evaluator", partition=Partition(), root_examples=7))
+    assert (summary.examples, summary.held_out) == (7, 23)
+    assert trained(task, epochs=1).examples == 7
+    assert task.evaluate(task.initial_parameters(Context(seed=1)), Context()).examples == 23
