@@ -1,6 +1,7 @@
 """How updates become a model: numbers in, numbers out."""
 
 from zfed.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
+from zfed.strategies.array_strategy import ArrayStrategy
 from zfed.strategies.base import Strategy
 from zfed.strategies.bounded import NormBounding
 from zfed.strategies.contribution import Contribution, Needs
@@ -19,6 +20,7 @@ from zfed.strategies.warming import warm_up
 __all__ = [
     "NO_NORM_LIMIT",
     "STRATEGIES",
+    "ArrayStrategy",
     "Bounds",
     "Contribution",
     "FedAdagrad",

@@ -95,6 +95,8 @@ class GuardedStrategy(Strategy):
     def _guarded(self, method: str, call: Callable[[], T]) -> T:
         try:
             return call()
+        except RunFailedError as error:
+            raise RunFailedError(f"strategy {self._name}: {error}") from error
         except ZfedError:
             raise
         except Exception as error:
