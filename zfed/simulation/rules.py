@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
 from zfed.config import CoordinatorConfig, ScheduleConfig, SelectConfig
 
 
-def with_rules(config: CoordinatorConfig, workers: int, draw: random.Random) -> CoordinatorConfig:
-    """The same run under a schedule of any kind, which can end with so many workers."""
+def with_rules(config: CoordinatorConfig, draw: random.Random) -> CoordinatorConfig:
+    """The same run under a schedule of any kind, with a goal that its workers can reach."""
     kind = draw.choice(("sync", "sync", "quorum", "over-select", "buffered", "async"))
     run = replace(config.run, min_workers=1) if kind == "async" else config.run
-    goal = draw.choice((str(draw.randint(run.min_workers, workers)), "50%", "100%"))
+    here = max(int(run.wait_for), run.min_workers)  # when the run begins
+    goals = [str(draw.randint(run.min_workers, here)), "100%", "50%"]
+    goal = draw.choice(goals if math.ceil(here / 2) >= run.min_workers else goals[:2])
+    if kind in ("quorum", "buffered", "over-select"):
+        run = replace(run, wait_for=str(here))
     knows_late = kind in ("quorum", "over-select")
     late = draw.choice(("refuse", "carry")) if knows_late else "refuse"
     goes_on = kind in ("buffered", "async") or late == "carry"  # then no round has models of its workers

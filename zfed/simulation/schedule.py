@@ -148,7 +148,6 @@ def draw_schedule(seed: int) -> Schedule:
         seed=seed,
         config=with_rules(
             CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION),
-            workers,
             random.Random(f"rules:{seed}"),
         ),
         examples=examples,

@@ -1,9 +1,10 @@
 import pytest
 
 from zfed.config.schedule_config import SCHEDULES
-from zfed.rounds.schedule import Schedule
+from zfed.rounds.feasibility import check_plan
 from zfed.simulation.coordinator import COORDINATOR
 from zfed.simulation.schedule import KINDS, draw_schedule
+from zfed.strategies import Needs
 
 
 def test_a_seed_always_gives_the_same_schedule():
@@ -30,9 +31,11 @@ def test_runs_wait_in_every_way_that_there_is(drawn):
     assert {each.kind for each in rules} == set(SCHEDULES)
     assert {each.late for each in rules if each.kind == "quorum"} == {"refuse", "carry"}
     assert {each.max_staleness for each in rules if each.kind == "buffered"} >= {0, 1}
+
+
+def test_no_run_is_drawn_that_would_be_refused_at_its_start(drawn):
     for schedule in drawn:
-        config = schedule.config
-        assert Schedule.of(config.schedule, config.select, config.evaluate)
+        check_plan(schedule.config, Needs())
 
 
 def test_some_workers_send_what_is_no_good_where_there_are_enough_others(drawn):
