@@ -78,8 +78,17 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def _settings() -> list[Setting]:
-    of_run = [setting for setting in RUN.settings if setting.key in _OF_RUN]
-    return [*of_run, *(each for each in SCHEDULE.settings if each.key != "kind"), *SELECT.settings]
+    of_run = [_said(setting) for setting in RUN.settings if setting.key in _OF_RUN]
+    of_schedule = [setting for setting in SCHEDULE.settings if setting.key != "kind"]
+    of_select = [setting for setting in SELECT.settings if setting.key != "where"]  # the workers have no tags
+    return [*of_run, *of_schedule, *of_select]
+
+
+def _said(setting: Setting) -> Setting:
+    """The setting with the words and the default that it has here."""
+    if setting.key != "round_timeout":
+        return setting
+    return replace(setting, default="", help=f"{setting.help}; default: as long as it takes")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -100,3 +100,13 @@ def test_a_sync_course_waits_longer_than_a_run_would_by_default(capsys):
     assert "1 version of 3 updates" in capsys.readouterr().out
     assert simulate("--schedule", "sync", *slow, "--target", "0.4", "--round-timeout", "600") == 0
     assert "1 version of 2 updates" in capsys.readouterr().out
+
+
+def test_help_says_the_defaults_that_count_here(capsys):
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "--round-timeout SECONDS seconds a round waits for its cohort; default: as long as it takes" in said
+    )
+    assert "zfed simulate --schedule sync,buffered --workers 100" in said
