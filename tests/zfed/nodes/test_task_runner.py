@@ -106,12 +106,15 @@ def test_state_of_work_that_was_stopped_or_failed_is_never_kept():
     assert seen(desk.do(2)) == (1, 1)
 
 
-def test_work_says_which_limit_of_the_owner_cut_it_short():
-    class Long(Counting):
-        def train(self, parameters, context):
-            steps = next(step for step in range(1, 100) if step == 50 or context.should_finish(step / 10))
-            return TrainResult(parameters=dict(parameters), examples=10, steps=steps)
+class Long(Counting):
+    """Takes 50 steps, ten of which are a pass over its data, unless its owner has had enough before."""
 
+    def train(self, parameters, context):
+        steps = next(step for step in range(1, 51) if step == 50 or context.should_finish(step / 10))
+        return TrainResult(parameters=dict(parameters), examples=10, steps=steps)
+
+
+def test_work_says_which_limit_of_the_owner_cut_it_short():
     seconds = iter(range(100))
     for limits, steps, limited in (
         (OwnerLimits(), 50, ""),
@@ -380,6 +383,13 @@ def test_stop_ends_the_work_at_hand(runner):
     inbox = begun(runner)
     runner.stop((1, 1))
     assert inbox.get(timeout=5) == WorkStopped((1, 1))
+
+
+def test_the_owners_limits_reach_the_task():
+    runner = TaskRunner(Long(), SETUP, limits=OwnerLimits(max_epochs=2.5))
+    done = begun(runner).get(timeout=5)
+    assert (done.steps, done.limited) == (25, "max-epochs")
+    assert runner.close(5.0)
 
 
 def test_closing_stops_the_work_at_hand():
