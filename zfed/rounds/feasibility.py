@@ -40,13 +40,12 @@ def check_plan(config: CoordinatorConfig, needs: Needs) -> None:
     if workers < needs.updates:
         raise ConfigError(
             f"{needs.strategy} needs {needs.updates} updates for each version, --wait-for "
-            f"{config.run.wait_for} begins with {workers}: wait for {needs.updates} workers, or let the "
-            "strategy need fewer"
+            f"{config.run.wait_for} begins with {workers}: wait for {needs.updates} workers, or choose "
+            "options (--option) with which it needs fewer"
         )
     asked, setting = workers, "--wait-for"
-    draws_as_many = config.select.rule != "poisson" and not schedule.joins
-    if config.select.cohort and draws_as_many:
-        cohort = Amount.parse(config.select.cohort, "--cohort").of(workers)
+    cohort = _cohort(config, schedule, workers)
+    if cohort is not None:
         _check_enough(cohort, f"--cohort {config.select.cohort}", config, needs)
         if cohort < asked:
             asked, setting = cohort, "--cohort"
@@ -63,12 +62,21 @@ def check_plan(config: CoordinatorConfig, needs: Needs) -> None:
 def most_updates(config: CoordinatorConfig, workers: int) -> int:
     """The most updates that a version can be made of, if there are so many workers."""
     schedule = Schedule.of(config.schedule, config.select, config.evaluate)
-    asked = workers
-    if config.select.cohort and config.select.rule != "poisson":
-        asked = schedule.wanted(Amount.parse(config.select.cohort, "--cohort").of(workers))
+    cohort = _cohort(config, schedule, workers)
+    asked = workers if cohort is None else schedule.wanted(cohort)
     if schedule.goal is not None and not schedule.grace_s:
         asked = min(asked, schedule.goal.of(asked))
     return min(asked, workers)
+
+
+def _cohort(config: CoordinatorConfig, schedule: Schedule, workers: int) -> int | None:
+    """How many of so many workers a round needs, if `--cohort` says so.
+
+    It does not if each is drawn for itself, or asked as soon as it is free.
+    """
+    if not config.select.cohort or config.select.rule == "poisson" or schedule.joins:
+        return None
+    return Amount.parse(config.select.cohort, "--cohort").of(workers)
 
 
 def _check_enough(updates: int, said: str, config: CoordinatorConfig, needs: Needs) -> None:
@@ -76,7 +84,7 @@ def _check_enough(updates: int, said: str, config: CoordinatorConfig, needs: Nee
     if updates < needs.updates:
         raise ConfigError(
             f"{said} makes versions of {updates} updates, {needs.strategy} needs {needs.updates}: ask for "
-            "more, or let the strategy need fewer"
+            "more, or choose options (--option) with which it needs fewer"
         )
     if updates < config.run.min_workers:
         raise ConfigError(
