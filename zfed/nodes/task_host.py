@@ -107,6 +107,7 @@ class TaskHost:
         self._clock = clock
         self._folder = folder
         self._examples = 0
+        self._evaluated = 0
         self._prepared: TaskStates | None = None
         self._unsaved: _Finished | None = None
         self._deltas = BufferPool()
@@ -219,6 +220,7 @@ class TaskHost:
             )
         parameters = _buffer(self._task.initial_parameters(Context(device=self._setup.device)))
         self._examples = summary.examples
+        self._evaluated = summary.held_out or MAX_STEPS
         self._prepared = TaskStates(TaskState({}, parameters.local.copy()), self._folder)
         merge = checked_rules(self._task.merge)
         return Prepared(summary, parameters.layout, self._exact(parameters.layout), merge)
@@ -293,7 +295,7 @@ class TaskHost:
         if not isinstance(result, EvaluateResult):
             raise TaskError(f"evaluate returned {type(result).__name__}, expected an EvaluateResult")
         return doing.done(
-            examples=_count("examples", result.examples, 1, MAX_STEPS),
+            examples=_count("examples", result.examples, 1, self._evaluated),
             metrics=_sendable_metrics(result.metrics),
         )
 

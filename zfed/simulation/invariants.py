@@ -35,7 +35,7 @@ from zfed.nodes.member_words import DropState, RenameState, StartWork, StopWork,
 from zfed.nodes.orders import work_seed
 from zfed.nodes.words import TellFact
 from zfed.params.dtypes import Array
-from zfed.rounds.evaluation import FEDERATED, MAX_OWED_ROUNDS
+from zfed.rounds.evaluation import FEDERATED, MAX_OWED_ROUNDS, WORKERS
 from zfed.simulation.coordinator import SimulatedCoordinator
 from zfed.simulation.driven import Driven
 from zfed.simulation.member import SimulatedMember
@@ -180,12 +180,13 @@ class Invariants:
             differing = sorted(self._metrics ^ set(measured)) or "a line is there twice"
             raise BrokenPromise(f"metrics.jsonl is not what the journal says: {differing}")
         config = self.schedule.config
+        asked = [(config.evaluate.by_evaluator, FEDERATED), (config.evaluate.by_workers, WORKERS)]
         for version in range(1, max(self.versions, default=0) + 1):
-            if (
-                config.evaluate.wanted(version, config.run.rounds)
-                and (version, FEDERATED) not in self._settled
-            ):
-                raise BrokenPromise(f"the evaluation of round {version} was forgotten")
+            if not config.evaluate.wanted(version, config.run.rounds):
+                continue
+            for subject in [subject for wanted, subject in asked if wanted]:
+                if (version, subject) not in self._settled:
+                    raise BrokenPromise(f"the evaluation ({subject}) of round {version} was forgotten")
 
     # ---- versions -------------------------------------------------------------------------------
 

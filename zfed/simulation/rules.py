@@ -1,4 +1,4 @@
-"""For whom fuzzed runs wait: `[schedule]` tables drawn from a seed."""
+"""For whom fuzzed runs wait, and who evaluates: tables drawn from a seed."""
 
 from __future__ import annotations
 
@@ -36,6 +36,26 @@ def with_rules(config: CoordinatorConfig, draw: random.Random) -> CoordinatorCon
         select=SelectConfig(cohort=goal if kind == "over-select" else ""),
         evaluate=replace(config.evaluate, workers=False) if goes_on else config.evaluate,
     )
+
+
+def with_evaluation(config: CoordinatorConfig, draw: random.Random) -> CoordinatorConfig:
+    """Now and then the same run whose versions its workers evaluate, alone or beside the evaluator it has."""
+    if draw.random() < 0.5:
+        return config
+    before = config.evaluate
+    alone = not (before.first or before.every or before.last) or draw.random() < 0.3
+    evaluate = replace(
+        before,
+        by="workers" if alone else "both",
+        workers=before.workers and not alone,
+        first=draw.random() < 0.5,
+        every=draw.choice((1, 1, 3)),
+        last=draw.random() < 0.5,
+        timeout_s=draw.choice((5.0, 120.0)),
+        watch=draw.choice(("", "+total", "-total")),
+        watch_on="workers",
+    )
+    return replace(config, evaluate=evaluate)
 
 
 def discount(rule: str, behind: int) -> float:

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
 from zfed.simulation.coordinator import COORDINATOR
-from zfed.simulation.rules import with_rules
+from zfed.simulation.rules import with_evaluation, with_rules
 from zfed.transport.memory import LinkFaults
 
 EVALUATOR: Final = "examiner"
@@ -146,9 +146,12 @@ def draw_schedule(seed: int) -> Schedule:
         faults += [_drawn_revocation(keys, nodes, run_s) for _ in range(keys.choice((0, 0, 1, 2)))]
     schedule = Schedule(
         seed=seed,
-        config=with_rules(
-            CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION),
-            random.Random(f"rules:{seed}"),
+        config=with_evaluation(
+            with_rules(
+                CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION),
+                random.Random(f"rules:{seed}"),
+            ),
+            random.Random(f"evaluation:{seed}"),
         ),
         examples=examples,
         evaluated=evaluated,

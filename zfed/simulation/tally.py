@@ -20,6 +20,7 @@ from zfed.task import (
 )
 
 SIZE: Final = 6
+HELD_OUT: Final = 4
 
 
 def delta_of(seed: int, done: int) -> Array:
@@ -52,7 +53,7 @@ class Tally(Task):
 
     def prepare(self, setup: Setup) -> DataSummary:
         """As `Task.prepare`."""
-        return DataSummary(examples=self._examples)
+        return DataSummary(examples=self._examples, held_out=HELD_OUT)
 
     def initial_parameters(self, context: Context) -> NamedArrays:
         """As `Task.initial_parameters`."""
@@ -71,4 +72,4 @@ class Tally(Task):
 
     def evaluate(self, parameters: NamedArrays, context: Context) -> EvaluateResult:
         """As `Task.evaluate`."""
-        return EvaluateResult(examples=4, metrics={"total": float(parameters["w"].sum())})
+        return EvaluateResult(examples=HELD_OUT, metrics={"total": float(parameters["w"].sum())})
