@@ -15,7 +15,7 @@ from zfed.chronicle.attempt import Attempt
 from zfed.chronicle.times import moment, shown
 from zfed.telemetry.wording import duration, names, plural, printable
 
-_WITHIN_A_ROUND: Final = ("accepted", "refused")
+_WITHIN_A_ROUND: Final = ("accepted", "refused", "answered")
 """Events that have no sentence of their own, so they part nothing that is told together."""
 
 _ENDS_AN_ATTEMPT: Final = ("started", "ended")

@@ -27,6 +27,7 @@ from zfed.facts import (
     UpdateRefused,
     Waiting,
     WorkerBenched,
+    WorkersEvaluated,
 )
 from zfed.metrics import Metric
 from zfed.telemetry.sentences import describe
@@ -176,6 +177,10 @@ class Board:
                 if row.kind == "evaluator":  # of a worker, the table has those that it trains on
                     row.examples = fact.examples
                 row.enter("ready")
+            case WorkersEvaluated():
+                for node in fact.workers:
+                    if self._node(node).stage == "evaluate":
+                        self._node(node).enter("ready")
             case _:  # said above the table, changes nothing in it
                 pass
 

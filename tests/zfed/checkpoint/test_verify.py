@@ -64,6 +64,18 @@ def test_a_final_model_is_the_version_that_the_run_ended_with(tmp_path: Path) ->
     assert all(found.ok for found in verify(path))  # it is no end any more
 
 
+def test_a_best_model_is_the_version_that_the_end_names(tmp_path: Path) -> None:
+    path = begin(tmp_path, versions=3)
+    with RunDirectory.resume(path) as run:
+        run.publish_best_model(1)
+        line = {"event": "ended", "status": "completed", "reason": "", "version": 2, "best": 1}
+        run.journal.append(line, sync=True)
+    [best] = [found for found in verify(path) if found.path == "best.safetensors"]
+    assert (best.ok, best.sentence) == (True, "version 1, the best by the metric that was watched")
+    write_model(run.best_model_path, model(0))
+    assert [found.path for found in verify(path) if not found.ok] == ["best.safetensors"]
+
+
 def test_a_changed_configuration_is_a_fault_and_the_rest_is_still_checked(tmp_path: Path) -> None:
     path = begin(tmp_path, versions=1)
     (path / "run.toml").write_text("rounds = 90\n")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from zfed.checkpoint import read_health, read_journal
-from zfed.config import CoordinatorConfig, LimitsConfig, RunConfig, parse_document
+from zfed.config import CoordinatorConfig, EvaluateConfig, LimitsConfig, RunConfig, parse_document
 from zfed.errors import ConfigError, UsageError
 from zfed.identity import KeysFolder
 from zfed.nodes.coordinator import Coordinator
@@ -53,6 +53,12 @@ def test_rule_that_does_not_exist_is_refused_at_once(name, value):
 def test_frames_must_have_room_for_what_may_be_in_them():
     with pytest.raises(ConfigError, match="--max-frame 1MiB has no room for --max-chunk 1MiB"):
         Coordinator(CoordinatorConfig(limits=LimitsConfig(frame="1MiB")))
+
+
+def test_an_evaluation_that_contradicts_itself_is_refused_before_anything_is_opened():
+    config = CoordinatorConfig(evaluate=EvaluateConfig(patience=3))
+    with pytest.raises(ConfigError, match="--patience 3 waits for a better version"):
+        Coordinator(config)
 
 
 def test_a_coordinator_at_work_says_how_it_is_and_leaves_no_sign_of_life_behind(tmp_path):

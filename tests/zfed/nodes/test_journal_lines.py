@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenPart, OpenRound, OwedEvaluation
-from zfed.facts import EvaluationSkipped, NodeJoined, RoundCommitted, UpdateRefused
+from zfed.engine import Commit, EvaluationDone, OpenAttempt, OpenPart, OpenRound, OwedEvaluation, WorkerAnswer
+from zfed.facts import EvaluationSkipped, NodeJoined, RoundCommitted, UpdateRefused, WorkersEvaluated
 from zfed.nodes import journal_lines
 from zfed.nodes.journal_lines import Past
 
@@ -230,3 +230,55 @@ def test_what_an_evaluator_was_asked_beside_the_workers_is_read_as_it_was():
     assert found.under_way == (part("alice", 0, 5, 0),)
     found = point(FIRST, opened(0, "alice", root=root), committed(1, "alice", root=root))
     assert found.committed == {"alice": ((1, 10), 1), "eva": ((1, 9), 1)}
+
+
+# ---- evaluations by workers ---------------------------------------------------------------------
+
+ASKED = tuple(
+    OwedEvaluation(assignment=(1, 40 + k), round=1, version=1, subject="workers", worker=node)
+    for k, node in enumerate(("alice", "bob"))
+)
+ANSWER = EvaluationDone(node="alice", assignment=(1, 40), examples=3, metrics={"loss": 0.25})
+SURVEYED = WorkersEvaluated(
+    round=1, version=1, workers=["alice"], examples=3, metrics={"loss": 0.25}, spread={}, missing=[]
+)
+
+
+def test_workers_that_were_asked_owe_their_answers_under_the_same_numbers():
+    assert point(FIRST, committed(1, "alice", evaluations=ASKED)).owed == ASKED
+
+
+def test_a_worker_that_has_answered_owes_nothing_and_its_answer_is_known():
+    found = point(FIRST, committed(1, "alice", evaluations=ASKED), journal_lines.answered(ANSWER, 1))
+    assert found.owed == ASKED[1:]
+    answer = WorkerAnswer(round=1, version=1, node="alice", examples=3, metrics={"loss": 0.25})
+    assert found.answers == (answer,)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        journal_lines.surveyed(SURVEYED),
+        journal_lines.skipped(EvaluationSkipped(round=1, subject="workers", reason="no")),
+    ],
+)
+def test_when_a_survey_is_over_nothing_of_it_is_left(last):
+    lines = [FIRST, committed(1, "alice", evaluations=ASKED), journal_lines.answered(ANSWER, 1), last]
+    assert (point(*lines).owed, point(*lines).answers) == ((), ())
+
+
+def test_what_was_found_is_known_in_its_order_with_its_version():
+    evaluations = (owed(1), *ASKED)
+    lines = [FIRST, committed(1, "alice", evaluations=evaluations)]
+    lines += [journal_lines.surveyed(SURVEYED), evaluated(owed(1))]
+    found = point(*lines).evaluations
+    assert [(each.round, each.version, each.subject, each.metrics["loss"]) for each in found] == [
+        (1, 1, "workers", 0.25),
+        (1, 1, "federated", 0.25),
+    ]
+
+
+def test_answers_about_versions_that_cannot_be_used_are_void():
+    lines = [FIRST, committed(1, "alice", evaluations=ASKED), journal_lines.answered(ANSWER, 1)]
+    found = point(*lines, version=0)
+    assert (found.owed, found.answers) == ((), ())

@@ -3,7 +3,7 @@ import pytest
 
 from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
 from zfed.facts import NodeRefused
-from zfed.nodes.reception import OWN_MODELS_ANNOUNCED, UNPROTECTED, Reception
+from zfed.nodes.reception import OWN_MODELS_ANNOUNCED, UNPROTECTED, VALIDATION_ANNOUNCED, Reception
 from zfed.params import ParameterBuffer
 from zfed.rounds.merging import Merging
 from zfed.rounds.refusals import Refusals
@@ -20,10 +20,12 @@ LAYOUT = ParameterBuffer.from_arrays({"w": np.zeros(3, np.float32)}).layout
 class Desk:
     """A reception, the sessions before it, and what was sent and told."""
 
-    def __init__(self, *, protected=False, own_models=False):
+    def __init__(self, *, protected=False, own_models=False, evaluate=None):
         self.sent, self.told, self.opened = [], [], 0
         self.sessions = Sessions(lambda route, frames: self.sent.append((route, frames)), Timing())
-        config = CoordinatorConfig(run=RunConfig(), evaluate=EvaluateConfig(workers=own_models))
+        config = CoordinatorConfig(
+            run=RunConfig(), evaluate=EvaluateConfig(workers=own_models, **(evaluate or {}))
+        )
         self.reception = Reception(
             config,
             "run-1",
@@ -37,7 +39,7 @@ class Desk:
             serve=lambda session, pull: 0,
         )
 
-    def session(self, node="alice", *, kind="worker", spec="all", merge=None):
+    def session(self, node="alice", *, kind="worker", spec="all", merge=None, held_out=0):
         """The session of a new instance of a node, on a route of its own."""
         self.opened += 1
         hello = Hello(
@@ -50,6 +52,7 @@ class Desk:
             examples=10,
             partition=PartitionClaim(spec=spec),
             merge=merge or {},
+            held_out=held_out,
         )
         events = self.sessions.receive(bytes([self.opened]), encode(hello, epoch=0), 0.0)
         [session] = [event.session for event in events if isinstance(event, Opened)]
@@ -138,3 +141,19 @@ def test_a_name_under_which_evaluations_are_reported_is_nobodys(name):
     desk = Desk()
     assert desk.greet(name) is None
     assert desk.told[-1].code == "name"
+
+
+@pytest.mark.parametrize(
+    ("watch_on", "kind", "held_out", "said"),
+    [
+        ("central", "evaluator", 0, True),
+        ("central", "worker", 5, False),
+        ("workers", "worker", 5, True),
+        ("workers", "worker", 0, False),
+        ("workers", "evaluator", 0, False),
+    ],
+)
+def test_who_decides_which_version_is_best_is_told_so(watch_on, kind, held_out, said):
+    desk = Desk(protected=True, evaluate={"by": "both", "watch": "loss", "watch_on": watch_on})
+    desk.greet(kind=kind, held_out=held_out)
+    assert (VALIDATION_ANNOUNCED in desk.last_sent().announcements) == said

@@ -515,3 +515,10 @@ def test_an_evaluator_that_keeps_no_root_examples_trains_on_none_of_its_test_dat
     host.do(work, told.append, lambda: False)
     [raised] = told
     assert "start it with --root-examples 100" in raised.error
+
+
+def test_a_worker_that_evaluates_more_than_it_holds_out_is_stopped_at_home():
+    task = Counting()
+    task.prepare = lambda setup: DataSummary(examples=10, held_out=3)
+    desk = Desk(task)
+    assert "examples is 4, allowed are 1 to 3" in desk.do(1, "evaluate").error

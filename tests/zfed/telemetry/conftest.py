@@ -18,12 +18,14 @@ from zfed.facts import (
     RoundOpened,
     RoundRetried,
     RunEnded,
+    Spread,
     TaskFailed,
     UpdateAccepted,
     UpdateRefused,
     UploadsPlanned,
     Waiting,
     WorkerRound,
+    WorkersEvaluated,
 )
 
 WORKERS = {"alice": 24754, "bob": 17181, "charlie": 18065}
@@ -99,6 +101,22 @@ def evaluated(round: int, subject: str, correct: int, loss: float) -> Evaluated:
         evaluator="evaluator",
         examples=10_000,
         metrics={"loss": loss, "correct": correct, "accuracy": correct / 10_000, "predicted": predicted},
+    )
+
+
+def surveyed(round: int, *, validation: bool = False) -> WorkersEvaluated:
+    return WorkersEvaluated(
+        round=round,
+        version=round,
+        workers=["alice", "bob"],
+        examples=400,
+        metrics={"loss": 0.5, "correct": 350, "accuracy": 0.875, "predicted": {"0": 400}},
+        spread={
+            "loss": Spread(worst=0.75, worst_worker="bob", median=0.5, best=0.25, best_worker="alice"),
+            "accuracy": Spread(worst=0.75, worst_worker="bob", median=0.875, best=1.0, best_worker="alice"),
+        },
+        missing=["charlie (left)"],
+        validation=validation,
     )
 
 

@@ -11,7 +11,7 @@ from zfed.facts import Fact
 from zfed.telemetry import draw_curves, metrics_record
 from zfed.telemetry.curves import read_panels
 
-from .conftest import committed, evaluated
+from .conftest import committed, evaluated, surveyed
 
 
 def written(path: Path, facts: list[Fact]) -> Path:
@@ -90,3 +90,24 @@ def test_a_round_whose_workers_numbers_were_lost_leaves_a_gap(tmp_path: Path) ->
         log.write('{"event":"round","round":2,"seconds":1.0}\n')
     [train] = read_panels(metrics)
     assert train.curves == {"alice": [(1, 0.5), (3, 0.3)]}
+
+
+def test_what_workers_found_is_drawn_as_their_median_between_the_worst_and_the_best(tmp_path: Path) -> None:
+    metrics = written(
+        tmp_path / "metrics.jsonl", [surveyed(1), surveyed(2), evaluated(1, "federated", 1, 2.0)]
+    )
+    accuracy, loss = read_panels(metrics)
+    assert accuracy.title == "Accuracy on the test data"
+    assert accuracy.curves["workers"] == [(1, 87.5), (2, 87.5)]
+    assert accuracy.spread == [(1, 75.0, 100.0), (2, 75.0, 100.0)]
+    assert loss.spread == [(1, 0.75, 0.25), (2, 0.75, 0.25)]
+    assert draw_curves(metrics, tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize(("validation", "whose"), [(True, "validation"), (False, "held-out")])
+def test_the_title_says_whose_data_it_is(validation: bool, whose: str, tmp_path: Path) -> None:
+    metrics = written(tmp_path / "metrics.jsonl", [surveyed(1, validation=validation)])
+    assert [panel.title for panel in read_panels(metrics)] == [
+        f"Accuracy on the {whose} data",
+        f"Loss on the {whose} data",
+    ]

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import orjson
 
 from zfed.facts import DoorCounts, Evaluated, Fact, from_builtins, to_builtins
 from zfed.telemetry import metrics_record
 
-from .conftest import committed, evaluated
+from .conftest import committed, evaluated, surveyed
 
 
 def carried(fact: Fact) -> Fact:
@@ -61,3 +62,27 @@ def test_other_facts_are_not_logged(run_facts: list[Fact]) -> None:
     assert events.count("round") == 2
     assert events.count("evaluated") == 6
     assert len(events) == 8
+
+
+def test_what_workers_found_is_logged_with_its_spread_and_who_is_missing() -> None:
+    record = metrics_record(surveyed(3))
+    assert record is not None
+    assert {key: record[key] for key in ("event", "round", "subject", "examples", "workers", "missing")} == {
+        "event": "evaluated",
+        "round": 3,
+        "subject": "workers",
+        "examples": 400,
+        "workers": 2,
+        "missing": ["charlie (left)"],
+    }
+    assert record["correct"] == 350
+    assert record["spread"]["loss"]["worst_worker"] == "bob"
+    assert "validation" not in record
+
+
+def test_a_set_that_decides_is_logged_as_such() -> None:
+    central = msgspec.structs.replace(evaluated(1, "federated", 9000, 0.5), validation=True)
+    for fact in (surveyed(3, validation=True), central):
+        record = metrics_record(fact)
+        assert record is not None
+        assert record["validation"] is True

@@ -7,6 +7,7 @@ import pytest
 
 from zfed.facts import (
     AnyFact,
+    BestVersion,
     Connected,
     Connecting,
     Disconnected,
@@ -14,6 +15,7 @@ from zfed.facts import (
     Fact,
     NodeJoined,
     NodeStarted,
+    NothingToWatch,
     ReadinessChanged,
     RunEnded,
     TaskFailed,
@@ -23,7 +25,7 @@ from zfed.facts import (
 )
 from zfed.telemetry.sentences import INSECURE, describe, evaluation_words, summary
 
-from .conftest import accepted, evaluated
+from .conftest import accepted, evaluated, surveyed
 
 
 def started(**changes: object) -> NodeStarted:
@@ -205,3 +207,32 @@ def test_what_a_strategy_keeps_is_told_with_the_budget() -> None:
         kept_bytes=35_000_000,
     )
     assert describe(fact)[1:] == ["  median keeps 7 updates: 35.0 MB of that"]
+
+
+def test_what_workers_found_is_told_with_its_ends_and_who_is_missing() -> None:
+    assert describe(surveyed(3)) == [
+        "round 3: federated model on the held-out data of 2 workers: accuracy 87.50 %, 350/400 correct, "
+        "loss 0.5000 nats",
+        "  loss: worst 0.7500 (bob), median 0.5000, best 0.2500 (alice)",
+        "  accuracy: worst 75.00 % (bob), median 87.50 %, best 100.00 % (alice)",
+        "  without charlie (left)",
+    ]
+
+
+def test_a_set_that_decides_which_version_is_best_is_called_validation_wherever_it_is_told() -> None:
+    central = msgspec.structs.replace(evaluated(3, "federated", 9000, 0.5), validation=True)
+    assert describe(central)[0].startswith("round 3: federated model (validation): ")
+    assert "2 workers (validation): " in describe(surveyed(3, validation=True))[0]
+    best = BestVersion(metric="accuracy", value=0.9, round=2, version=2, watched_on="central")
+    end = ended(best=best, best_model="runs/a/best.safetensors")
+    lines = summary(end, federated=central)
+    assert lines[1].startswith("federated model of round 3 (validation): ")
+    assert "best version: round 2, accuracy 90.00 % on the evaluator's data (validation)" in lines
+    assert "best:    runs/a/best.safetensors" in lines
+
+
+def test_a_metric_that_is_watched_in_vain_is_said_with_those_that_there_are() -> None:
+    assert describe(NothingToWatch(round=1, metric="f1", reported=["accuracy", "loss"])) == [
+        "round 1: --watch f1: no evaluation has a number of that name; reported are accuracy, loss"
+    ]
+    assert describe(NothingToWatch(round=1, metric="f1", reported=[]))[0].endswith("no number is reported")

@@ -11,6 +11,8 @@ from zfed.telemetry import open_observer
 from zfed.telemetry.groups import parse_groups
 from zfed.telemetry.table import TableObserver
 
+from .conftest import surveyed
+
 GROUPS = ("0-3", "4-6", "7-9")
 
 
@@ -78,3 +80,10 @@ def test_facts_from_many_threads_do_not_deadlock_the_drawing(run_facts: list[Fac
         for thread in threads:
             thread.join(timeout=20)
         assert not any(thread.is_alive() for thread in threads)
+
+
+def test_what_workers_found_is_a_table_with_the_best_the_median_and_the_worst() -> None:
+    lines = printed([surveyed(3, validation=True)], width=80)
+    assert lines[0].startswith("round 3, held-out data, validation")
+    rows = {line.split("  ")[0].strip(): line.split()[-1] for line in lines[1:] if line}
+    assert rows == {"2 workers": "87.50", "best: alice": "100.00", "median": "87.50", "worst: bob": "75.00"}
