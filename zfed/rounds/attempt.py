@@ -59,6 +59,7 @@ class Attempt:
         goal: Updates that close the round; 0: all that were asked for.
         drawn: How its cohort came about.
         root: What an evaluator is asked for beside them, if the strategy needs that.
+        heaviest: Examples of the heaviest worker that may join it.
     """
 
     round: int
@@ -78,6 +79,7 @@ class Attempt:
     goal: int = 0
     drawn: Drawn = field(default_factory=Drawn)
     root: RootUpdate | None = None
+    heaviest: int = 0
     _by_node: dict[str, Part] = field(default_factory=dict)
     _awaited: dict[str, Part] = field(default_factory=dict)
     _lost_until: dict[str, float] = field(default_factory=dict)  # of those awaited: the end of their grace
@@ -157,10 +159,10 @@ class Attempt:
         parts = list(self.parts.values())
         self.goal = max(self.goal or len(parts), self.needed)
         self._value_range = bounds.value_range
-        largest = [self._share(part.declared) * self.needs.largest_factor for part in parts]
-        self._largest_share = max(map(self._share, (part.declared for part in parts)))
+        shares = [self._share(part.declared) for part in parts]
         if self.schedule.joins:  # whoever they will be
-            largest = [max(largest)] * self.goal
+            self._largest_share = max(*shares, self._share(self.heaviest))
+            shares = [self._largest_share] * self.goal
         opened = OpenRound(
             round=self.round,
             attempt=self.number,
@@ -170,7 +172,7 @@ class Attempt:
             updates=0 if self.schedule.carries else len(parts) + (self.root is not None),
             candidates=self.drawn.candidates,
             draws=self.drawn.draws,
-            grid=choose_grid(largest, bounds.value_range),
+            grid=choose_grid([share * self.needs.largest_factor for share in shares], bounds.value_range),
             value_range=bounds.value_range,
             max_norm=bounds.max_norm,
             root=self.root.part.order if self.root else None,
@@ -183,12 +185,14 @@ class Attempt:
         return [opened, *orders, *self._count_waiting()]
 
     def join(self, node: str, assignment: AssignmentId, examples: int, now: float) -> list[Action]:
-        """Ask a worker that comes while the round is open; nothing if it is too heavy for this one's grid."""
-        if self._closed or self._share(examples) > self._largest_share:
-            return []
+        """Ask another worker, which `bears` says may join, while the round is open."""
         part = self.add(node, assignment, examples)
         part.deadline += now - self.opened_at
         return [Enlist(part=part.order), self.ask(part)]
+
+    def bears(self, examples: int) -> bool:
+        """True if who declared so many examples is not too heavy for the grid of this round."""
+        return self._share(examples) <= self._largest_share
 
     def find(self, node: str, assignment: AssignmentId) -> Part | None:
         """The part of this number, if it is this worker's."""

@@ -580,14 +580,17 @@ class Rounds:
         attempt.goal = self.schedule.closes_at(len(attempt.parts), len(free))
         if self.needs.root:  # the last evaluator: evaluations go to the first, which may be another
             attempt.ask_root(self.roster.root_evaluators[-1], self._new_assignment())
+        attempt.heaviest = max((worker.examples for worker in self.roster.candidates), default=0)
         return [*cancelled, *self._collect(attempt, now)]
 
     def _draw(self, attempt: Attempt, free: list[NodeReady]) -> Drawn:
         """Who of those that have nothing to do is asked: so many that a cohort is at work."""
         wanted = self._selection.wanted(self.roster.candidate_count)
         if wanted is not None:
-            # A share of those who happen to be here may be fewer than it takes to commit anything
-            wanted = max(self.schedule.wanted(max(wanted, self._needed)) - attempt.at_work, 0)
+            # A share of those who happen to be here may be fewer than it takes to commit anything,
+            # unless who has answered makes room for others
+            needed = 0 if self.schedule.joins else self._needed
+            wanted = max(self.schedule.wanted(max(wanted, needed)) - attempt.at_work, 0)
         least = self._opens_with if not attempt.parts else 0
         return self._selection.choose(free, round=self.round, attempt=self._tries, wanted=wanted, least=least)
 
@@ -596,7 +599,11 @@ class Rounds:
         attempt = self._attempt
         if not self.schedule.joins or self.phase != "collecting" or attempt is None or attempt.full:
             return []
-        free = [worker for worker in self.roster.candidates if worker.node not in attempt]
+        free = [
+            worker
+            for worker in self.roster.candidates
+            if worker.node not in attempt and attempt.bears(worker.examples)
+        ]
         return [
             action
             for worker in self._draw(attempt, free).workers

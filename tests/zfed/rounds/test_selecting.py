@@ -204,3 +204,27 @@ def test_what_goes_on_is_part_of_the_next_rounds_cohort():
     assert len(asked(run.commit(1))) == 1
     assert at_work < set(run.fact(RoundOpened).cohort)
     assert len(run.fact(RoundOpened).cohort) == 3
+
+
+def test_who_is_heavier_than_those_asked_first_may_take_their_place():
+    workers = [ready(name, examples=10 ** (place + 1)) for place, name in enumerate("abc")]
+    run, orders = opened(*workers, schedule=BUFFERED, cohort="1", settings={"seed": 2})
+    assert list(orders) == ["b"]
+    [order] = asked(run.answer(orders["b"], examples=100)).values()
+    assert order.node == "c"
+
+
+def test_who_comes_too_heavy_for_an_open_round_is_asked_in_the_next_and_takes_nobodys_place():
+    run, orders = opened("a", "b", schedule=BUFFERED, cohort="3")
+    assert list(asked(run.say(ready("x", examples=10_000), ready("z", examples=5)))) == ["z"]
+    run.answer(orders["a"])
+    run.answer(orders["b"])
+    run.say(readiness("a", "busy"))
+    assert sorted(asked(run.commit(1))) == ["b", "x"]
+
+
+def test_one_that_works_at_a_time_is_enough_for_a_version_of_several():
+    run, orders = opened(*NAMES[:4], schedule=BUFFERED, cohort="1", settings={"min_workers": 2})
+    [first] = orders.values()
+    [second] = asked(run.answer(first)).values()
+    assert sorted(committed_by(run.answer(second))) == sorted([first.node, second.node])
