@@ -197,6 +197,7 @@ def print_table(courses: Sequence[Course], plan: RacePlan) -> None:
         Column(title="speed", cells=[row.speed for row in found], need=1),
         Column(title="versions", cells=[row.versions for row in found], need=3),
         Column(title="updates", cells=[row.updates for row in found], need=2),
+        Column(title="workers", cells=[row.workers for row in found], need=4),
         Column(title="unused", cells=[row.unused for row in found], need=4),
         Column(title="traffic", cells=[row.traffic for row in found], need=5),
         Column(title="staleness", cells=[row.staleness for row in found], need=6),

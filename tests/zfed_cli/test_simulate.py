@@ -60,7 +60,7 @@ def test_ctrl_c_ends_with_what_there_is(capsys, monkeypatch):
     assert simulate("--schedule", "sync,sync", "--workers", "1") == 130
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("sync: interrupted at 1 s, ")
-    assert "accuracy 0.7500; 2 versions of 2 updates" in line
+    assert "accuracy 0.7500; 2 versions of 2 updates from 1 worker" in line
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_settings_of_a_run_come_from_a_file_too(capsys, tmp_path):
 
 
 def test_a_sync_course_waits_longer_than_a_run_would_by_default(capsys):
-    slow = ("--profile", "one-slow", "--train", "epochs=200", "--until", "100000")
+    slow = ("--profile", "one-slow", "--train", "epochs=130", "--until", "100000")
     assert simulate("--schedule", "sync", *slow, "--target", "0.4") == 0
     assert "1 version of 3 updates" in capsys.readouterr().out
     assert simulate("--schedule", "sync", *slow, "--target", "0.4", "--round-timeout", "600") == 0

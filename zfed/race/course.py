@@ -21,6 +21,7 @@ class Point:
         at_s: Virtual time of that.
         version: Its number.
         updates: Those that are in it and the versions before it.
+        workers: How many different ones these are of.
         begun: Pieces of training that workers had begun by then.
         carried_bytes: What had gone over the workers' links by then, both ways, every message counted.
         accuracy: On the test data; 0 while it is not known.
@@ -29,6 +30,7 @@ class Point:
     at_s: float = 0.0
     version: int = 0
     updates: int = 0
+    workers: int = 0
     begun: int = 0
     carried_bytes: int = 0
     accuracy: float = 0.0

@@ -54,6 +54,7 @@ class Heat:
         self._speeds = {name: random.Random(f"speed:{self._seed}:{name}") for name in plan.names}
         self._examples: dict[str, int] = {}
         self._begun = 0
+        self._took_part: set[str] = set()
         self._committed: dict[int, Point] = {}
         self._simulation = Simulation(seed=self._seed, work_s=self._work_s)
         self._simulation.host(entrant.config, self._open_run)  # first, so that nobody looks for it in vain
@@ -104,10 +105,12 @@ class Heat:
     def _commit(self, fact: RoundCommitted) -> None:
         course, links = self.course, self._simulation.network.links.values()
         course.staleness.update(fact.per_worker[worker].staleness for worker in fact.workers)
+        self._took_part.update(fact.workers)
         course.newest = self._committed[fact.round] = Point(
             at_s=course.now_s,
             version=fact.version,
             updates=course.newest.updates + len(fact.workers),
+            workers=len(self._took_part),
             begun=self._begun,
             carried_bytes=sum(link.up.carried + link.down.carried for link in links),
         )

@@ -26,8 +26,9 @@ class Row:
         schedule: As a person wrote it.
         time: Virtual time to the target.
         speed: How much sooner than the first of the race; "" where either has not arrived.
-        versions: Committed until then, or until the end if it has not arrived; so are the next three.
+        versions: Committed until then, or until the end if it has not arrived; so are the next four.
         updates: In them.
+        workers: Of how many workers these are.
         unused: Pieces of training that were begun and are in no version, with those that are under way.
         traffic: Over all workers' links.
         staleness: Median of all updates.
@@ -39,6 +40,7 @@ class Row:
     speed: str
     versions: str
     updates: str
+    workers: str
     unused: str
     traffic: str
     staleness: str
@@ -65,9 +67,10 @@ def line(course: Course, plan: RacePlan) -> str:
         came = f"accuracy {plan.target:g} after {row.time}"
     else:
         came = f"{row.time}, accuracy {row.accuracy or 'unknown'}"
-    made = f"{plural(course.reached.version, 'version')} of {plural(course.reached.updates, 'update')}"
+    reached = course.reached
+    made = f"{plural(reached.version, 'version')} of {plural(reached.updates, 'update')}"
     return (
-        f"{row.schedule}: {came}; {made}, "
+        f"{row.schedule}: {came}; {made} from {plural(reached.workers, 'worker')}, "
         f"{row.unused} begun and not used, {row.traffic}, median staleness {row.staleness}"
     )
 
@@ -99,6 +102,7 @@ def _row(course: Course, first: Course) -> Row:
         speed="" if faster is None else f"{faster:.1f}x",
         versions=count(reached.version),
         updates=count(reached.updates),
+        workers=count(reached.workers),
         unused=count(reached.begun - reached.updates),
         traffic=megabytes(reached.carried_bytes),
         staleness=count(course.median_staleness),

@@ -14,8 +14,8 @@ SYNC = Course(
     now_s=990.4,
     newest=HELD[-1],
     points=[
-        Point(800.0, 3, 300, 300, 20_000_000, 0.85),
-        Point(900.0, 4, 400, 400, 25_000_000, 0.881),
+        Point(800.0, 3, 300, 100, 300, 20_000_000, 0.85),
+        Point(900.0, 4, 400, 100, 400, 25_000_000, 0.881),
         *HELD,
     ],
     staleness=Counter({0: 600}),
@@ -26,11 +26,11 @@ BUFFERED = Course(
     "buffered:20%",
     now_s=990.0,
     newest=HELD[-1],
-    points=[Point(300.0, 30, 600, 700, 40_000_000, 0.8801), *HELD],
+    points=[Point(300.0, 30, 600, 80, 700, 40_000_000, 0.8801), *HELD],
     staleness=Counter({0: 100, 2: 500}),
     ending="arrived",
 )
-LATE = Course("async", now_s=3600.0, newest=Point(3500.0, 9, 9, 12), ending="out of time")
+LATE = Course("async", now_s=3600.0, newest=Point(3500.0, 9, 9, 4, 12), ending="out of time")
 PLAN = toy.plan(target=0.88, until_s=3600.0)
 
 
@@ -39,15 +39,18 @@ def test_rows_compare_with_the_first_course():
     assert (first.time, first.speed, first.staleness) == ("15 min 00 s", "1.0x", "0")
     assert (second.time, second.speed, second.unused) == ("5 min 00 s", "3.0x", "100")
     assert (second.traffic, second.staleness, second.accuracy) == ("40.0 MB", "2", "0.8801")
+    assert (first.workers, second.workers, third.workers) == ("100", "80", "4")
     assert (third.time, third.speed, third.accuracy) == ("not in 1 h 00 min", "", "")
 
 
 def test_a_line_says_all_of_a_course():
     assert line(BUFFERED, PLAN) == (
-        "buffered:20%: accuracy 0.88 after 5 min 00 s; 30 versions of 600 updates, 100 begun and not used, "
-        "40.0 MB, median staleness 2"
+        "buffered:20%: accuracy 0.88 after 5 min 00 s; 30 versions of 600 updates from 80 workers, "
+        "100 begun and not used, 40.0 MB, median staleness 2"
     )
-    assert line(LATE, PLAN).startswith("async: not in 1 h 00 min, accuracy unknown; 9 versions of 9 updates")
+    assert line(LATE, PLAN).startswith(
+        "async: not in 1 h 00 min, accuracy unknown; 9 versions of 9 updates from 4 workers"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,7 @@ def test_a_record_is_json_in_seconds_and_bytes():
         "at_s": 300.0,
         "version": 30,
         "updates": 600,
+        "workers": 80,
         "begun": 700,
         "carried_bytes": 40_000_000,
         "accuracy": 0.8801,
