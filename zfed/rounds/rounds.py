@@ -542,9 +542,9 @@ class Rounds:
     def _too_few_left(self) -> str:
         """Why there are too few workers, whoever comes back; empty if there are enough, or never were."""
         left, benched, objections = len(self._known), self.refusals.benched, self._objections
-        if not left < self._needed <= left + len(benched) + len(objections):
+        if not left < self._opens_with <= left + len(benched) + len(objections):
             return ""
-        reason = f"too few workers are left for round {self.round}: {left} of at least {self._needed}"
+        reason = f"too few workers are left for round {self.round}: {left} of at least {self._opens_with}"
         if benched:
             reason = (
                 f"{reason}; benched for refused updates: {', '.join(benched)}. See --strikes, --min-workers"

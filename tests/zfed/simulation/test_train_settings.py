@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.zfed.simulation.simulated import configured, run_once
-from zfed.config import ScheduleConfig
+from zfed.config import ScheduleConfig, SelectConfig
 from zfed.config.train import TrainSettings
 from zfed.data.batches import batches_of_round
 from zfed.errors import ConfigError
@@ -55,12 +55,14 @@ class Eager(Counted):
         )
 
 
-def run_of(tasks, *, train, limits=None, schedule=None, **run):
+def run_of(tasks, *, train, limits=None, schedule=None, select=None, **run):
     simulation = Simulation()
     for name, task in tasks.items():
         simulation.add(name, task, limits=(limits or {}).get(name))
     config = configured(wait_for=str(len(tasks)), **run)
-    config = replace(config, train=train, schedule=schedule or config.schedule)
+    config = replace(
+        config, train=train, schedule=schedule or config.schedule, select=select or config.select
+    )
     return simulation, run_once(simulation, config)
 
 
@@ -136,9 +138,12 @@ def test_a_worker_that_joins_again_is_asked_again():
     assert [told.workers for told in simulation.told(RoundCommitted)][::5] == [["alice"], ["alice", "bob"]]
 
 
-def test_too_few_others_end_a_run_with_what_a_worker_refuses():
+@pytest.mark.parametrize(
+    ("run", "select"), [({"min_workers": 3}, SelectConfig()), ({}, SelectConfig(min_cohort=3))]
+)
+def test_too_few_others_end_a_run_with_what_a_worker_refuses(run, select):
     train = {"epochs": 1, "batch_size": 10}
     tasks = {"alice": Counted, "bob": Older, "carol": Counted}
-    _, end = run_of(tasks, train=train, min_workers=3)
+    _, end = run_of(tasks, train=train, select=select, **run)
     assert end.finish.status == "failed"
     assert "2 of at least 3; bob cannot do what [train] asks for: ConfigError" in end.finish.reason
