@@ -66,14 +66,14 @@ def configured_strategy(config: CoordinatorConfig) -> StrategyChoice:
 
 
 def strategy_lines() -> Iterator[str]:
-    """What there is: each strategy by name, and its options with their defaults."""
+    """What there is: each strategy by name, and its options as they are said, with their defaults."""
     flags = {setting.field: setting.flag for setting in RUN.settings}
     for name, found in STRATEGIES.items():
         yield f"{name}: {_summary(found)}"
         for option, parameter in settings_of(found).items():
-            flag = flags.get(option, f"--option {option}=")
-            default = "" if parameter.default is parameter.empty else f" (default {parameter.default})"
-            yield f"  {flag.rstrip('=')}{default}: {_meaning(found, option)}"
+            said = f"{flags[option]} " if option in flags else f"--option {option}="
+            value = "VALUE" if parameter.default is parameter.empty else parameter.default
+            yield f"  {said}{value}: {_meaning(found, option)}"
 
 
 def _from_run(

@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import pytest
 
 from zfed.config import CoordinatorConfig, RunConfig
+from zfed.config.tables import RUN
 from zfed.errors import ConfigError
 from zfed.nodes.strategy_choice import configured_strategy, strategy_lines
 from zfed.plugins import settings_of
 from zfed.strategies import STRATEGIES, FedAvg, FedAvgM, GuardedStrategy, Needs
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 OWN = '''
 from zfed.strategies import FedAvg, Strategy
@@ -89,8 +94,17 @@ def test_every_strategy_is_listed_with_each_option_and_its_meaning():
     lines = list(strategy_lines())
     assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == list(STRATEGIES)
     assert all(line.partition(": ")[2] for line in lines)
-    momentum = "--server-momentum (default 0.9): From 0, which is `FedAvg`, to below 1."
-    assert f"  {momentum}" in lines
+    assert "  --server-momentum 0.9: From 0, which is `FedAvg`, to below 1." in lines
+    assert any(line.startswith("  --option tau=0.001: ") for line in lines)
+    assert any(line.startswith("  --option bound=VALUE: ") for line in lines)
+
+
+def test_the_pages_tell_of_every_strategy_and_of_each_of_its_own_options():
+    pages = "".join((DOCS / name).read_text("utf-8") for name in ("strategies.md", "robust.md"))
+    for name, found in STRATEGIES.items():
+        assert f"`{name}`" in pages
+        for option in set(settings_of(found)) - {setting.field for setting in RUN.settings}:
+            assert f"`{option}`" in pages, f"{name} has the option {option}"
 
 
 def test_a_strategy_of_zfed_may_be_named_by_its_class_too():
