@@ -522,3 +522,15 @@ def test_a_worker_that_evaluates_more_than_it_holds_out_is_stopped_at_home():
     task.prepare = lambda setup: DataSummary(examples=10, held_out=3)
     desk = Desk(task)
     assert "examples is 4, allowed are 1 to 3" in desk.do(1, "evaluate").error
+
+
+def test_a_worker_evaluates_with_the_tensors_that_stay_with_it():
+    task = Counting()
+    task.evaluate = lambda parameters, context: EvaluateResult(
+        examples=1, metrics={"mine": parameters["mine"][0]}
+    )
+    desk = Desk(task)
+    desk.do(1)
+    assert desk.do(2, "evaluate").metrics == {"mine": 0}  # what it trained does not count yet
+    desk.host.keep((1, 1))
+    assert desk.do(3, "evaluate").metrics == {"mine": 1}

@@ -1,5 +1,7 @@
 """Runs whose versions are evaluated by their workers, and runs that end early."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.zfed.rounds.driver import (
@@ -302,3 +304,12 @@ def test_an_evaluator_alone_is_not_asked_if_only_workers_are():
     run, orders = by_workers("alice", evaluators=("eva",))
     assert set(surveyed(run.whole_round(orders))) == {"alice"}
     assert run.say(evaluator("zoe")) == []
+
+
+def test_a_run_that_ended_early_goes_on_if_it_is_given_more_patience():
+    run, orders = by_workers("alice", evaluate=WATCHED, rounds=20)
+    rounds_found(run, orders, 0.75, 0.5, 0.5)
+    run.evaluate = replace(WATCHED, patience=5)
+    again = run.restarted()
+    assert of(EndRun, again.begun) == []
+    assert again.engine.watch.best.round == 1
