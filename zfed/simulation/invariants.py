@@ -285,6 +285,7 @@ class Invariants:
             return _Version(found, workers, model, np.zeros(SIZE))
         run, rules = self.schedule.config.run, self.schedule.config.schedule
         mean, total = np.zeros(SIZE), 0.0
+        deltas = []
         for worker, versions in behind.items():
             self._check_staleness(version, worker, versions)
             weight = 1 if run.weighting == "equal" else self.schedule.examples[worker]
@@ -293,14 +294,17 @@ class Invariants:
             delta = delta_of(seed, self._works_before(worker, base + 1)).astype(np.float64)
             mean += weight * discount(rules.staleness, versions) * delta
             total += weight
+            deltas.append(delta)
         momentum = run.server_momentum if run.strategy == "fedavgm" else 0.0
-        velocity = momentum * before.velocity + mean / total
+        rule = "median" if run.strategy == "median" else "mean"
+        combined = np.median(deltas, axis=0) if rule == "median" else mean / total
+        velocity = momentum * before.velocity + combined
         expected = before.model + velocity
         if run.compress == run.compress_model == "none" and not np.allclose(
             model, expected, rtol=0, atol=TOLERANCE
         ):
             raise BrokenPromise(
-                f"version {version} is not the mean of the updates of {', '.join(workers)}: it is off by "
+                f"version {version} is not the {rule} of the updates of {', '.join(workers)}: it is off by "
                 f"{np.abs(model - expected).max():.3g}"
             )
         return _Version(found, workers, model, velocity)

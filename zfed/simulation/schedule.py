@@ -163,7 +163,8 @@ def draw_schedule(seed: int) -> Schedule:
         faults=tuple(sorted(faults, key=lambda fault: fault.at)),
         peace_at=max(fault.at + fault.lasting_s for fault in faults),
     )
-    return _with_bad_updates(schedule, random.Random(f"spoilt:{seed}"))
+    schedule = _with_bad_updates(schedule, random.Random(f"spoilt:{seed}"))
+    return _with_median(schedule, random.Random(f"median:{seed}"))
 
 
 _NO_EVALUATION: Final = EvaluateConfig(first=False, every=0, last=False)
@@ -219,6 +220,14 @@ def _with_bad_updates(schedule: Schedule, draw: random.Random) -> Schedule:
     spoilt = Spoilt(worker=draw.choice(workers), rounds=frozenset(rounds), value=draw.choice(values))
     config = replace(schedule.config, run=replace(run, wait_for=str(len(workers))))
     return replace(schedule, config=config, spoilt=spoilt)
+
+
+def _with_median(schedule: Schedule, draw: random.Random) -> Schedule:
+    """Now and then the same with a rule that keeps every update, and memory for all of them."""
+    if draw.random() < 0.75 or schedule.config.schedule.kind == "async":
+        return schedule
+    run = replace(schedule.config.run, strategy="median", memory_budget="")
+    return replace(schedule, config=replace(schedule.config, run=run))
 
 
 def _drawn_fault(draw: random.Random, nodes: tuple[str, ...], run_s: float) -> Fault:

@@ -16,6 +16,7 @@ from zfed.simulation.tally import Tally
 from zfed.simulation.trial import perform, perform_twice, perform_undisturbed
 from zfed.strategies import UsualNorm
 from zfed.strategies.mean import FedAvg
+from zfed.strategies.robust import Median
 from zfed.transport.memory import LinkFaults
 
 SEEDS_AT_ONCE = 10
@@ -112,6 +113,14 @@ def test_an_update_that_counts_twice_is_noticed(monkeypatch):
     monkeypatch.setattr(FedAvg, "hold", twice)
     assert "version 1 is not the mean of the updates of w1, w2, w3" in broken(
         befallen(weighting="examples", accumulator="float32")
+    )
+
+
+def test_an_update_that_is_kept_and_forgotten_is_noticed(monkeypatch):
+    combine = Median._combine
+    monkeypatch.setattr(Median, "_combine", lambda self, rows: combine(self, rows[1:]))
+    assert "is not the median of the updates of w1, w2, w3" in broken(
+        befallen(strategy="median", memory_budget="")
     )
 
 
