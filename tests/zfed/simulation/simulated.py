@@ -72,6 +72,16 @@ def run_directory(name="run"):
         yield made
 
 
+def open_run(simulation, disk):
+    """Begin a run on a simulation's disk, or go on with it."""
+    path = Path("/runs/run")
+    if RunDirectory.holds_run(path, disk=disk):
+        return RunDirectory.resume(path, disk=disk, wall_clock=simulation.wall_clock)
+    return RunDirectory.create(
+        path.parent, path.name, "", key="1" * 32, disk=disk, wall_clock=simulation.wall_clock
+    )
+
+
 def run_once(simulation, config, *, until=100_000.0):
     with run_directory() as directory:
         return simulation.run(config, directory, until=until)

@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.zfed.simulation.simulated import configured, run_once
+from tests.zfed.simulation.simulated import configured, open_run, run_once
 from tests.zfed.strategies.scaffold_paper import Problem, paper
-from zfed.checkpoint import RunDirectory
 from zfed.config.train import TrainSettings
 from zfed.control_variates import ControlVariates
 from zfed.facts import RoundCommitted, UpdateRefused
@@ -70,15 +68,6 @@ def undisturbed():
 def test_a_run_is_the_papers_to_the_precision_of_its_numbers():
     *_, (x, _) = paper(PROBLEM, [range(3)] * ROUNDS)
     np.testing.assert_allclose(undisturbed()["x"], x, atol=1e-5)
-
-
-def open_run(simulation, disk):
-    path = Path("/runs/run")
-    if RunDirectory.holds_run(path, disk=disk):
-        return RunDirectory.resume(path, disk=disk, wall_clock=simulation.wall_clock)
-    return RunDirectory.create(
-        path.parent, path.name, "", key="1" * 32, disk=disk, wall_clock=simulation.wall_clock
-    )
 
 
 @pytest.mark.parametrize("killed", ["coordinator", "bob"])
