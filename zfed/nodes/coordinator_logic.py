@@ -186,7 +186,7 @@ class CoordinatorLogic:
             protected=self.roster is not None,
             run_key=self.run_key,
             refusals=self._rounds.refusals,
-            merging=self._rounds.merging,
+            merging=self._rounds.appraisal.merging,
             needs=self.needs,
             tell=self._tell,
             serve=self._pulled,
@@ -586,7 +586,7 @@ class CoordinatorLogic:
         done = EvaluationDone(
             node=node, assignment=assignment, examples=message.examples, metrics=message.metrics
         )
-        survey = self._rounds.surveys.find(node, assignment)
+        survey = self._rounds.appraisal.surveys.find(node, assignment)
         if survey is not None:
             self._worker_answered(done, survey, now)
         elif not self._rounds.desk.is_asked(node, assignment):
@@ -771,7 +771,7 @@ class CoordinatorLogic:
         version, wanted = self._rounds.version, self._rounds.versions
         self._models.keep_versions(wanted)
         keep = self.config.run.keep_models
-        best = self._rounds.watch.best
+        best = self._rounds.appraisal.watch.best
         if keep and version >= keep:
             wanted |= {best.version} if best is not None else set()
             self._effects.append(DropVersions(version - keep + 1, wanted))

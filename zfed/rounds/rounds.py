@@ -47,7 +47,6 @@ from zfed.engine import (
     OfferStale,
     OpenAttempt,
     OpenPart,
-    OwedEvaluation,
     Refuse,
     ResumePoint,
     Status,
@@ -61,30 +60,25 @@ from zfed.engine import (
 )
 from zfed.errors import ConfigError
 from zfed.facts import (
-    Evaluated,
-    EvaluationSkipped,
     NotWritten,
     RoundOpened,
     RoundRetried,
     TaskFailed,
     Waiting,
-    WorkersEvaluated,
 )
+from zfed.rounds.appraisal import Appraisal
 from zfed.rounds.attempt import Attempt
 from zfed.rounds.carried import Carried
 from zfed.rounds.cohort import Roster, WaitFor
-from zfed.rounds.evaluation import FEDERATED, WORKERS, EvaluationDesk
+from zfed.rounds.evaluation import EvaluationDesk
 from zfed.rounds.first_model import FirstModel
 from zfed.rounds.gathering import Gathering
-from zfed.rounds.merging import Merging
 from zfed.rounds.objections import CONFIGURATION, Objections
 from zfed.rounds.parts import Part, UnderWay
 from zfed.rounds.refusals import STALE, Refusals
 from zfed.rounds.root import RootUpdate
 from zfed.rounds.schedule import Schedule
 from zfed.rounds.selection import Drawn, Selection
-from zfed.rounds.surveys import Surveys
-from zfed.rounds.watch import Watch
 from zfed.strategies import Bounds, Needs, UsualNorm
 from zfed.strategies.grid import FIRST_VALUE_RANGE, next_value_range
 from zfed.tags import TagExpression
@@ -132,7 +126,7 @@ class Rounds:
     select: SelectConfig = field(default_factory=SelectConfig)
 
     roster: Roster = field(init=False)
-    desk: EvaluationDesk = field(default_factory=EvaluationDesk)
+    appraisal: Appraisal = field(init=False)
     phase: Literal["gathering", "initializing", "collecting", "committing", "finishing", "ended"] = (
         "gathering"
     )
@@ -163,16 +157,9 @@ class Rounds:
         self.roster = Roster(where=TagExpression.parse(self.select.where))
         self._selection = Selection(self.select, self.config.seed)
         self.refusals = Refusals(self.config.strikes)
-        self.merging = Merging()
         self._objections = Objections()
-        self.watch = Watch(self.evaluate)
-        self.desk.validation = self.watch.heeds(FEDERATED)
-        self.surveys = Surveys(
-            merging=self.merging,
-            grace_s=self.config.rejoin_grace_s,
-            timeout_s=self.evaluate.timeout_s,
-            validation=self.watch.heeds(WORKERS),
-            higher={self.watch.metric: self.watch.higher},
+        self.appraisal = Appraisal(
+            self.evaluate, self.config.rounds, self.config.rejoin_grace_s, self._new_assignment
         )
 
     # ---- what others may ask --------------------------------------------------------------------
@@ -182,8 +169,8 @@ class Rounds:
         """When a `Tick` has something to do."""
         if self._over:
             return None
-        wakes = [wake for wake in (self._phase_wake, self.surveys.next_wake) if wake is not None]
-        return min(wakes, default=None)
+        wakes = [self._phase_wake, self.appraisal.surveys.next_wake]
+        return min((wake for wake in wakes if wake is not None), default=None)
 
     @property
     def _phase_wake(self) -> float | None:
@@ -225,8 +212,7 @@ class Rounds:
         """The orders that a node here has not answered; given again they change nothing."""
         part = self._attempt.awaited(node) if self._attempt and self.phase == "collecting" else None
         train = [self._attempt.ask(part)] if self._attempt and part else []
-        evaluate = [*self.desk.awaited(node), *self.surveys.awaited(node)]
-        return [*train, *evaluate, *self._first.awaited(node)]
+        return [*train, *self.appraisal.awaited(node), *self._first.awaited(node)]
 
     def committed_version(self, node: str) -> int:
         """The version that a node's committed update became part of."""
@@ -242,8 +228,12 @@ class Rounds:
         """The versions that somebody may still want to have."""
         attempt = self._attempt.in_state("asked") if self._attempt and self.schedule.carries else []
         asked = [*self._carried.versions, *(part.version for part in attempt)]
-        evaluated = (*(owed.version for owed in self.desk.owed.values()), *self.surveys.versions)
-        return frozenset((self.version, *evaluated, *asked))
+        return frozenset((self.version, *self.appraisal.versions, *asked))
+
+    @property
+    def desk(self) -> EvaluationDesk:
+        """What the evaluator owes."""
+        return self.appraisal.desk
 
     # ---- events ---------------------------------------------------------------------------------
 
@@ -253,7 +243,7 @@ class Rounds:
             return []
         actions = self._handle(event, now)
         if not self._over:  # a worker that is back trains first
-            actions += self._seen(self.surveys.take(event, self.roster, now))
+            actions += self.appraisal.take(event, self.roster, now)
             actions += self._finish_if_idle(now) or self._stop_early()
         return actions
 
@@ -286,7 +276,7 @@ class Rounds:
             case WorkFailed():
                 return self._work_failed(event, now)
             case EvaluationDone():
-                return [*self._seen(self.desk.done(event)), *self._finish_if_idle(now)]
+                return [*self.appraisal.done(event), *self._finish_if_idle(now)]
             case CannotRun():
                 return self._end("failed", event.reason)
             case StopAsked() if self.phase == "committing" and self._deadline is None:
@@ -358,7 +348,7 @@ class Rounds:
     def _deadline_passed(self, now: float) -> list[Action]:
         if self.phase == "finishing":
             reason = f"no answer within {self.evaluate.timeout_s:g} s after the last round"
-            return [*self._give_up_evaluations(reason), *self._finish_if_idle(now)]
+            return [*self.appraisal.give_up(reason), *self._finish_if_idle(now)]
         if self.phase == "initializing":
             return self._model_overdue(now)
         if self.phase == "committing":
@@ -387,7 +377,7 @@ class Rounds:
         if self.phase == "collecting" and self._attempt:
             return f"round {self.round} of {self._attempt.waits_for()}"
         if self.phase == "finishing":
-            owed = len(self.desk.owed) + self.surveys.awaited_count
+            owed = self.appraisal.awaited_count
             return f"{owed} evaluation{'s' if owed > 1 else ''}"
         if self.phase == "initializing":
             return f"the first model from {self._first.node or 'any node'}"
@@ -411,23 +401,14 @@ class Rounds:
         self._known = set(point.present).difference(self.refusals.benched)
         self._committed = dict(point.committed)
         self._evaluator_seen = point.evaluator_seen
-        self.desk.owed.update((owed.assignment, owed) for owed in point.owed if not owed.worker)
-        self.desk.any_done = point.evaluated
         grace_until = now + self.config.restart_grace_s
-        return [*self._see_again(point, now, grace_until), *self._go_on_from(point, grace_until, now)]
-
-    def _see_again(self, point: ResumePoint, now: float, grace_until: float) -> list[Action]:
-        """What was found decides as it did; what workers were asked is still wanted."""
-        for past in point.evaluations:
-            if self.watch.heeds(past.subject):
-                self.watch.see(past.round, past.version, past.metrics)
-        asked = [owed for owed in point.owed if owed.worker]
-        return self._seen(self.surveys.restore(asked, point.answers, now, grace_until))
+        seen = self.appraisal.restore(point, now, grace_until)
+        return [*seen, *self._go_on_from(point, grace_until, now)]
 
     def _go_on_from(self, point: ResumePoint, grace_until: float, now: float) -> list[Action]:
         if self.round >= self.config.rounds:
             return self._begin_to_finish(now)
-        if reason := self.watch.reason_to_stop(self.version):
+        if reason := self.appraisal.reason_to_stop(self.version):
             return self._end_early(reason)
         self.round += 1
         self._tries = 1
@@ -624,14 +605,14 @@ class Rounds:
             number=self._tries,
             version=self.version,
             equal_weights=self.config.weighting == "equal",
-            own_models=self._own_models_wanted,
+            own_models=self.appraisal.own_models(self.round),
             opened_at=now,
             deadline=now + self.config.round_timeout_s,
             refusals=self.refusals,
             schedule=self.schedule,
             needs=self.needs,
             needed=self._needed,
-            merging=self.merging,
+            merging=self.appraisal.merging,
             counted_before=self._committed,
         )
 
@@ -654,10 +635,6 @@ class Rounds:
             max_norm=self._usual_norm.limit(self.config.max_norm, self.config.max_norm_ratio),
         )
         return [*attempt.open(bounds, self.roster), Tell(fact=fact)]
-
-    @property
-    def _own_models_wanted(self) -> bool:
-        return self.evaluate.workers and self.evaluate.wanted(self.round, self.config.rounds)
 
     def _part(self, node: str, assignment: AssignmentId) -> Part | None:
         return self._attempt.find(node, assignment) if self._attempt else None
@@ -700,8 +677,7 @@ class Rounds:
     def _work_failed(self, event: WorkFailed, now: float) -> list[Action]:
         if self.desk.is_asked(event.node, event.assignment):
             told = self._task_failed(event, self.desk.owed[event.assignment].round, "evaluate")
-            skipped = self.desk.failed(event.node, event.assignment, event.error)
-            return [told, *skipped, *self._finish_if_idle(now)]
+            return [told, *self.appraisal.failed(event), *self._finish_if_idle(now)]
         if self._first.is_asked(event.node, event.assignment):
             return [self._task_failed(event, 0, "initialize"), *self._model_refused(event.error, now)]
         part = self._part(event.node, event.assignment)
@@ -748,7 +724,9 @@ class Rounds:
         self._deadline = None
         self._give_up_at = now + self.config.wait_timeout_s
         closed = attempt.close()
-        evaluations, skipped = self._evaluations(counted)
+        evaluations, skipped = self.appraisal.wanted(
+            self.round, self.version + 1, counted, self.roster.candidates
+        )
         self._commit = Commit(
             round=self.round,
             version=self.version + 1,
@@ -761,49 +739,6 @@ class Rounds:
             root=attempt.root.part.order if attempt.root else None,
         )
         return [*closed, *skipped, self._commit]
-
-    def _evaluations(self, counted: list[Part]) -> tuple[tuple[OwedEvaluation, ...], list[Action]]:
-        """What is to be evaluated of this round, and what cannot be."""
-        if not self.evaluate.wanted(self.round, self.config.rounds):
-            return (), []
-        central, central_lost = self._asked_of_evaluator(counted) if self.evaluate.by_evaluator else ([], [])
-        workers, workers_lost = self._asked_of_workers() if self.evaluate.by_workers else ([], [])
-        return (*central, *workers), [*central_lost, *workers_lost]
-
-    def _asked_of_workers(self) -> tuple[list[OwedEvaluation], list[Action]]:
-        owed = [
-            OwedEvaluation(
-                assignment=self._new_assignment(),
-                round=self.round,
-                version=self.version + 1,
-                subject=WORKERS,
-                worker=worker.node,
-            )
-            for worker in self.roster.candidates
-            if worker.held_out
-        ]
-        if owed:
-            return owed, []
-        reason = "no worker that may be asked has held examples out: see --holdout of workers"
-        return [], [Tell(fact=EvaluationSkipped(round=self.round, subject=WORKERS, reason=reason))]
-
-    def _asked_of_evaluator(self, counted: list[Part]) -> tuple[list[OwedEvaluation], list[Action]]:
-        subjects = {part.node: part.own_model for part in counted} if self._own_models_wanted else {}
-        reason = "the worker's own model could not be kept"
-        lost = [subject for subject, digest in subjects.items() if not digest]
-        owed = [
-            OwedEvaluation(
-                assignment=self._new_assignment(),
-                round=self.round,
-                version=self.version + 1,
-                subject=subject,
-                own_model=digest,
-            )
-            for subject, digest in {**subjects, FEDERATED: ""}.items()
-            if digest or subject == FEDERATED
-        ]
-        skipped = [EvaluationSkipped(round=self.round, subject=subject, reason=reason) for subject in lost]
-        return owed, [Tell(fact=fact) for fact in skipped]
 
     def _commit_failed(self, event: CommitFailed, now: float) -> list[Action]:
         if self._stop_reason:
@@ -874,12 +809,10 @@ class Rounds:
         ]
         if self._stop_reason:
             return [*actions, *self._end("stopped", self._stop_reason)]
-        central = [owed for owed in commit.evaluations if not owed.worker]
-        by_workers = [owed for owed in commit.evaluations if owed.worker]
-        actions += [*self.desk.owe(central), *self.desk.ask(self.roster.evaluators)]
-        if self.round < self.config.rounds and (reason := self.watch.reason_to_stop(self.version)):
+        actions += self.appraisal.ask_evaluator(commit.evaluations, self.roster)
+        if self.round < self.config.rounds and (reason := self.appraisal.reason_to_stop(self.version)):
             return [*actions, *self._end_early(reason)]
-        surveyed = self._seen(self.surveys.begin(by_workers, self.roster, now))
+        surveyed = self.appraisal.ask_workers(commit.evaluations, self.roster, now)
         if self.round < self.config.rounds:  # who trains is asked to do so first
             return [*actions, *self._next_round(now), *surveyed]
         actions += surveyed
@@ -901,32 +834,19 @@ class Rounds:
         actions: list[Action] = []
         if not self._evaluator_seen:
             actions = self.desk.skip(None, "no evaluator took part")
-        if self.desk.owed or self.surveys.open:
+        if self.desk.owed or self.appraisal.surveys.open:
             return actions
         return [*actions, *self._end("completed", "")]
-
-    def _give_up_evaluations(self, reason: str) -> list[Action]:
-        return [*self.desk.skip(None, reason), *self._seen(self.surveys.give_up(reason))]
-
-    def _seen(self, actions: list[Action]) -> list[Action]:
-        """The same actions, once the watch has seen what they tell, and what it has to say of that."""
-        facts = [action.fact for action in actions if isinstance(action, Tell)]
-        blind = [
-            Tell(fact=nothing)
-            for fact in facts
-            if isinstance(fact, Evaluated | WorkersEvaluated) and (nothing := self.watch.look(fact))
-        ]
-        return [*actions, *blind]
 
     def _stop_early(self) -> list[Action]:
         """End the run if there is no hope for a better version; one that is being written comes first."""
         if self.phase not in ("gathering", "collecting"):
             return []
-        reason = self.watch.reason_to_stop(self.version)
+        reason = self.appraisal.reason_to_stop(self.version)
         return self._end_early(reason) if reason else []
 
     def _end_early(self, reason: str) -> list[Action]:
-        return [*self._give_up_evaluations("the run ends early"), *self._end("completed", reason)]
+        return [*self.appraisal.give_up("the run ends early"), *self._end("completed", reason)]
 
     def _end(self, status: Status, reason: str) -> list[Action]:
         self.phase = "ended"
@@ -935,8 +855,8 @@ class Rounds:
             reason=reason,
             rounds_done=max(self.version, 0),
             version=max(self.version, 0),
-            evaluated=self.desk.any_done or self.surveys.any_done,
-            best=self.watch.best,
+            evaluated=self.appraisal.any_done,
+            best=self.appraisal.watch.best,
         )
         return [ended]
 

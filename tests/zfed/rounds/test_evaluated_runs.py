@@ -96,7 +96,7 @@ def test_when_all_have_answered_it_is_told_once_and_training_never_waited():
 
 def test_the_rules_of_the_run_merge_what_workers_find_and_what_they_report_of_training():
     run, orders = by_workers("alice", "bob")
-    run.engine.merging.take("alice", CLASSIFIER_RULES)
+    run.engine.appraisal.merging.take("alice", CLASSIFIER_RULES)
     run.answer(orders["alice"], correct=3)
     [commit] = of(Commit, run.answer(orders["bob"], correct=4))
     assert commit.summary.train == {"correct": 7}
@@ -312,4 +312,4 @@ def test_a_run_that_ended_early_goes_on_if_it_is_given_more_patience():
     run.evaluate = replace(WATCHED, patience=5)
     again = run.restarted()
     assert of(EndRun, again.begun) == []
-    assert again.engine.watch.best.round == 1
+    assert again.engine.appraisal.watch.best.round == 1
