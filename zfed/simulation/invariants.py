@@ -19,7 +19,7 @@ from zfed.checkpoint import map_model
 from zfed.checkpoint.disk import Disk
 from zfed.checkpoint.run_files import RunFiles
 from zfed.errors import CheckpointError
-from zfed.facts import RoundCommitted, RoundRetried, StateNoted, TaskFailed, UpdateRefused
+from zfed.facts import RoundCommitted, RoundRetried, StateNoted, TaskFailed, UpdateAccepted, UpdateRefused
 from zfed.nodes.coordinator_words import (
     FirstModelReady,
     FoldUpdate,
@@ -89,12 +89,14 @@ class Invariants:
     _bases: dict[tuple[int, int], int] = field(default_factory=dict)
     _roster: Roster | None = None
     _benched: set[str] = field(default_factory=set)
+    _accepted: dict[int, set[str]] = field(default_factory=dict)
 
     # ---- what a simulation tells ----------------------------------------------------------------
 
     def starts(self, node: Driven) -> None:
         """A coordinator that comes back has all that anybody was told of, and the same bytes."""
         if isinstance(node, SimulatedCoordinator):
+            self._accepted.clear()  # what was in memory is offered again
             self._roster = node.world.roster
             self._reread(node.directory.disk, node.directory)
         else:
@@ -132,11 +134,15 @@ class Invariants:
                     self._begun(new, self._bases[old])
             case FoldUpdate(fold):
                 self._check_key(fold.node)
+            case TellFact(UpdateAccepted() as fact):
+                self._accept(fact)
             case TellFact(RoundCommitted() as fact):
                 self.told = max(self.told, fact.version)
+                self._check_accepted(fact)
             case TellFact(StateNoted() as fact):
                 self._without_state.add(fact.node)
             case TellFact(RoundRetried() as fact):
+                self._accepted.pop(fact.round, None)
                 for trained in (*self._trained.values(), *self._dropped.values()):
                     trained.pop(fact.round - 1, None)
             case TellFact(TaskFailed() as fact) if not any(
@@ -151,6 +157,21 @@ class Invariants:
             version = result.version if isinstance(result, VersionReady) else 0
             if version not in self.versions:
                 raise BrokenPromise(f"version {version} is ready, but not in the journal")
+
+    def _accept(self, fact: UpdateAccepted) -> None:
+        accepted = self._accepted.setdefault(fact.round, set())
+        if fact.node in accepted:
+            raise BrokenPromise(f"two updates of {fact.node} were accepted for round {fact.round}")
+        accepted.add(fact.node)
+
+    def _check_accepted(self, fact: RoundCommitted) -> None:
+        """A version holds all that was accepted for it since its round was opened, and nothing else."""
+        accepted, counted = self._accepted.pop(fact.round, set()), self.versions[fact.version].workers
+        if set(counted) != accepted:
+            raise BrokenPromise(
+                f"version {fact.version} is of {', '.join(counted)}; "
+                f"for round {fact.round} updates were accepted of {', '.join(sorted(accepted))}"
+            )
 
     def _check_key(self, node: str) -> None:
         known = self._roster.find(node) if self._roster is not None else None

@@ -7,6 +7,7 @@ from zfed.facts import RoundCommitted
 from zfed.nodes.held_updates import HeldUpdates
 from zfed.nodes.task_host import TaskHost
 from zfed.rounds.cohort import Roster
+from zfed.rounds.rounds import Rounds
 from zfed.rounds.schedule import Schedule
 from zfed.rounds.staleness import Staleness
 from zfed.simulation.fake_disk import FakeDisk
@@ -139,6 +140,16 @@ def test_an_update_that_is_too_old_and_counts_is_noticed(monkeypatch):
     monkeypatch.setattr(Schedule, "of", lambda *tables: replace(of(*tables), max_staleness=20))
     strict = replace(BUFFERED, max_staleness=0)
     assert "versions behind; allowed are 0" in broken(befallen(schedule=strict, min_workers=1))
+
+
+def test_an_accepted_update_that_is_in_no_version_is_noticed(monkeypatch):
+    make = Rounds._make_version
+    monkeypatch.setattr(
+        Rounds, "_make_version", lambda self, attempt, parts, now: make(self, attempt, parts[1:], now)
+    )
+    # Of what is compressed no model is computed again, and without state no task can tell
+    said = broken(replace(befallen(compress="int8"), stateful=False))
+    assert said == "version 1 is of w2, w3; for round 1 updates were accepted of w1, w2, w3"
 
 
 def spoilt(*rounds, **run):
