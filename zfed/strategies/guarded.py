@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from zfed.errors import RunFailedError, ZfedError
 from zfed.params import ParameterBuffer, ParameterLayout, TensorKind
 from zfed.params.dtypes import NUMPY_DTYPES
 from zfed.strategies.base import AddTo, Done, Strategy
-from zfed.strategies.contribution import Contribution
+from zfed.strategies.contribution import Contribution, Needs
 from zfed.strategies.pieces import Array, Buffer, elements
 from zfed_kernels import scan
 
@@ -35,7 +36,8 @@ class GuardedStrategy(Strategy):
     def __init__(self, strategy: Strategy, name: str) -> None:
         self._strategy = strategy
         self._name = name
-        self.needs = strategy.needs
+        needs, nameless = strategy.needs, Needs().strategy
+        self.needs = replace(needs, strategy=name) if needs.strategy == nameless else needs
 
     def start(self, model: ParameterBuffer) -> None:
         """Begin from a model."""

@@ -55,7 +55,7 @@ def test_a_learning_rate_that_nobody_gave_is_the_strategys_own(own):
 def test_a_users_own_strategy_is_made_with_its_options_and_guarded(own):
     made = chosen(f"{own}:Half", {"by": 1}, server_learning_rate=0.25).strategy
     assert isinstance(made, GuardedStrategy)
-    assert made.needs == Needs()
+    assert made.needs == Needs(strategy=f"{own}:Half")
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

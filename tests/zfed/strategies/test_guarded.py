@@ -3,7 +3,7 @@ import pytest
 from conformance import StrategyConformance, chunks, make_model, make_update, moving_bytes, run_round
 
 from zfed.errors import CheckpointError, RunFailedError
-from zfed.strategies import FedAvg, GuardedStrategy
+from zfed.strategies import FedAvg, GuardedStrategy, Needs
 
 
 class TestGuarded(StrategyConformance):
@@ -72,6 +72,14 @@ def test_tensors_that_do_not_move_stay_whatever_is_written_to_them():
     strategy = GuardedStrategy(Broken(harm), "own.py:Mine")
     strategy.start(model)
     assert run_round(strategy, model, [make_update(model, 1)], [1.0]) == model
+
+
+def test_what_is_said_of_its_needs_names_it_unless_it_names_itself():
+    class Own(FedAvg):
+        needs = Needs(strategy="own rule", steps=True)
+
+    assert GuardedStrategy(FedAvg(), "own.py:Mine").needs == Needs(strategy="own.py:Mine")
+    assert GuardedStrategy(Own(), "own.py:Own").needs is Own.needs
 
 
 def test_errors_of_zfed_pass_as_they_are():

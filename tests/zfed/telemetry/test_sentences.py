@@ -10,6 +10,7 @@ from zfed.facts import (
     BestVersion,
     Connected,
     Connecting,
+    CoordinatorStarted,
     Disconnected,
     DoorCounts,
     Fact,
@@ -193,6 +194,18 @@ def test_a_node_that_joins_says_what_it_is_called_and_whether_it_can_work() -> N
 )
 def test_readiness_is_a_sentence(unready: str, sentence: str) -> None:
     assert describe(ReadinessChanged(node="alice", kind="worker", unready=unready)) == [sentence]
+
+
+def test_a_coordinator_says_at_its_start_which_strategy_it_has_with_which_options() -> None:
+    fact = CoordinatorStarted(
+        run="r",
+        directory="runs/r",
+        address="tcp://127.0.0.1:1",
+        rounds=3,
+        protected=True,
+        strategy="fedadam, server_learning_rate 0.01, tau 0.001",
+    )
+    assert "strategy: fedadam, server_learning_rate 0.01, tau 0.001" in describe(fact)
 
 
 def test_what_a_strategy_keeps_is_told_with_the_budget() -> None:
