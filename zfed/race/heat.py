@@ -13,6 +13,7 @@ from zfed.checkpoint import RunDirectory
 from zfed.errors import RunFailedError, TaskError
 from zfed.facts import Evaluated, Fact, NodeJoined, RoundCommitted, TaskFailed
 from zfed.nodes.member_words import Work
+from zfed.nodes.strategy_choice import configured_strategy
 from zfed.partition import Partition
 from zfed.race.course import Course, Point
 from zfed.race.plan import Entrant, RacePlan
@@ -26,6 +27,9 @@ from zfed.transport.memory_link import Lane, NodeLink
 
 EVALUATOR: Final = "evaluator"
 """Evaluates in no time, over a link that carries anything in no time: it costs nobody anything."""
+
+ROOT_EXAMPLES: Final = 100
+"""What the evaluator trains on where the strategy wants that: as many as in FLTrust's paper."""
 
 VARIATION: Final = 0.1
 """By so much, as a share, a device's speed differs from one piece of work to the next, either way."""
@@ -60,7 +64,8 @@ class Heat:
         self._simulation.host(entrant.config, self._open_run)  # first, so that nobody looks for it in vain
         for place, (name, task) in enumerate(zip((*plan.names, EVALUATOR), tasks, strict=True)):
             if name == EVALUATOR:
-                self._simulation.add(name, partial(_same, task), kind="evaluator")
+                root = ROOT_EXAMPLES if configured_strategy(entrant.config).strategy.needs.root else 0
+                self._simulation.add(name, partial(_same, task), kind="evaluator", root_examples=root)
             else:
                 self._link(name)
                 part = Partition.parse(spec=plan.part_of(place), seed=self._seed)

@@ -98,6 +98,11 @@ def test_what_no_run_could_do_is_refused_before_anything_is_computed(schedule, r
         Race(toy.plan(schedules=["sync", schedule], config=CoordinatorConfig(run=RunConfig(**run))))
 
 
+def test_a_strategy_that_compares_workers_with_an_evaluator_races_too():
+    [course] = raced(task="Rooted", config=CoordinatorConfig(run=RunConfig(strategy="fltrust")))
+    assert course.ending == "arrived"
+
+
 def test_an_unknown_profile_is_refused_before_anything_is_computed():
     with pytest.raises(UsageError, match='unknown profile "phone"; did you mean "phones"'):
         Race(toy.plan(profile="phone"))

@@ -1,5 +1,7 @@
 """A task that learns one number, in no real time."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from zfed.race import RacePlan
@@ -26,6 +28,17 @@ class Toy(Task):
 
     def evaluate(self, parameters, context):
         return EvaluateResult(examples=10, metrics={"accuracy": float(1 - abs(1 - parameters["w"][0]))})
+
+
+class Rooted(Toy):
+    """Its evaluator can keep root examples."""
+
+    def prepare(self, setup):
+        training, held_out = setup.hold_out(np.arange(200))
+        return DataSummary(examples=len(training), held_out=len(held_out))
+
+    def train(self, parameters, context):
+        return replace(super().train(parameters, context), examples=1)
 
 
 class Raising(Toy):
