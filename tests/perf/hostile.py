@@ -28,7 +28,11 @@ BOUND = 0.5
 """Of `norm-bounding`. Honest updates begin with a norm of 4 and soon have less than 1; the hostile one has
 ten times that, and is cut down to the same."""
 
-TRAIN = {"epochs": 1, "batch_size": 64, "learning_rate": 0.1}
+TRAIN = {"batches": 134, "batch_size": 64, "learning_rate": 0.1}
+"""A pass over a worker's images; and as many steps of the evaluator, whose root update has much fewer."""
+
+ROOT_EXAMPLES = 100
+"""Of the evaluator's, for `fltrust`; in all rows, so that all are evaluated on the same others."""
 
 STRATEGIES = {
     "fedavg": {},
@@ -40,6 +44,7 @@ STRATEGIES = {
     "geometric-median": {},
     "norm-bounding": {"bound": BOUND},
     "centred-clipping": {},
+    "fltrust": {},
 }
 """By name, with options that are not their defaults."""
 
@@ -79,7 +84,9 @@ def accuracy(strategy, options, *, hostile, rounds, scheme="iid", train=None, ta
     for number, name in enumerate(names, start=1):
         part = Partition.parse(spec=f"{scheme}:{number}/{WORKERS}")
         simulation.add(name, functools.partial(make, name, hostile and name == "w4"), partition=part)
-    simulation.add("eve", functools.partial(make, "eve", False), kind="evaluator")
+    simulation.add(
+        "eve", functools.partial(make, "eve", False), kind="evaluator", root_examples=ROOT_EXAMPLES
+    )
     where = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None
     folder = tempfile.mkdtemp(prefix="zfed-hostile-", dir=where)
     try:
@@ -100,7 +107,7 @@ def mnist(name, hostile):
 def main():
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description="accuracy with and without a hostile worker, by strategy")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--scheme", default="iid", help="how images are dealt: iid, or dirichlet:0.5")
     parser.add_argument("--strategies", default=",".join(STRATEGIES))
     args = parser.parse_args()

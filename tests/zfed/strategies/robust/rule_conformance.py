@@ -1,5 +1,7 @@
 """What every robust rule keeps to, beside what every strategy does; and how a test gives one a few rows."""
 
+import os
+
 import numpy as np
 import pytest
 from conformance import (
@@ -37,6 +39,8 @@ class RuleConformance(StrategyConformance):
 
     # Counters are the median of what was sent: a maximum would be whatever a hostile worker says.
     test_counters_become_the_maximum_over_the_updates = None
+    # They are copied as they come, and combined in blocks all the same.
+    test_held_updates_longer_than_a_block_are_summed_right = None
     # There is no mean.
     test_largest_delta_is_that_of_the_mean = None
     test_updates_of_weight_one_count_alike = None  # to the bit only by name; see below
@@ -66,6 +70,10 @@ class RuleConformance(StrategyConformance):
             for each in moved
         )
         assert strategy.largest_delta == pytest.approx(largest, rel=2.0**-8)
+
+    @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="a million elements, one by one")
+    def test_memory_is_what_was_declared(self, fewest):
+        super().test_memory_is_what_was_declared(max(fewest, 3))
 
     def test_every_update_is_asked_for(self):
         needs = self.make().needs

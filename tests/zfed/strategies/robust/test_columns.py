@@ -4,6 +4,7 @@ import pytest
 from tests.zfed.strategies.robust.rule_conformance import RuleConformance, combined
 from zfed.errors import ConfigError
 from zfed.strategies.robust import Median, TrimmedMean
+from zfed.strategies.robust.rows import BLOCK
 
 
 class TestMedian(RuleConformance):
@@ -19,9 +20,11 @@ class TestTrimmedMeanWithSlowServer(RuleConformance):
         return TrimmedMean(trim=2)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 9, 10])
-def test_the_median_is_numpys(count):
-    rows = np.random.default_rng(count).standard_normal((count, 5))
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, 5), (2, 5), (3, 5), (4, 5), (9, 5), (10, 5), (3, 2 * BLOCK + 7)]
+)
+def test_the_median_is_numpys(count, size):
+    rows = np.random.default_rng(count).standard_normal((count, size))
     np.testing.assert_array_equal(combined(Median(), rows), np.median(rows, axis=0))
 
 

@@ -9,7 +9,7 @@ from tests.perf.hostile import STRATEGIES, TIMES, Hostile, accuracy
 from zfed.tasks.softmax import Softmax
 
 ROUNDS = 3
-TRAIN = {"epochs": 4, "batch_size": 10, "learning_rate": 0.05}
+TRAIN = {"batches": 20, "batch_size": 10, "learning_rate": 0.05}
 
 
 def striped(name, split, root=None):

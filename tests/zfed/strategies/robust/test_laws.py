@@ -37,7 +37,7 @@ ALL = {**SYMMETRIC, "centred-clipping": CentredClipping}
 whole_numbers = hnp.arrays(
     np.float64, st.tuples(st.integers(7, 12), st.integers(1, 5)), elements=st.integers(-100, 100)
 )
-law = settings(deadline=None, max_examples=40)
+law = settings(deadline=None, max_examples=25)
 
 
 @pytest.mark.parametrize("name", ALL)
