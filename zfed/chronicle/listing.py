@@ -8,6 +8,7 @@ from typing import Any
 
 from zfed.chronicle.overview import Overview
 from zfed.chronicle.times import shown
+from zfed.telemetry.sentences import WORKERS
 from zfed.telemetry.wording import number, percent, printable
 
 
@@ -53,4 +54,5 @@ def _quality(run: Overview) -> str:
         words = f"loss {number(loss)}"
     else:
         return ""
-    return f"{words} (round {run.evaluated.get('round', '?')})"
+    whose = ", by the workers" if run.evaluated.get("subject") == WORKERS else ""
+    return f"{words} (round {run.evaluated.get('round', '?')}{whose})"

@@ -20,7 +20,7 @@ from zfed.chronicle.backwards import lines_from_end
 from zfed.chronicle.holder import holder
 from zfed.config import RunConfig, parse_document
 from zfed.errors import CheckpointError, ConfigError, UsageError
-from zfed.telemetry.sentences import FEDERATED
+from zfed.telemetry.sentences import FEDERATED, WORKERS
 
 State: TypeAlias = Literal["running", "completed", "stopped", "failed", "interrupted", "damaged", "empty"]
 """running: a process holds it; completed, stopped, failed: how it ended; interrupted: its process is gone and
@@ -174,11 +174,11 @@ def _milestones_of_all(journal: Path) -> dict[str, _Milestone]:
 
 
 def _newest_evaluation(metrics: Path) -> Mapping[str, Any]:
-    """The newest record about the federated model; empty if there is none that can be read."""
+    """The newest record about the federated model, whoever evaluated it; empty if none can be read."""
     with suppress(OSError, orjson.JSONDecodeError), open(metrics, "rb") as file:
         for _, line in lines_from_end(file, b'"event":"evaluated"'):
             record: dict[str, Any] = orjson.loads(line)
-            if record.get("subject") == FEDERATED:
+            if record.get("subject") in (FEDERATED, WORKERS):
                 return record
     return {}
 

@@ -7,6 +7,7 @@ is then given up, as is all that is not answered in time. A survey ends when not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
@@ -55,6 +56,7 @@ class Survey:
     lost_until: dict[str, float] = field(default_factory=dict)
     answers: dict[str, WorkerAnswer] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    _earliest: float = math.inf  # nobody's grace ends before this
 
     def order(self, node: str) -> AskEvaluate:
         """What a worker was asked; given again, it changes nothing."""
@@ -72,10 +74,20 @@ class Survey:
         self.missing[node] = why
         return Cancel(node=node, assignment=self.awaited.pop(node), reason=why)
 
+    def lose(self, node: str, until: float) -> None:
+        """This worker, of whom an answer is awaited, is not here, and has until then to come back."""
+        self.lost_until[node] = until
+        self._earliest = min(self._earliest, until)
+
     @property
     def next_wake(self) -> float:
-        """When somebody may have to be given up."""
-        return min(self.deadline, *self.lost_until.values()) if self.lost_until else self.deadline
+        """When somebody may have to be given up; it costs the same however many are awaited."""
+        return min(self.deadline, self._earliest)
+
+    def lost_for_good(self, now: float) -> list[str]:
+        """Those whose grace is over."""
+        self._earliest = min((until for until in self.lost_until.values() if until > now), default=math.inf)
+        return [node for node, until in self.lost_until.items() if until <= now]
 
 
 @dataclass(kw_only=True)
@@ -148,7 +160,7 @@ class Surveys:
             if each.worker in present:
                 actions.append(survey.order(each.worker))
             else:
-                survey.lost_until[each.worker] = now + self.grace_s
+                survey.lose(each.worker, now + self.grace_s)
         return actions
 
     def restore(
@@ -161,7 +173,7 @@ class Surveys:
         for each in owed:
             survey = self._survey(each.round, each.version, now)
             survey.awaited[each.worker] = each.assignment
-            survey.lost_until[each.worker] = until
+            survey.lose(each.worker, until)
         self.open = dict(sorted(self.open.items()))
         return [action for survey in list(self.open.values()) for action in self._end_if_answered(survey)]
 
@@ -195,7 +207,7 @@ class Surveys:
                 survey.drop(node, "left")
                 actions += self._end_if_answered(survey)
             else:
-                survey.lost_until[node] = now + self.grace_s
+                survey.lose(node, now + self.grace_s)
         return actions
 
     def expire(self, now: float) -> list[Action]:
@@ -205,7 +217,7 @@ class Surveys:
             if now >= survey.deadline:
                 actions += self._end(survey, f"no answer within {self.timeout_s:g} s")
                 continue
-            for node in [node for node, until in survey.lost_until.items() if now >= until]:
+            for node in survey.lost_for_good(now):
                 actions.append(survey.drop(node, "lost, and not back in time"))
             actions += self._end_if_answered(survey)
         return actions

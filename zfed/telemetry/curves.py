@@ -161,7 +161,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> None:
         rounds, worst, best = zip(*panel.spread, strict=True)
         axes.fill_between(rounds, worst, best, color=_SPREAD_COLOUR, alpha=0.25, linewidth=0)
         line = _draw_curve(axes, panel.curves[WORKERS], _SPREAD_COLOUR, width=1.6)
-        named = {"median of the workers, worst to best": line, **named}
+        named = {"workers' held-out data: median, worst to best": line, **named}
     if FEDERATED in panel.curves:
         curve = panel.curves[FEDERATED]
         named = {FEDERATED: _draw_curve(axes, curve, _FEDERATED_COLOUR, width=2.2), **named}

@@ -5,7 +5,7 @@ Pure: time is passed in, nothing is written.
 
 from __future__ import annotations
 
-from zfed.facts import Evaluated, Fact, Progress, RoundOpened, RunEnded, Waiting
+from zfed.facts import Evaluated, Fact, Progress, RoundOpened, RunEnded, Waiting, WorkersEvaluated
 from zfed.telemetry.groups import LabelGroup
 from zfed.telemetry.sentences import FEDERATED, describe, evaluated_line, summary
 from zfed.telemetry.wording import printable
@@ -25,6 +25,7 @@ class Narrator:
         self._groups = groups
         self._began: float | None = None
         self._federated: Evaluated | None = None
+        self._surveyed: WorkersEvaluated | None = None
         self._progress: dict[str, tuple[int, float]] = {}
         self._waiting: tuple[str, float] = ("", 0.0)
 
@@ -41,6 +42,8 @@ class Narrator:
             if fact.subject == FEDERATED:
                 self._federated = fact
             return [evaluated_line(fact, self._groups)]
+        if isinstance(fact, WorkersEvaluated):
+            self._surveyed = fact
         if isinstance(fact, RoundOpened) and self._began is None:
             self._began = now
         if isinstance(fact, RunEnded):
@@ -67,8 +70,8 @@ class Narrator:
 
     def _summary(self, fact: RunEnded, now: float) -> list[str]:
         elapsed = None if self._began is None else now - self._began
-        lines = summary(fact, elapsed_s=elapsed, federated=self._federated)
+        lines = summary(fact, elapsed_s=elapsed, federated=self._federated, surveyed=self._surveyed)
         # A node that stays for the next run starts over.
-        self._began, self._federated = None, None
+        self._began, self._federated, self._surveyed = None, None, None
         self._progress.clear()
         return lines

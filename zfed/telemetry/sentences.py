@@ -302,8 +302,7 @@ def _evaluated(fact: Evaluated) -> list[str]:
 
 @describe.register
 def _workers_evaluated(fact: WorkersEvaluated) -> list[str]:
-    where = f"held-out data of {plural(len(fact.workers), 'worker')}{_purpose(fact)}"
-    lines = [f"round {fact.round}: federated model on the {where}: {evaluation_words(fact)}"]
+    lines = [f"round {fact.round}: {_on_held_out(fact)}: {evaluation_words(fact)}"]
     lines += [f"  {name}: {spread_words(name, spread)}" for name, spread in fact.spread.items()]
     if fact.missing:
         lines.append(f"  without {names(fact.missing)}")
@@ -331,8 +330,12 @@ def summary(
     *,
     elapsed_s: float | None = None,
     federated: Evaluated | None = None,
+    surveyed: WorkersEvaluated | None = None,
 ) -> list[str]:
-    """The end of a run, which took `elapsed_s`; `federated` is the last evaluation of the common model."""
+    """The end of a run, which took `elapsed_s`.
+
+    `federated` is the last evaluation of the common model, `surveyed` the last one by the workers.
+    """
     took = "" if elapsed_s is None else f" in {duration(elapsed_s)}"
     # A node that never took part knows of no rounds
     rounds = f": {count(fact.rounds_done)} of {plural(fact.rounds, 'round')}{took}" if fact.rounds else ""
@@ -344,7 +347,9 @@ def summary(
     if federated is not None:
         model = f"federated model of round {federated.round}{_purpose(federated)}"
         lines.append(f"{model}: {evaluation_words(federated)}")
-    elif not fact.evaluated:
+    if surveyed is not None:
+        lines.append(f"{_on_held_out(surveyed)}, round {surveyed.round}: {evaluation_words(surveyed)}")
+    if not fact.evaluated and federated is None:
         lines.append(NOT_EVALUATED)
     if fact.best is not None:
         lines.append(f"best version: {best_words(fact.best)}")
@@ -374,6 +379,10 @@ def round_words(fact: RoundCommitted) -> str:
 def evaluated_line(fact: Evaluated, groups: tuple[LabelGroup, ...] = ()) -> str:
     """One evaluation, with the share of predictions in each group if the task is a classifier."""
     return f"round {fact.round}: {_model_of(fact.subject)}{_purpose(fact)}: {evaluation_words(fact, groups)}"
+
+
+def _on_held_out(fact: WorkersEvaluated) -> str:
+    return f"federated model on the held-out data of {plural(len(fact.workers), 'worker')}{_purpose(fact)}"
 
 
 def best_words(best: BestVersion) -> str:

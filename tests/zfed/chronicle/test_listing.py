@@ -45,3 +45,11 @@ def test_a_program_is_told_the_same_as_json(tmp_path):
     assert told["directory"] == str(path)
     assert (told["rounds_done"], told["rounds"], told["version"], told["evaluated"]) == (1, 3, 1, None)
     assert told["last_written"].endswith("+00:00")
+
+
+def test_of_a_run_that_workers_evaluated_it_is_said_whose_word_it_is(tmp_path):
+    path = write_run(tmp_path / "a")
+    (path / "metrics.jsonl").write_text(
+        '{"event":"evaluated","round":2,"subject":"workers","accuracy":0.5}\n'
+    )
+    assert columns([overview(path)])["federated model"] == ["accuracy 50.00 % (round 2, by the workers)"]

@@ -119,8 +119,8 @@ def test_a_lost_worker_that_comes_back_is_asked_again_under_its_number():
     desk.gone("bob", left=False, now=5.0)
     assert desk.next_wake == 15.0
     assert desk.back("bob") == [ask(1, "bob")]
-    assert desk.next_wake == 100.0
     assert desk.expire(15.0) == []
+    assert desk.next_wake == 100.0
 
 
 def test_a_lost_worker_is_given_up_after_its_grace():
