@@ -1,12 +1,14 @@
 """What holds for a synchronous run whatever happens, in any order."""
 
+from dataclasses import replace
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.zfed.rounds.driver import evaluated, failed, left, lost, ready, staged, unfit
+from tests.zfed.rounds.driver import evaluated, failed, left, lost, readiness, ready, staged, unfit
 from tests.zfed.rounds.journal import Journal
-from zfed.config import EvaluateConfig, RunConfig
+from zfed.config import EvaluateConfig, RunConfig, SelectConfig
 from zfed.config.amount import Amount
 from zfed.engine import (
     AskEvaluate,
@@ -16,11 +18,15 @@ from zfed.engine import (
     Commit,
     CommitFailed,
     EndRun,
+    Enlist,
     Fold,
     Folded,
     Keep,
     ModelLoaded,
     ModelUnusable,
+    NodeGone,
+    NodeReadiness,
+    NodeReady,
     OpenRound,
     Refuse,
     StopAsked,
@@ -52,6 +58,18 @@ schedules = st.sampled_from(
 )
 
 
+selections = st.sampled_from(
+    [
+        SelectConfig(),
+        SelectConfig(),
+        SelectConfig(cohort="2"),
+        SelectConfig(cohort="50%", rule="size", min_cohort=2),
+        SelectConfig(where="!slow", cohort="1"),
+        SelectConfig(rule="poisson", cohort="50%"),
+    ]
+)
+
+
 class AnyEvents(RuleBasedStateMachine):
     """Feeds an engine events that fit its last actions, and many that do not.
 
@@ -67,9 +85,12 @@ class AnyEvents(RuleBasedStateMachine):
         evaluate=st.builds(EvaluateConfig, every=st.integers(0, 1), workers=st.booleans()),
         schedule=schedules,
         needs=st.sampled_from([Needs(), Needs(), Needs(root=True)]),
+        select=selections,
         here=st.sets(nodes),
     )
-    def begin(self, wait_for, min_workers, round_retries, grace, initial, evaluate, schedule, needs, here):
+    def begin(
+        self, wait_for, min_workers, round_retries, grace, initial, evaluate, schedule, needs, select, here
+    ):
         self.config = RunConfig(
             rounds=4 if schedule.carries else 2,
             wait_for=wait_for,
@@ -84,6 +105,8 @@ class AnyEvents(RuleBasedStateMachine):
         self.evaluate = evaluate
         self.schedule = schedule
         self.needs = needs
+        uniform = schedule.carries and select.rule == "poisson"  # which is refused with these
+        self.select = replace(select, rule="uniform") if uniform else select
         self.now = 0.0
         self.journal = Journal()
         self.versions = [-1]
@@ -92,13 +115,18 @@ class AnyEvents(RuleBasedStateMachine):
         self.evaluations = set()  # (round, subject) of those that were done
         self.orders = []  # (node, assignment) of everything that was ever asked
         self.incarnation = 0
+        self.tags = {}
+        self.asked_from = set()
         self.begin_again()
         for node in sorted(here):
             self.come(node, 20)
 
     def begin_again(self):
         self.incarnation += 1
-        self.engine = Rounds(self.config, self.evaluate, self.incarnation, self.needs, self.schedule)
+        self.engine = Rounds(
+            self.config, self.evaluate, self.incarnation, self.needs, self.schedule, self.select
+        )
+        self.may_be_asked = {}  # whether a worker that is here may be
         self.folds = []  # of the open attempt
         self.root = None  # the same of its evaluator
         self.staleness = {}  # of what was folded
@@ -116,6 +144,14 @@ class AnyEvents(RuleBasedStateMachine):
     def say(self, event, at=None):
         self.now = self.now if at is None else at
         expects = self.engine.phase
+        match event:
+            case NodeReady():
+                self.may_be_asked[event.node] = not event.unready and self.is_selected(event.tags)
+                self.tags[event.node] = event.tags
+            case NodeReadiness() if event.node in self.may_be_asked:
+                self.may_be_asked[event.node] = not event.unready and self.is_selected(self.tags[event.node])
+            case NodeGone():
+                self.may_be_asked.pop(event.node, None)
         if self.end is None and (expects == "initializing" or not isinstance(event, ModelLoaded)):
             self.journal.write(event)
         actions = self.engine.handle(event, self.now)
@@ -149,12 +185,17 @@ class AnyEvents(RuleBasedStateMachine):
                     self.orders.append((action.node, action.assignment))
                 case OpenRound():
                     self.folds, self.root = [], None
+                    self.check_asked(action.parts)
                     asked = [*action.parts, *([action.root] if action.root else [])]
                     self.orders += [(part.node, part.assignment) for part in asked]
                     assert action.root is None or KINDS.get(action.root.node) == "evaluator"
                     assert self.needs.root == (action.root is not None)
                     assert len(set(action.cohort)) == len(action.cohort)
                     assert action.version == self.engine.version
+                case Enlist():
+                    assert self.schedule.joins
+                    self.check_asked([action.part])
+                    self.orders.append((action.part.node, action.part.assignment))
                 case Fold(root=True):
                     assert self.needs.root
                     assert self.root is None, "one evaluator's update is enough"
@@ -197,6 +238,20 @@ class AnyEvents(RuleBasedStateMachine):
                 case Tell():
                     assert action.fact
 
+    def is_selected(self, tags):
+        return not (self.select.where and "slow" in tags)
+
+    def check_asked(self, parts):
+        """Whoever is asked for the first time may be asked, and no more are at work than a cohort."""
+        new = [part for part in parts if (part.node, part.assignment) not in self.orders]
+        if self.schedule.carries:  # what came to nothing goes on under a new number, of whoever is away, too
+            new = [part for part in new if (part.node, part.version) not in self.asked_from]
+        self.asked_from.update((part.node, part.version) for part in parts)
+        assert all(self.may_be_asked.get(part.node) for part in new)
+        if new and self.select.cohort.isdecimal():
+            least = 0 if self.schedule.joins else max(self.config.min_workers, self.needs.updates)
+            assert self.engine._attempt.at_work <= max(int(self.select.cohort), least)
+
     @property
     def everything_folded(self):
         return [*self.folds, *([self.root] if self.root else [])]
@@ -238,6 +293,14 @@ class AnyEvents(RuleBasedStateMachine):
     def come(self, node, examples):
         kind = KINDS.get(node, "worker")
         self.say(ready(node, kind=kind, examples=examples, held_out=9 if kind == "evaluator" else 0))
+
+    @rule(node=nodes, unready=st.sampled_from(["", "", "busy"]))
+    def tell_readiness(self, node, unready):
+        self.say(readiness(node, unready))
+
+    @rule(node=nodes, examples=st.integers(0, 50), tags=st.sampled_from([(), ("slow",)]))
+    def come_unready(self, node, examples, tags):
+        self.say(ready(node, kind=KINDS.get(node, "worker"), examples=examples, tags=tags, unready="busy"))
 
     @rule(node=nodes, how=st.sampled_from([lost, left]))
     def go(self, node, how):
