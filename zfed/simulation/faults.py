@@ -31,6 +31,7 @@ class Faults:
         self._simulation = simulation
         self._down_s: dict[str, tuple[str, float]] = {}
         self._revoked: Counter[str] = Counter()
+        self._kept: Counter[str] = Counter()
         self._enrol()
         simulation.network.faults = schedule.calm
         simulation.when_gone = self._gone
@@ -75,7 +76,15 @@ class Faults:
             case "revocation":
                 self._revoke(fault.nodes, 1)
                 simulation.at(over_at, lambda: self._revoke(fault.nodes, -1))
+            case "not ready":
+                [node] = fault.nodes
+                self._keep_from_work(node, 1)
+                simulation.at(over_at, lambda: self._keep_from_work(node, -1))
         self.befell[fault.kind] += 1
+
+    def _keep_from_work(self, node: str, times: int) -> None:
+        self._kept[node] += times
+        self._simulation.tell_readiness(node, "it was drawn so" if self._kept[node] else "")
 
     def _revoke(self, nodes: tuple[str, ...], times: int) -> None:
         self._revoked.update(dict.fromkeys(nodes, times))

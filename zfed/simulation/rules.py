@@ -38,6 +38,25 @@ def with_rules(config: CoordinatorConfig, draw: random.Random) -> CoordinatorCon
     )
 
 
+def with_selection(config: CoordinatorConfig, draw: random.Random) -> CoordinatorConfig:
+    """Now and then the same run with cohorts of which a version can be made."""
+    kind, run = config.schedule.kind, config.run
+    if draw.random() < 0.5 or kind == "over-select":  # which has its cohort
+        return config
+    here = max(int(run.wait_for), run.min_workers)
+    rule = draw.choice(("uniform", "size", "poisson"))
+    cohort = str(draw.randint(run.min_workers, here))
+    if kind in ("buffered", "async"):
+        cohort = str(draw.randint(1, here))  # work at the same time
+    elif kind == "quorum":
+        cohort = config.schedule.goal if config.schedule.goal.isdecimal() else "100%"
+    elif rule == "poisson":
+        cohort = "60%"
+    if not cohort.endswith("60%"):
+        rule = rule.replace("poisson", "uniform")
+    return replace(config, select=SelectConfig(cohort=cohort, rule=rule))
+
+
 def with_evaluation(config: CoordinatorConfig, draw: random.Random) -> CoordinatorConfig:
     """Now and then the same run whose versions its workers evaluate, alone or beside the evaluator it has."""
     if draw.random() < 0.5:

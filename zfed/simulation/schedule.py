@@ -10,18 +10,26 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from zfed.config import CoordinatorConfig, EvaluateConfig, RunConfig
 from zfed.simulation.coordinator import COORDINATOR
-from zfed.simulation.rules import with_evaluation, with_rules
+from zfed.simulation.rules import with_evaluation, with_rules, with_selection
 from zfed.transport.memory import LinkFaults
 
 EVALUATOR: Final = "examiner"
 
 FaultKind: TypeAlias = Literal[
-    "kill", "power cut", "freeze", "isolation", "weather", "full disk", "wall clock", "revocation"
+    "kill",
+    "power cut",
+    "freeze",
+    "isolation",
+    "weather",
+    "full disk",
+    "wall clock",
+    "revocation",
+    "not ready",
 ]
 """What can go wrong; docs/reliability.md says what each is."""
 
 KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
-_ANYWHERE: Final = KINDS[:-1]  # a key can be revoked only where there are keys
+_ANYWHERE: Final = KINDS[:-2]  # a key can be revoked only where there are keys; both are drawn apart
 
 SCARCE: Final = "432"
 """Bytes of memory that do for any of these runs, but for one update at a time; others wait on disk."""
@@ -143,16 +151,17 @@ def draw_schedule(seed: int) -> Schedule:
     keys = random.Random(f"keys:{seed}")  # of its own: what was drawn before keys were there stays as it was
     keyed = keys.random() < 0.5
     if keyed:
-        faults += [_drawn_revocation(keys, nodes, run_s) for _ in range(keys.choice((0, 0, 1, 2)))]
+        faults += [_drawn_for_one("revocation", keys, nodes, run_s) for _ in range(keys.choice((0, 0, 1, 2)))]
+    readiness = random.Random(f"readiness:{seed}")
+    faults += [
+        _drawn_for_one("not ready", readiness, nodes, run_s) for _ in range(readiness.choice((0, 0, 1, 3)))
+    ]
+    config = CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION)
+    config = with_rules(config, random.Random(f"rules:{seed}"))
+    config = with_selection(config, random.Random(f"selection:{seed}"))
     schedule = Schedule(
         seed=seed,
-        config=with_evaluation(
-            with_rules(
-                CoordinatorConfig(run=run, evaluate=_drawn_evaluation(draw) if evaluated else _NO_EVALUATION),
-                random.Random(f"rules:{seed}"),
-            ),
-            random.Random(f"evaluation:{seed}"),
-        ),
+        config=with_evaluation(config, random.Random(f"evaluation:{seed}")),
         examples=examples,
         evaluated=evaluated,
         stateful=draw.random() < 0.5,
@@ -255,11 +264,9 @@ def _drawn_fault(draw: random.Random, nodes: tuple[str, ...], run_s: float) -> F
     return fault
 
 
-def _drawn_revocation(draw: random.Random, nodes: tuple[str, ...], run_s: float) -> Fault:
+def _drawn_for_one(kind: FaultKind, draw: random.Random, nodes: tuple[str, ...], run_s: float) -> Fault:
     lasting_s = draw.choice((0.1, 1.0, 5.0, 15.0)) * draw.uniform(0.5, 1.5)
-    return Fault(
-        kind="revocation", at=draw.uniform(0.0, run_s), lasting_s=lasting_s, nodes=(draw.choice(nodes),)
-    )
+    return Fault(kind=kind, at=draw.uniform(0.0, run_s), lasting_s=lasting_s, nodes=(draw.choice(nodes),))
 
 
 def _drawn_weather(draw: random.Random) -> LinkFaults:
