@@ -56,9 +56,9 @@ class RunCompression:
             _named("compress", config.compress, checked_level),
             _named("compress_model", config.compress_model, checked_model_level),
         )
-        if self._needs.exact and self.levels.updates != "none":
+        if wanted := self._wanted_instead(self.levels.updates):
             raise ConfigError(
-                f"--compress: strategy {self._needs.strategy} needs updates as they are, not as "
+                f"--compress: strategy {self._needs.strategy} needs updates {wanted}, not as "
                 f'"{self.levels.updates}": choose none, or another strategy. --compress-model is possible'
             )
         try:
@@ -94,11 +94,11 @@ class RunCompression:
                 f"{hello.node} wishes what is not known here: {error}; known here: {', '.join(COMPRESSION)}. "
                 "Choose one of these with --compress or --compress-model, or leave it to the run",
             )
-        if self._needs.exact and levels.updates != "none":
+        if wanted := self._wanted_instead(levels.updates):
             return Objection(
                 "compression",
                 f'{hello.node} wishes its updates as "{levels.updates}", strategy {self._needs.strategy} '
-                "needs them as they are: start it with --compress none",
+                f"needs them {wanted}: start it with --compress none",
             )
         for flag, level in (("--compress", levels.updates), ("--compress-model", levels.model)):
             if level != "none" and family(level) not in hello.compression:
@@ -108,6 +108,14 @@ class RunCompression:
                     f"{', '.join(hello.compression)}: start it with {flag} none, or with a newer zfed",
                 )
         return levels
+
+    def _wanted_instead(self, level: str) -> str:
+        """How the strategy needs updates, if it cannot use those of this level; empty if it can."""
+        if self._needs.exact and level != "none":
+            return "as they are"
+        if self._needs.dense and family(level) == "topk":
+            return "with all of their numbers"
+        return ""
 
     def lay_out(self, layout: ParameterLayout) -> None:
         """Take the run's layout, which the first node tells.

@@ -233,9 +233,11 @@ def _with_bad_updates(schedule: Schedule, draw: random.Random) -> Schedule:
 
 def _with_median(schedule: Schedule, draw: random.Random) -> Schedule:
     """Now and then the same with a rule that keeps every update, and memory for all of them."""
-    if draw.random() < 0.75 or schedule.config.schedule.kind == "async":
+    run = schedule.config.run
+    unfit = schedule.config.schedule.kind == "async" or run.compress.startswith("topk")
+    if draw.random() < 0.75 or unfit:
         return schedule
-    run = replace(schedule.config.run, strategy="median", memory_budget="")
+    run = replace(run, strategy="median", memory_budget="")
     return replace(schedule, config=replace(schedule.config, run=run))
 
 

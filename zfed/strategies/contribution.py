@@ -63,6 +63,7 @@ class Needs:
         steps: Updates must say how many steps they took.
         metrics: Numbers that every update must report.
         exact: Updates must come as they were made, not compressed.
+        dense: Updates must say all of their numbers, not only the largest.
         fresh: Updates must start from the version that they make a newer one of.
     """
 
@@ -76,6 +77,7 @@ class Needs:
     steps: bool = False
     metrics: tuple[str, ...] = ()
     exact: bool = False
+    dense: bool = False
     fresh: bool = False
 
     def weighed(self, update: Contribution) -> Contribution:

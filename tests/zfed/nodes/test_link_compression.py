@@ -9,6 +9,7 @@ from zfed.nodes.admission import Objection, claim_of
 from zfed.nodes.link_compression import Levels, RunCompression, check_wishes
 from zfed.params import ParameterLayout
 from zfed.partition import Partition
+from zfed.strategies.robust import Bulyan, Krum, Median, TrimmedMean
 from zfed.strategies.scaffold import Scaffold
 from zfed.wire.digests import layout_blob
 from zfed.wire.messages import Hello
@@ -94,6 +95,16 @@ def test_a_strategy_that_needs_exact_updates_refuses_others_of_the_run_and_of_a_
     refused = exact.agree(hello(compress="topk:0.01"))
     assert refused.code == "compression"
     assert 'as "topk:0.01", strategy scaffold needs them as they are: start it with' in refused.reason
+
+
+def test_a_rule_that_goes_number_by_number_refuses_updates_without_most_of_them():
+    for rule in (Median(), TrimmedMean(), Bulyan()):
+        with pytest.raises(ConfigError, match="needs updates with all of their numbers, not as"):
+            RunCompression(RunConfig(compress="topk:0.01"), rule.needs)
+        dense = RunCompression(RunConfig(compress="int8"), rule.needs)
+        assert dense.agree(hello()) == Levels("int8", "none")
+        assert dense.agree(hello(compress="topk:0.5")).code == "compression"
+    RunCompression(RunConfig(compress="topk:0.01"), Krum().needs)
 
 
 def test_wish_that_is_not_known_here_is_refused_with_what_is():

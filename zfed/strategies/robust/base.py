@@ -57,9 +57,12 @@ class RobustRule(FedAvg):
         return KeptUpdates.memory(layout, updates)
 
 
-def keeping_all(name: str, updates: int = 1, *, root: bool = False) -> Needs:
-    """What a rule of this name needs that is defined for so many updates or more."""
-    return Needs(strategy=name, updates=updates, every_update=True, root=root)
+def keeping_all(name: str, updates: int = 1, *, root: bool = False, by_number: bool = False) -> Needs:
+    """What a rule of this name needs that is defined for so many updates or more.
+
+    One that goes number by number finds zeros in nearly all sparse updates, and would change nothing at all.
+    """
+    return Needs(strategy=name, updates=updates, every_update=True, root=root, dense=by_number)
 
 
 def checked_count(name: str, value: int, least: int = 0) -> int:

@@ -28,7 +28,7 @@ class Bulyan(RobustRule):
 
     def __init__(self, *, byzantine: int = 1, server_learning_rate: float = 1.0) -> None:
         self.byzantine = checked_count("byzantine", byzantine)
-        needs = keeping_all(f"bulyan with byzantine={byzantine}", 4 * byzantine + 3)
+        needs = keeping_all(f"bulyan with byzantine={byzantine}", 4 * byzantine + 3, by_number=True)
         super().__init__(server_learning_rate=server_learning_rate, needs=needs)
 
     def _combine(self, rows: Sequence[Row]) -> CombineBlock:

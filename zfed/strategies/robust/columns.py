@@ -28,7 +28,8 @@ class Median(RobustRule):
     """
 
     def __init__(self, *, server_learning_rate: float = 1.0) -> None:
-        super().__init__(server_learning_rate=server_learning_rate, needs=keeping_all("median"))
+        needs = keeping_all("median", by_number=True)
+        super().__init__(server_learning_rate=server_learning_rate, needs=needs)
 
     def _combine(self, rows: Sequence[Row]) -> CombineBlock:
         return of_sorted_columns(rows, middle)
@@ -46,7 +47,7 @@ class TrimmedMean(RobustRule):
 
     def __init__(self, *, trim: int = 1, server_learning_rate: float = 1.0) -> None:
         self.trim = checked_count("trim", trim)
-        needs = keeping_all(f"trimmed-mean with trim={trim}", 2 * trim + 1)
+        needs = keeping_all(f"trimmed-mean with trim={trim}", 2 * trim + 1, by_number=True)
         super().__init__(server_learning_rate=server_learning_rate, needs=needs)
 
     def _combine(self, rows: Sequence[Row]) -> CombineBlock:
