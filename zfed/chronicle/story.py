@@ -89,6 +89,8 @@ def _advice(run: Overview) -> list[str]:
         case "completed":
             model = RunFiles(run.path).final_model_path
             found = [f"its model: {model}"] if model.exists() else []
+            best = RunFiles(run.path).best_model_path
+            found += [f"the best one: {best}"] if best.exists() else []
             return [*found, f"for more rounds: {command} --rounds N, with N above {run.rounds_done}"]
         case "damaged":
             return [f"what is damaged, and what to do: zfed runs verify {shlex.quote(str(run.path))}"]

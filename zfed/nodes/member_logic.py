@@ -60,6 +60,7 @@ from zfed.nodes.rejection import Rejection
 from zfed.nodes.search import Search
 from zfed.nodes.words import Finish, FramesArrived, RouteGone, SendFrames, StopRequested, TellFact, TimePassed
 from zfed.params import BufferPool, ParameterLayout
+from zfed.rounds import WORKERS
 from zfed.task import Array
 from zfed.wire.answers import Answers
 from zfed.wire.codec import Buffer
@@ -586,7 +587,8 @@ class MemberLogic:
         self._offers.report(order, event)
         fact = Evaluated(
             round=order.round,
-            subject=order.subject,
+            # A worker's word is one of many: not what people call the common model's quality
+            subject=WORKERS if self.hello.node_kind == "worker" else order.subject,
             evaluator=self.hello.node,
             examples=event.examples,
             metrics=event.metrics,

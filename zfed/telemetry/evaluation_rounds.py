@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zfed.facts import Evaluated, EvaluationSkipped, Fact, RoundCommitted, RunEnded
-from zfed.telemetry.sentences import FEDERATED
+from zfed.telemetry.sentences import FEDERATED, WORKERS
 
 MAX_ROUNDS = 1024
 """Cohorts remembered while their rounds are not evaluated; an evaluator is never that far behind."""
@@ -39,6 +39,8 @@ class EvaluationRounds:
         return []
 
     def _evaluated(self, fact: Evaluated) -> list[list[Evaluated]]:
+        if fact.subject == WORKERS:  # at a worker, who hears of nothing else
+            return [[fact]]
         another_began = bool(self.pending) and fact.round != self.pending[0].round
         ended = self._finish() if another_began else []
         self.pending.append(fact)

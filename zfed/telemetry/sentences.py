@@ -449,7 +449,7 @@ def _who(kind: str, node: str) -> str:
 
 def _model_of(subject: str) -> str:
     if subject == WORKERS:
-        return "federated model on the workers' held-out data"
+        return "federated model on held-out data"
     return "federated model" if subject == FEDERATED else f"{subject}'s own model"
 
 

@@ -38,7 +38,7 @@ def skipped(subject, reason="too old"):
         ([evaluated("federated", accuracy=0.5, examples=8)], "round 3: federated model: accuracy 50.00 %"),
         (
             [evaluated("workers", accuracy=0.5, workers=2, missing=[], spread={}, validation=True)],
-            "round 3: federated model on the workers' held-out data (validation): accuracy 50.00 %",
+            "round 3: federated model on held-out data (validation): accuracy 50.00 %",
         ),
         ([evaluated("a", loss=0.5)], "round 3: a's own model: loss 0.5000"),
         ([skipped("a")], "round 3: a's own model was not evaluated: too old"),

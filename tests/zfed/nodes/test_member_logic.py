@@ -15,6 +15,7 @@ from zfed.facts import (
     Waiting,
     WorkGivenUp,
 )
+from zfed.facts import Evaluated as EvaluatedFact
 from zfed.nodes.admission import claim_of
 from zfed.nodes.member_logic import MemberLogic
 from zfed.nodes.member_words import (
@@ -413,6 +414,15 @@ def test_evaluation_is_told_again_on_every_session_until_it_is_accepted():
     assert [result.assignment for result in bench.said(Evaluated)] == [(1, 1)]
     bench.say(Accepted(assignment=(1, 1)))
     assert again(bench).said(Evaluated) == []
+
+
+def test_a_worker_says_at_home_that_it_was_its_held_out_data():
+    bench = Bench().welcome()
+    bench.say(evaluate())
+    bench.bring(*BLOBS)
+    bench.handle(evaluated_by_the_task())
+    [fact] = [effect.fact for effect in bench.of(TellFact) if isinstance(effect.fact, EvaluatedFact)]
+    assert fact.subject == "workers"
 
 
 def test_evaluation_that_is_asked_for_again_is_told_again_and_not_done_again():

@@ -61,3 +61,8 @@ def test_the_end_of_the_run_ends_what_is_pending(run_facts: list[Fact]) -> None:
         [(2, "alice"), (2, "bob"), (2, "federated")],
     ]
     assert ended_sets([evaluation(1, "alice"), run_facts[-1]]) == [[(1, "alice")]]
+
+
+def test_what_a_worker_finds_on_its_held_out_data_is_shown_at_once() -> None:
+    facts: list[Fact] = [evaluation(1, "workers"), evaluation(2, "workers")]
+    assert ended_sets(facts) == [[(1, "workers")], [(2, "workers")]]
