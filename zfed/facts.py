@@ -37,6 +37,7 @@ class CoordinatorStarted(Fact, frozen=True):
 class NodeStarted(Fact, frozen=True):
     """A worker or evaluator has loaded its data and is about to connect.
 
+    Beside its `examples` it has `held_out` more, to evaluate on; then an evaluator trains on its examples.
     `leaving` lists, in words, every fact about its data that leaves the machine.
     """
 
@@ -49,6 +50,7 @@ class NodeStarted(Fact, frozen=True):
     leaving: list[str]
     notes: list[str]
     protected: bool
+    held_out: int = 0
 
 
 class Connecting(Fact, frozen=True):
@@ -92,8 +94,8 @@ class StateNoted(Fact, frozen=True):
 class NodeJoined(Fact, frozen=True):
     """A node was admitted.
 
-    `tags` are what it is called; of those that it claims, `ignored_tags` do not count, for it was enrolled
-    otherwise. `unready` says why it cannot work now.
+    `held_out` and its examples are as in `NodeStarted`. `tags` are what it is called; of those that it
+    claims, `ignored_tags` do not count, for it was enrolled otherwise. `unready` says why it cannot work now.
     """
 
     node: str
@@ -102,6 +104,7 @@ class NodeJoined(Fact, frozen=True):
     partition: str
     label_counts: Mapping[str, int] | None
     rejoined: bool
+    held_out: int = 0
     tags: list[str] = []
     ignored_tags: list[str] = []
     unready: str = ""
@@ -237,7 +240,10 @@ class Progress(Fact, frozen=True):
 
 
 class UpdateAccepted(Fact, frozen=True):
-    """An update was checked and counts; `limited`: its node's owner ended the work early, by that limit."""
+    """An update was checked and counts; `limited`: its node's owner ended the work early, by that limit.
+
+    A `root` one is an evaluator's, which others are compared with.
+    """
 
     node: str
     round: int
@@ -247,6 +253,7 @@ class UpdateAccepted(Fact, frozen=True):
     bytes: int
     metrics: Metrics
     limited: str = ""
+    root: bool = False
 
 
 class UpdateRefused(Fact, frozen=True):

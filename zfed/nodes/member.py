@@ -210,6 +210,7 @@ class Member:
             leaving=self._leaving(prepared),
             notes=list(summary.notes),
             protected=self._protected,
+            held_out=summary.held_out,
         )
 
     @property

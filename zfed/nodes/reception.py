@@ -231,6 +231,7 @@ class Reception:
             examples=hello.examples,
             partition=partition_of(hello.partition).describe() if hello.node_kind == "worker" else "",
             label_counts=hello.label_counts,
+            held_out=hello.held_out,
             rejoined=rejoined,
             tags=list(peer.tags),
             ignored_tags=list(ignored),

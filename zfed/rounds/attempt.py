@@ -360,7 +360,7 @@ class Attempt:
         if part.state != "asked":
             return [accept]
         if self.root and part is self.root.part:
-            return [accept, self.root.fold(update, self.round)]
+            return [accept, *self.root.fold(update, self.round)]
         if flaw := self._flaw(part, update):
             return self.refuse(part, flaw)
         self._answered(part)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from zfed.engine import Fold, UpdateStaged
+from zfed.engine import Action, Fold, Tell, UpdateStaged
+from zfed.facts import UpdateAccepted
 from zfed.rounds.parts import Part
 from zfed.strategies import Contribution
 from zfed.wire.messages import AssignmentId
@@ -66,7 +67,7 @@ class RootUpdate:
         if self.part.assignment == assignment and self.part.state == "folding":
             self.part.state = "counted"
 
-    def fold(self, update: UpdateStaged, round: int) -> Fold:
+    def fold(self, update: UpdateStaged, round: int) -> list[Action]:
         """Give the strategy an update that has come."""
         part = self.part
         part.state, part.result = "folding", update
@@ -80,7 +81,7 @@ class RootUpdate:
             share=share,
             weight=share,
         )
-        return Fold(
+        fold = Fold(
             node=part.node,
             assignment=part.assignment,
             round=round,
@@ -88,3 +89,15 @@ class RootUpdate:
             keep=False,
             root=True,
         )
+        accepted = UpdateAccepted(
+            node=update.node,
+            round=round,
+            examples=update.examples,
+            steps=update.steps,
+            seconds=update.seconds,
+            bytes=update.bytes,
+            metrics=update.metrics,
+            limited=update.limited,
+            root=True,
+        )
+        return [fold, Tell(fact=accepted)]

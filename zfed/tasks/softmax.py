@@ -87,7 +87,8 @@ class Softmax(Task):
         training, held_out = setup.hold_out(mine)
         self._training = _Images(pixels[training], labels[training])
         self._tested = _Images(pixels[held_out], labels[held_out]) if held_out.size else self._training
-        counts = np.bincount(self._training.labels, minlength=CLASSES)
+        counted = self._training if setup.kind == "worker" else self._tested
+        counts = np.bincount(counted.labels, minlength=CLASSES)
         return DataSummary(
             examples=len(self._training),
             held_out=held_out.size,

@@ -86,9 +86,8 @@ def _coordinator_started(fact: CoordinatorStarted) -> list[str]:
 
 @describe.register
 def _node_started(fact: NodeStarted) -> list[str]:
-    purpose = "training" if fact.kind == "worker" else "test"
     who = _who(fact.kind, fact.node)
-    lines = [f"{who}: {count(fact.examples)} {purpose} examples{_part(fact.partition)}"]
+    lines = [f"{who}: {_examples(fact)}{_part(fact.partition)}"]
     if fact.label_counts is not None:
         lines += label_table(fact.label_counts)
     lines += [f"note: {note}" for note in fact.notes]
@@ -140,7 +139,8 @@ def _node_joined(fact: NodeJoined) -> list[str]:
     verb = "is back" if fact.rejoined else "joined"
     who = _who(fact.kind, fact.node)
     called = f", called {', '.join(fact.tags)}" if fact.tags else ""
-    lines = [f"{who} {verb}: {count(fact.examples)} examples{_part(fact.partition)}{called}"]
+    examples = _examples(fact) if fact.held_out else f"{count(fact.examples)} examples"
+    lines = [f"{who} {verb}: {examples}{_part(fact.partition)}{called}"]
     if fact.ignored_tags:
         claims = ", ".join(fact.ignored_tags)
         lines.append(f"  it claims to be {claims}, which does not count: it was enrolled otherwise")
@@ -253,7 +253,8 @@ def _update_accepted(fact: UpdateAccepted) -> list[str]:
         *metric_words(fact.metrics),
         *([f"cut short by its owner's --{fact.limited}"] if fact.limited else []),
     ]
-    return [f"round {fact.round}: update from {fact.node}: {', '.join(words)}"]
+    what = "root update" if fact.root else "update"
+    return [f"round {fact.round}: {what} from {fact.node}: {', '.join(words)}"]
 
 
 @describe.register
@@ -437,6 +438,15 @@ def _level_words(updates: str, model: str) -> list[str]:
         f"{what} as {level}" for what, level in (("updates", updates), ("models", model)) if level != "none"
     ]
     return [f"in fewer bytes: {', '.join(levels)}"] if levels else []
+
+
+def _examples(fact: NodeStarted | NodeJoined) -> str:
+    """What a node has, and what for."""
+    if not fact.held_out:
+        return f"{count(fact.examples)} {'training' if fact.kind == 'worker' else 'test'} examples"
+    if fact.kind == "worker":
+        return f"{count(fact.examples)} training examples and {count(fact.held_out)} held out"
+    return f"{count(fact.held_out)} test examples and {count(fact.examples)} root examples"
 
 
 def _part(partition: str) -> str:

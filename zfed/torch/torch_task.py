@@ -92,7 +92,7 @@ class TorchTask(Task):
         return DataSummary(
             examples=len(self.examples),
             held_out=held_out.size,
-            label_counts=self.examples.label_counts() or None,
+            label_counts=(self.examples if setup.kind == "worker" else self.tested).label_counts() or None,
         )
 
     def initial_parameters(self, context: Context) -> ParameterBuffer:

@@ -31,7 +31,15 @@ from zfed.engine import (
     OpenRound,
     TellCommitted,
 )
-from zfed.facts import RoundCommitted, RoundOpened, RoundRetried, UpdateRefused, Waiting, WorkerBenched
+from zfed.facts import (
+    RoundCommitted,
+    RoundOpened,
+    RoundRetried,
+    UpdateAccepted,
+    UpdateRefused,
+    Waiting,
+    WorkerBenched,
+)
 from zfed.rounds.schedule import Schedule
 from zfed.strategies import Needs
 
@@ -90,6 +98,7 @@ def test_a_version_is_made_once_the_workers_and_the_evaluator_have_answered(firs
 def test_a_root_update_is_given_to_the_strategy_as_such():
     run, orders, root = rooted("alice")
     accept, fold = run.say(staged("eva", root.assignment, examples=50, norm=2.0))
+    assert run.fact(UpdateAccepted).root
     assert accept == Accept(node="eva", assignment=root.assignment)
     assert (fold.root, fold.keep, fold.update.node, fold.update.norm) == (True, False, "eva", 2.0)
     [fold] = of(Fold, run.say(staged("alice", orders["alice"].assignment)))

@@ -20,6 +20,7 @@ from zfed.facts import (
     ReadinessChanged,
     RunEnded,
     TaskFailed,
+    UpdateAccepted,
     UploadsPlanned,
     WorkerBenched,
     WorkLimited,
@@ -81,6 +82,20 @@ def test_an_evaluator_has_test_examples() -> None:
     lines = describe(started(node="evaluator", kind="evaluator", leaving=[], label_counts=None))
     assert lines[0] == "evaluator: 24,754 test examples (labels 0-3)"
     assert "nothing about these data leaves the machine" in lines
+
+
+def test_what_a_node_keeps_apart_is_said_with_what_it_is_for() -> None:
+    worker = describe(started(held_out=100))
+    assert worker[0] == "worker alice: 24,754 training examples and 100 held out (labels 0-3)"
+    eva = describe(started(node="eva", kind="evaluator", examples=100, held_out=9_900, partition=""))
+    assert eva[0] == "evaluator eva: 9,900 test examples and 100 root examples"
+
+
+def test_a_root_update_is_called_one() -> None:
+    update = UpdateAccepted(
+        node="eva", round=2, examples=100, steps=4, seconds=0.5, bytes=31_400, metrics={}, root=True
+    )
+    assert describe(update)[0].startswith("round 2: root update from eva: 100 examples, 4 steps")
 
 
 def test_an_unprotected_node_says_so_at_start_and_at_the_end() -> None:
