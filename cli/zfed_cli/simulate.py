@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +14,10 @@ from zfed.config.setting import FORMATS
 from zfed.config.tables import COORDINATOR_FREE, RUN, SCHEDULE, SELECT, Setting
 from zfed.errors import UsageError
 from zfed_cli.options import add_assignment_flags, add_setting_flag, new_command, read_inputs
+from zfed_cli.race_show import RaceShow
 from zfed_cli.running import stopped_by_signals
 
 if TYPE_CHECKING:
-    from rich.status import Status
-
-    from zfed.race import Course, RacePlan
     from zfed_cli.options import Subparsers
 
 _OF_RUN = (
@@ -114,12 +109,11 @@ def run(args: argparse.Namespace) -> int:
     plot = Path(args.plot) if args.plot else None
     if plot:
         check_plot(plot)
-    show = _Show(plan, args.format)
+    show = RaceShow(plan, args.format)
     race = Race(plan, show)
     with stopped_by_signals(race.stop) as received, show:
         courses = race.run()
-    if show.format == "table":
-        print_table(courses, plan)
+    show.end(courses)
     if plot:
         draw_race(courses, plan.target, f"{plan.workers} workers, profile {plan.profile}", plot)
     return 128 + received[0] if received else 0
@@ -147,61 +141,3 @@ def _number(flag: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise UsageError(f"{flag} is {text!r}, expected a number") from None
-
-
-class _Show:
-    """Shows each course while it is computed, on stderr, and in lines or JSON when it has ended."""
-
-    def __init__(self, plan: RacePlan, format: str) -> None:
-        if format == "auto":
-            format = "table" if sys.stdout.isatty() else "lines"
-        self.format = format
-        self._plan = plan
-        self._status: Status | None = None
-
-    def __enter__(self) -> None:
-        if sys.stderr.isatty():
-            from rich.console import Console
-
-            self._status = Console(stderr=True, highlight=False).status("loading the data")
-            self._status.start()
-
-    def __exit__(self, *exception: object) -> None:
-        if self._status:
-            self._status.stop()
-
-    def __call__(self, course: Course) -> None:
-        """Take a course that has changed."""
-        from zfed.race import line, progress, record
-
-        if self._status:
-            self._status.update(progress(course, self._plan))
-        if course.ending and self.format == "json":
-            print(json.dumps(record(course)), flush=True)
-        elif course.ending and self.format == "lines":
-            print(line(course, self._plan), flush=True)
-
-
-def print_table(courses: Sequence[Course], plan: RacePlan) -> None:
-    """Show a race on a terminal."""
-    from rich.console import Console
-
-    from zfed.race import heading, rows
-    from zfed.telemetry.columns import Column, draw
-
-    console = Console(highlight=False)
-    console.print(heading(plan))
-    found = rows(courses)
-    columns = [
-        Column(title="time", cells=[row.time for row in found], need=0),
-        Column(title="speed", cells=[row.speed for row in found], need=1),
-        Column(title="versions", cells=[row.versions for row in found], need=3),
-        Column(title="updates", cells=[row.updates for row in found], need=2),
-        Column(title="workers", cells=[row.workers for row in found], need=4),
-        Column(title="unused", cells=[row.unused for row in found], need=4),
-        Column(title="traffic", cells=[row.traffic for row in found], need=5),
-        Column(title="staleness", cells=[row.staleness for row in found], need=6),
-        Column(title="accuracy", cells=[row.accuracy for row in found], need=2),
-    ]
-    names = Column(title="schedule", cells=[row.schedule for row in found], need=0)
-    console.print(draw(names, columns, console.width))

@@ -5,9 +5,7 @@ import signal
 import pytest
 
 from tests.zfed.race import toy
-from tests.zfed.race.test_presentation import BUFFERED, LATE, PLAN, SYNC
 from zfed_cli.main import main
-from zfed_cli.simulate import print_table
 
 
 def simulate(*words):
@@ -35,16 +33,6 @@ def test_a_table_and_a_plot(capsys, monkeypatch, tmp_path):
     assert simulate("--schedule", "sync", "--format", "table", "--plot", str(tmp_path / "race.png")) == 0
     assert "schedule" in capsys.readouterr().out
     assert (tmp_path / "race.png").stat().st_size > 1000
-
-
-@pytest.mark.parametrize("columns", [40, 60, 120])
-def test_the_table_fits_the_terminal(capsys, monkeypatch, columns):
-    monkeypatch.setenv("COLUMNS", str(columns))
-    print_table([SYNC, BUFFERED, LATE], PLAN)
-    shown = capsys.readouterr().out.splitlines()
-    assert max(len(line) for line in shown) <= columns
-    assert any("5 min 00 s" in line for line in shown)
-    assert columns < 60 or any("3.0x" in line for line in shown)
 
 
 def test_ctrl_c_ends_with_what_there_is(capsys, monkeypatch):

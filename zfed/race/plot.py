@@ -35,7 +35,7 @@ def draw_race(courses: Sequence[Course], target: float, title: str, path: Path) 
     """Draw courses into a PNG file, which is replaced as a whole.
 
     Raises:
-        OSError: If it cannot be written.
+        UsageError: If it cannot be written.
     """
     # The figure is made without pyplot, which would keep it in global state and look for a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -59,8 +59,11 @@ def draw_race(courses: Sequence[Course], target: float, title: str, path: Path) 
     if ends:
         axes.legend(frameon=False, fontsize=9)
     temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, format="png")
-    os.replace(temporary, path)
+    try:
+        figure.savefig(temporary, format="png")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UsageError(f"--plot {path} cannot be written: {error.strerror}") from error
 
 
 def _draw(axes: Axes, course: Course) -> None:

@@ -22,6 +22,12 @@ def test_a_race_in_which_nothing_was_evaluated_is_drawn_too(tmp_path):
     assert (tmp_path / "race.png").exists()
 
 
+def test_a_plot_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "race.png").mkdir()
+    with pytest.raises(UsageError, match=r"race\.png cannot be written: Is a directory"):
+        draw_race([LATE], 0.88, "100 workers", tmp_path / "race.png")
+
+
 def test_what_a_plot_lacks_is_said_before_the_race(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="there is no folder"):
         check_plot(tmp_path / "nowhere" / "race.png")
