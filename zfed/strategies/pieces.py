@@ -22,6 +22,12 @@ BORDER = 8
 """Slices start at multiples of this many bytes, so that no element of any dtype is cut in two."""
 
 
+def least(segment: Segment) -> int | bool:
+    """What any counter of a segment is at least."""
+    dtype = NUMPY_DTYPES[segment.dtype]
+    return False if dtype == np.bool_ else int(np.iinfo(dtype).min)
+
+
 def elements(buffer: ParameterBuffer, segment: Segment) -> Array:
     """The numbers of one segment of a buffer's moving tensors; a flat view."""
     return buffer.moving.data[segment.start : segment.stop].view(NUMPY_DTYPES[segment.dtype])

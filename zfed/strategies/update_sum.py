@@ -16,7 +16,7 @@ from zfed.strategies.base import AddTo
 from zfed.strategies.combined import Combined, counts
 from zfed.strategies.coverage import Coverage
 from zfed.strategies.held_update import HeldUpdate
-from zfed.strategies.pieces import Array, Buffer, pieces
+from zfed.strategies.pieces import Array, Buffer, least, pieces
 
 BLOCK: Final = 2**16
 """Elements summed and finished at a time: with all that belongs to them they fit into a core's cache."""
@@ -151,7 +151,7 @@ class UpdateSum(Combined):
             updates = [held.take(segment, stop) for held in self._held]
             if segment.kind is TensorKind.COUNTER:
                 if space is not None:
-                    total.fill(_least(segment))
+                    total.fill(least(segment))
                 for values in updates:
                     np.maximum(total, values, out=total)
             else:
@@ -177,15 +177,9 @@ class UpdateSum(Combined):
             self._totals = {each: np.empty(each.size, self._dtype(each)) for each in self.layout.segments}
         for segment, total in self._totals.items():
             if segment.kind is TensorKind.COUNTER:
-                total.fill(_least(segment))
+                total.fill(least(segment))
 
 
 def _total_dtype(segment: Segment, accumulator: Accumulator) -> np.dtype[Any]:
     dtypes = NUMPY_DTYPES if segment.kind is TensorKind.COUNTER else accumulator.dtypes
     return dtypes[segment.dtype]
-
-
-def _least(segment: Segment) -> int | bool:
-    """What any counter of a segment is at least."""
-    dtype = NUMPY_DTYPES[segment.dtype]
-    return False if dtype == np.bool_ else int(np.iinfo(dtype).min)

@@ -13,7 +13,7 @@ from zfed.strategies.base import AddTo
 from zfed.strategies.combined import Combined, counts
 from zfed.strategies.contribution import Contribution
 from zfed.strategies.coverage import Coverage
-from zfed.strategies.pieces import Array, Buffer, pieces
+from zfed.strategies.pieces import Array, Buffer, least, pieces
 from zfed.strategies.robust.rows import (
     CombineBlock,
     Row,
@@ -94,7 +94,7 @@ class KeptUpdates(Combined):
         if row is None:
             return
         for segment, values in row.items():
-            values.fill(_least(segment) if segment.kind is TensorKind.COUNTER else 0)
+            values.fill(least(segment) if segment.kind is TensorKind.COUNTER else 0)
         add(row.__getitem__, 1.0, None)
         for segment, values in row.items():
             if segment.kind is not TensorKind.COUNTER:
@@ -161,9 +161,3 @@ class KeptUpdates(Combined):
             self._flaw = (
                 f"tensor {tensor.name!r}: the update of {update.node} holds a number that is not finite"
             )
-
-
-def _least(segment: Segment) -> int | bool:
-    """What any counter of a segment is at least."""
-    dtype = NUMPY_DTYPES[segment.dtype]
-    return False if dtype == np.bool_ else int(np.iinfo(dtype).min)
