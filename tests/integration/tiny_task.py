@@ -39,9 +39,10 @@ class Tiny(Task):
         self.log = log
 
     def prepare(self, setup):
-        self.labels = LABELS[setup.partition.select(LABELS)]
+        training, held_out = setup.hold_out(setup.partition.select(LABELS))
+        self.labels, self.tested = LABELS[training], LABELS[held_out] if held_out.size else LABELS
         counts = {str(label): int(count) for label, count in enumerate(np.bincount(self.labels)) if count}
-        return DataSummary(examples=len(self.labels), label_counts=counts)
+        return DataSummary(examples=len(self.labels), held_out=held_out.size, label_counts=counts)
 
     def initial_parameters(self, context):
         return {"weight": context.random().standard_normal(self.width, np.float32), "bias": np.zeros(1)}
@@ -68,8 +69,8 @@ class Tiny(Task):
         return TrainResult(parameters=trained, examples=len(self.labels), steps=1, metrics=metrics)
 
     def evaluate(self, parameters, context):
-        loss = float(np.square(parameters["weight"] - LABELS.mean()).mean())
-        return EvaluateResult(examples=100, metrics={"loss": loss})
+        loss = float(np.square(parameters["weight"] - self.tested.mean()).mean())
+        return EvaluateResult(examples=len(self.tested), metrics={"loss": loss})
 
     def _pause(self, context, *, deaf):
         until = time.monotonic() + self.pause_s
