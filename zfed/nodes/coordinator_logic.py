@@ -522,7 +522,7 @@ class CoordinatorLogic:
             case Pong():
                 if progress := peer.news(message, self._rounds.round):
                     self._tell(progress)
-                if message.unready != peer.unready:
+                if peer.says_anew(message) and message.unready != peer.unready:
                     self._readiness_changed(peer, message.unready, now)
                 self._see_to_work(peer, message, now)
             case Pull() if peer.admitted:

@@ -56,6 +56,7 @@ class Peer:
     layout: list[tuple[int, Buffer]] = field(default_factory=list)
     tags: tuple[str, ...] = ()
     unready: str = ""
+    answered: int = 0
 
     def close(self) -> None:
         """It is gone: nothing is owed to it, and nothing of it awaited."""
@@ -65,6 +66,13 @@ class Peer:
     def write_layout(self, offset: int, data: Buffer) -> None:
         """Keep a slice of the description of its layout."""
         self.layout.append((offset, data))
+
+    def says_anew(self, pong: Pong) -> bool:
+        """True if this answers a PING that was not answered: what it says of itself may change as often."""
+        if not self.answered < pong.number <= self.session.pinged:
+            return False
+        self.answered = pong.number
+        return True
 
     def rests(self, pong: Pong, now: float) -> bool:
         """True if it has had nothing to do for a while, and so has perhaps not got what it was asked for."""

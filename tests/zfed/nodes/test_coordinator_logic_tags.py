@@ -5,7 +5,8 @@ import pytest
 from tests.zfed.nodes.scripted_coordinator import Table
 from tests.zfed.simulation.simulated import configured, run_directory
 from zfed.facts import NodeJoined, ReadinessChanged
-from zfed.wire.messages import Pong
+from zfed.nodes.coordinator_words import RosterChanged
+from zfed.wire.messages import Ping, Pong
 from zfed.wire.roster import Enrolled, Roster
 
 ROSTER = Roster([Enrolled(node="alice", key="alice", tags=("site=a", "trusted"))])
@@ -38,9 +39,33 @@ def test_a_node_that_cannot_work_says_so_when_it_joins(make_table):
     assert not table.told(ReadinessChanged)
 
 
+def answer(table, node, unready):
+    """The next PING comes, and is answered."""
+    table.wait(2.5)
+    node.say(Pong(number=node.last(Ping).number, unready=unready))
+
+
 def test_a_change_of_readiness_is_told_once(make_table):
     table = make_table()
     alice = table.connect("alice")
-    for number, unready in enumerate(("on battery", "on battery", "", ""), start=1):
-        alice.say(Pong(number=number, unready=unready))
+    for unready in ("on battery", "on battery", "", ""):
+        answer(table, alice, unready)
     assert [fact.unready for fact in table.told(ReadinessChanged)] == ["on battery", ""]
+
+
+def test_a_node_changes_its_mind_once_a_ping_and_not_as_often_as_it_can_send(make_table):
+    table = make_table()
+    alice = table.connect("alice")
+    answer(table, alice, "on battery")
+    for number in (0, 1, 2, 1 << 60):
+        alice.say(Pong(number=number, unready=f"reason {number}"))
+    assert [fact.unready for fact in table.told(ReadinessChanged)] == ["on battery"]
+
+
+def test_a_node_that_is_enrolled_anew_is_called_otherwise_from_then_on(make_table):
+    table = make_table(ROSTER)
+    table.connect("alice", key="alice")
+    again = Roster([Enrolled(node="alice", key="alice", tags=("site=b",))])
+    table.handle(RosterChanged(again))
+    [alice] = table.logic._rounds.roster.workers
+    assert alice.tags == ("site=b",)

@@ -1,5 +1,7 @@
 import re
 import socket
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from tests.zfed.simulation.simulated import Steps
 from zfed.config import NodeConfig
 from zfed.errors import DataError, TaskError, UsageError
-from zfed.facts import NodeStarted
+from zfed.facts import NodeStarted, ReadinessChanged
 from zfed.nodes.evaluator import Evaluator
 from zfed.nodes.worker import Worker
 from zfed.task import DataSummary
@@ -127,3 +129,26 @@ def test_stop_before_the_start_ends_the_node_as_stopped():
 def test_address_that_is_none_is_refused_before_any_data_are_loaded():
     with pytest.raises(UsageError, match="expected tcp://HOST:PORT"):
         Worker(NodeConfig(name="alice", insecure=True, connect="tcp://127.0.0.1:1,nonsense"), task=Steps())
+
+
+def test_a_node_with_tags_and_hours_says_that_both_leave_the_machine():
+    leaving = started(tag="gpu,site=a", available="sat").leaving
+    assert "its tags: gpu, site=a" in leaving
+    assert "whether this node can work now, and if not, why" in leaving
+
+
+def test_a_task_that_says_when_it_is_ready_is_asked():
+    class Choosy(Labelled):
+        def ready(self):
+            return "no network"
+
+    facts = []
+    config = NodeConfig(name="alice", insecure=True, connect="tcp://127.0.0.1:1", ready_every_s=0.01)
+    node = Worker(config, task=Choosy(), observer=facts.append)
+    thread = threading.Thread(target=node.run)
+    thread.start()
+    while not (said := [fact for fact in facts if isinstance(fact, ReadinessChanged)]):
+        time.sleep(0.01)
+    node.stop("enough")
+    thread.join()
+    assert said[0].unready == "no network"
