@@ -337,6 +337,16 @@ class StrategyConformance:
         assert moving_bytes(run_round(other, middle, updates, shares[::-1])) == moving_bytes(expected)
         assert state_bytes(other) == state_bytes(strategy)
 
+    def test_what_it_says_it_sends_follows_from_its_state(self, model, updates, shares, strategy):
+        before = {name: vector.data.tobytes() for name, vector in strategy.vectors.items()}
+        handed_out = strategy.vectors
+        new = run_round(strategy, model, updates, shares)
+        other = self.started(new)
+        other.restore(strategy.state)
+        assert sorted(strategy.vectors) == sorted(strategy.needs.sends)
+        assert other.vectors == strategy.vectors
+        assert {name: vector.data.tobytes() for name, vector in handed_out.items()} == before
+
     def test_state_that_was_handed_out_never_changes(self, model, updates, shares, strategy):
         states = [strategy.state]
         before = [state_bytes(strategy)]

@@ -73,11 +73,12 @@ def test_model_and_control_variate_are_those_of_the_paper_whoever_takes_part(see
         np.testing.assert_allclose(control, c, atol=1e-7)
 
 
-def test_float32_stays_by_the_paper_over_fifty_rounds():
+@pytest.mark.parametrize("accumulator", ["exact", "float32"])
+def test_float32_stays_by_the_paper_over_fifty_rounds(accumulator):
     problem = Problem.drawn(3, workers=6)
     rng = np.random.default_rng(4)
     cohorts = [sorted(rng.choice(6, 3, replace=False)) for _ in range(50)]
-    run = Run(problem, Scaffold(workers=6), np.ones(6), np.float32)
+    run = Run(problem, Scaffold(workers=6, accumulator=accumulator), np.ones(6), np.float32)
     for cohort in cohorts:
         model, control = run.round(cohort)
     *_, (x, c) = paper(problem, cohorts)
