@@ -469,6 +469,8 @@ class CoordinatorLogic:
     def _present(self, peer: Peer, now: float) -> None:
         """Tell the engine who is here, and what there is to know of it."""
         hello = peer.session.hello
+        if self._rounds.refusals.is_benched(hello.node):  # it stays where it is, and is asked no more
+            return
         ready = NodeReady(
             node=hello.node,
             kind=hello.node_kind,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,8 +29,6 @@ from zfed.rounds.schedule import Schedule
 
 MOST_DRAWS: Final = 1000
 """Of a Poisson cohort: who draws too few so often has asked for what hardly ever happens."""
-
-_Rank = Callable[[float, NodeReady], float]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,3 +69,12 @@ def test_a_node_that_is_enrolled_anew_is_called_otherwise_from_then_on(make_tabl
     table.handle(RosterChanged(again))
     [alice] = table.logic._rounds.roster.workers
     assert alice.tags == ("site=b",)
+
+
+def test_other_tags_do_not_bring_back_who_is_benched(make_table):
+    table = make_table(ROSTER)
+    table.connect("alice", key="alice")
+    table.logic._rounds.refusals.restore({"alice": 99})
+    table.handle(RosterChanged(Roster([Enrolled(node="alice", key="alice", tags=("site=b",))])))
+    [alice] = table.logic._rounds.roster.workers
+    assert "site=b" not in alice.tags
