@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from zfed.config import CoordinatorConfig, RunConfig
-from zfed.config.tables import RUN, Setting
+from zfed.config.tables import RUN
 from zfed.errors import ConfigError
 from zfed.plugins import PluginKind, settings_of
 from zfed.strategies import STRATEGIES, GuardedStrategy, Strategy
@@ -21,6 +21,13 @@ KIND: Final = PluginKind(
     setting="option",
     flag="--option",
 )
+
+SHARED: Final = {
+    setting.field: setting
+    for setting in RUN.settings
+    if setting.field in ("server_learning_rate", "server_momentum", "accumulator")
+}
+"""Settings of `[run]` that are options of many strategies."""
 
 OWN_DEFAULT: Final = {"server_learning_rate": 0.0}
 """Values of `[run]` that stand for what the strategy itself has as its default."""
@@ -52,12 +59,11 @@ def configured_strategy(config: CoordinatorConfig) -> StrategyChoice:
         ConfigError: If there is no such strategy, or its options are not such as its class takes.
     """
     run = config.run
-    known = {setting.field: setting for setting in RUN.settings}
     for option in config.strategy:
-        if option in known:
-            raise ConfigError(f"option {option} stands in [run]: say {known[option].flag}, not --option")
+        if option in SHARED:
+            raise ConfigError(f"option {option} stands in [run]: say {SHARED[option].flag}, not --option")
     parameters = settings_of(KIND.find(run.strategy))
-    options = {**_from_run(run, known, parameters), **config.strategy}
+    options = {**_from_run(run, parameters), **config.strategy}
     made = KIND.make(run.strategy, options)
     chosen = {name: options.get(name, parameter.default) for name, parameter in parameters.items()}
     if run.strategy not in STRATEGIES:
@@ -67,19 +73,16 @@ def configured_strategy(config: CoordinatorConfig) -> StrategyChoice:
 
 def strategy_lines() -> Iterator[str]:
     """What there is: each strategy by name, and its options as they are said, with their defaults."""
-    flags = {setting.field: setting.flag for setting in RUN.settings}
     for name, found in STRATEGIES.items():
         yield f"{name}: {_summary(found)}"
         for option, parameter in settings_of(found).items():
-            said = f"{flags[option]} " if option in flags else f"--option {option}="
+            said = f"{SHARED[option].flag} " if option in SHARED else f"--option {option}="
             value = "VALUE" if parameter.default is parameter.empty else parameter.default
             yield f"  {said}{value}: {_meaning(found, option)}"
 
 
-def _from_run(
-    run: RunConfig, known: Mapping[str, Setting], parameters: Mapping[str, inspect.Parameter]
-) -> dict[str, Any]:
-    values = {name: getattr(run, name) for name in parameters if name in known}
+def _from_run(run: RunConfig, parameters: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(run, name) for name in parameters if name in SHARED}
     return {name: value for name, value in values.items() if OWN_DEFAULT.get(name) != value}
 
 

@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 
 from zfed.config import CoordinatorConfig, RunConfig
-from zfed.config.tables import RUN
 from zfed.errors import ConfigError
-from zfed.nodes.strategy_choice import configured_strategy, strategy_lines
+from zfed.nodes.strategy_choice import SHARED, configured_strategy, strategy_lines
 from zfed.plugins import settings_of
 from zfed.strategies import STRATEGIES, FedAvg, FedAvgM, GuardedStrategy, Needs
 
@@ -50,6 +49,12 @@ def test_a_learning_rate_that_nobody_gave_is_the_strategys_own(own):
     choice = chosen(f"{own}:Half")
     assert choice.options == {"server_learning_rate": 0.5, "by": 1.0, "accumulator": "exact"}
     assert choice.words() == f"{own}:Half, server_learning_rate 0.5, by 1.0, accumulator exact"
+
+
+def test_an_option_that_has_the_name_of_another_setting_of_the_run_is_the_strategys(own):
+    own.write_text(OWN.replace("by: float", "max_norm: float").replace("* by", "* max_norm"))
+    assert chosen(f"{own}:Half", {"max_norm": 2.0}, max_norm=7.0).options["max_norm"] == 2.0
+    assert chosen(f"{own}:Half", max_norm=7.0).options["max_norm"] == 1.0
 
 
 def test_a_users_own_strategy_is_made_with_its_options_and_guarded(own):
@@ -103,7 +108,7 @@ def test_the_pages_tell_of_every_strategy_and_of_each_of_its_own_options():
     pages = "".join((DOCS / name).read_text("utf-8") for name in ("strategies.md", "robust.md"))
     for name, found in STRATEGIES.items():
         assert f"`{name}`" in pages
-        for option in set(settings_of(found)) - {setting.field for setting in RUN.settings}:
+        for option in set(settings_of(found)) - set(SHARED):
             assert f"`{option}`" in pages, f"{name} has the option {option}"
 
 
