@@ -130,8 +130,9 @@ class Strategy(ABC):
     def memory(self, layout: ParameterLayout, updates: int) -> int:
         """Peak bytes for a model of this layout: accumulator, state and, during `finish`, what replaces them.
 
-        The new model counts, the one passed in does not; updates that this strategy keeps until `finish`
-        count, those that `hold` leaves where they are do not. Without numba, `finish` needs up to twice that.
+        The new model and the `vectors` count, the model passed in does not; updates that this strategy keeps
+        until `finish` count, those that `hold` leaves where they are do not. Without numba, `finish` needs up
+        to twice that.
 
         Args:
             layout: Of the model.
