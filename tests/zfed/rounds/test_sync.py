@@ -51,6 +51,7 @@ from zfed.facts import (
 )
 from zfed.strategies import NO_NORM_LIMIT, Contribution
 from zfed.strategies.grid import FIRST_VALUE_RANGE, choose_grid
+from zfed.strategies.robust import Krum
 
 EVERY_ROUND = EvaluateConfig(every=1)
 OWN_MODELS_TOO = EvaluateConfig(every=1, workers=True)
@@ -271,6 +272,19 @@ def test_at_the_deadline_a_round_with_too_few_updates_is_opened_again_with_an_em
         missing=["bob (no answer by the deadline)"],
         needed=2,
     )
+
+
+def test_fewer_updates_than_the_strategy_needs_are_too_few_whatever_the_user_says():
+    names = ("alice", "bob", "carol", "dave", "erin", "frank")
+    run, orders = collecting(*names, min_workers=1, needs=Krum(byzantine=1).needs)
+    for name in names[:4]:
+        run.answer(orders[name])
+    again = asked(until_the_deadline(run))
+    assert run.fact(RoundRetried).needed == 5
+    for name in names[:5]:
+        run.answer(again[name])
+    [commit] = of(Commit, until_the_deadline(run))
+    assert commit.workers == names[:5]
 
 
 def test_a_round_that_was_tried_too_often_ends_the_run_and_names_the_missing():
