@@ -102,7 +102,8 @@ class UpdateInspector:
         norm = math.sqrt(squares)
         if norm > self._bounds.max_norm:
             raise self._too_long(norm, again)
-        return Verdict(norm=norm, largest=self._largest)
+        # Plain, as it goes into the journal: kernels that are not compiled give numpy's
+        return Verdict(norm=norm, largest=float(self._largest))
 
     def _too_long(self, norm: float, again: Iterable[tuple[int, Buffer]]) -> UpdateError:
         limit = self._bounds.max_norm

@@ -19,6 +19,8 @@ from zfed.errors import RunFailedError
 from zfed.params import ParameterBuffer, TensorKind, widened
 from zfed.strategies.robust.base import RobustRule
 
+compiled = pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="millions of elements, one by one")
+
 
 def combined(rule: RobustRule, rows, names=None, root=None):
     """What a rule makes of updates of one float64 tensor, given as rows of a matrix."""
@@ -71,7 +73,11 @@ class RuleConformance(StrategyConformance):
         )
         assert strategy.largest_delta == pytest.approx(largest, rel=2.0**-8)
 
-    @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="a million elements, one by one")
+    @compiled
+    def test_stretches_of_the_new_model_are_told_in_order_and_do_not_change_after(self, fewest):
+        super().test_stretches_of_the_new_model_are_told_in_order_and_do_not_change_after(fewest)
+
+    @compiled
     def test_memory_is_what_was_declared(self, fewest):
         super().test_memory_is_what_was_declared(max(fewest, 3))
 
