@@ -413,9 +413,9 @@ class CoordinatorLogic:
         Without memory for one the run ends; a worker too many for a strategy that keeps all is turned away.
         """
         begun = self._planned_for is self._reception.layout.layout
-        worker = peer.session.hello.node_kind == "worker"
+        one_more = self.needs.every_update and peer.session.hello.node_kind == "worker"
         try:
-            self._plan(self._rounds.roster.worker_count + worker)
+            self._plan(self._rounds.roster.worker_count + 1 if one_more else 0)
         except ConfigError as error:
             if begun:
                 self._reception.turn_away(peer.session, Objection("memory", str(error)))
