@@ -209,7 +209,8 @@ def _uploads_planned(fact: UploadsPlanned) -> list[str]:
 def _kept(fact: UploadsPlanned) -> list[str]:
     if not fact.kept:
         return []
-    return [f"  {fact.strategy} keeps {plural(fact.kept, 'update')}: {megabytes(fact.kept_bytes)} of that"]
+    kept = plural(fact.kept, "update")
+    return [f"  {fact.strategy} keeps up to {kept}: {megabytes(fact.kept_bytes)} of that"]
 
 
 @describe.register

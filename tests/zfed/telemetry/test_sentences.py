@@ -234,7 +234,7 @@ def test_what_a_strategy_keeps_is_told_with_the_budget() -> None:
         kept=7,
         kept_bytes=35_000_000,
     )
-    assert describe(fact)[1:] == ["  median keeps 7 updates: 35.0 MB of that"]
+    assert describe(fact)[1:] == ["  median keeps up to 7 updates: 35.0 MB of that"]
 
 
 def test_what_workers_found_is_told_with_its_ends_and_who_is_missing() -> None:
