@@ -147,7 +147,10 @@ class Run:
         actions = []
         for event in events:
             self.journal.write(event)
+            answers = isinstance(event, EvaluationDone)
+            survey = self.engine.appraisal.surveys.find(event.node, event.assignment) if answers else None
             actions += self.journal.all(self.engine.handle(event, self.now))
+            self.journal.write_answer(event, survey)
         return self.told(actions)
 
     def tick(self, at: float) -> list[Action]:

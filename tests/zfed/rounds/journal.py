@@ -22,7 +22,7 @@ from zfed.facts import Evaluated, EvaluationSkipped, UpdateRefused, WorkersEvalu
 
 LINES = (
     *(NodeReady, NodeGone, OpenRound, Enlist, ModelLoaded, UpdateRefused),
-    *(EvaluationDone, Evaluated, WorkersEvaluated, EvaluationSkipped),
+    *(Evaluated, WorkersEvaluated, EvaluationSkipped),
 )
 SYNCED = (ModelLoaded, VersionCommitted, Evaluated, WorkersEvaluated)
 
@@ -46,6 +46,11 @@ class Journal:
             self.lines.append(line)
             if isinstance(line, SYNCED):
                 self.synced = len(self.lines)
+
+    def write_answer(self, event, survey) -> None:
+        """A worker answered, and others may still be at work on the same version."""
+        if survey is not None and survey.awaited and event.node in survey.answers:
+            self.lines.append(event)
 
     def all(self, actions: list) -> list:
         """Take all these actions; returns them."""

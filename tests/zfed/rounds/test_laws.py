@@ -19,6 +19,7 @@ from zfed.engine import (
     CommitFailed,
     EndRun,
     Enlist,
+    EvaluationDone,
     Fold,
     Folded,
     Keep,
@@ -35,7 +36,7 @@ from zfed.engine import (
     Tick,
     VersionCommitted,
 )
-from zfed.facts import Evaluated
+from zfed.facts import Evaluated, WorkersEvaluated
 from zfed.rounds import Rounds, Schedule
 from zfed.strategies import Needs
 
@@ -70,6 +71,21 @@ selections = st.sampled_from(
 )
 
 
+evaluations = st.one_of(
+    st.builds(EvaluateConfig, every=st.integers(0, 1), workers=st.booleans()),
+    st.builds(EvaluateConfig, every=st.just(1), by=st.just("both"), workers=st.booleans()),
+    st.builds(
+        EvaluateConfig,
+        every=st.just(1),
+        by=st.sampled_from(["workers", "both"]),
+        timeout_s=st.sampled_from([15.0, 600.0]),
+        watch=st.just("loss"),
+        watch_on=st.just("workers"),
+        patience=st.integers(0, 2),
+    ),
+)
+
+
 class AnyEvents(RuleBasedStateMachine):
     """Feeds an engine events that fit its last actions, and many that do not.
 
@@ -82,7 +98,7 @@ class AnyEvents(RuleBasedStateMachine):
         round_retries=st.integers(0, 1),
         grace=st.sampled_from([0.0, 10.0]),
         initial=st.sampled_from(["", "m.safetensors"]),
-        evaluate=st.builds(EvaluateConfig, every=st.integers(0, 1), workers=st.booleans()),
+        evaluate=evaluations,
         schedule=schedules,
         needs=st.sampled_from([Needs(), Needs(), Needs(root=True)]),
         select=selections,
@@ -154,6 +170,8 @@ class AnyEvents(RuleBasedStateMachine):
                 self.may_be_asked.pop(event.node, None)
         if self.end is None and (expects == "initializing" or not isinstance(event, ModelLoaded)):
             self.journal.write(event)
+        answers = isinstance(event, EvaluationDone)
+        survey = self.engine.appraisal.surveys.find(event.node, event.assignment) if answers else None
         actions = self.engine.handle(event, self.now)
         assert self.end is None or actions == []
         if self.engine.version != self.versions[-1]:
@@ -162,6 +180,7 @@ class AnyEvents(RuleBasedStateMachine):
             assert isinstance(event, wanted)
             self.made_version()
         self.take(actions)
+        self.journal.write_answer(event, survey)
 
     def made_version(self):
         """A version is on disk."""
@@ -232,9 +251,10 @@ class AnyEvents(RuleBasedStateMachine):
                     ]
                 case EndRun():
                     self.end = action
-                case Tell(fact=Evaluated() as fact):
-                    assert (fact.round, fact.subject) not in self.evaluations
-                    self.evaluations.add((fact.round, fact.subject))
+                case Tell(fact=Evaluated() | WorkersEvaluated() as fact):
+                    key = (fact.round, getattr(fact, "subject", "workers"))
+                    assert key not in self.evaluations
+                    self.evaluations.add(key)
                 case Tell():
                     assert action.fact
 
@@ -280,19 +300,29 @@ class AnyEvents(RuleBasedStateMachine):
             case "committing":
                 self.commit()
             case "finishing":
-                asked = [order for order in self.orders if self.engine.desk.is_asked(*order)]
-                for order in asked[:1]:
-                    self.say(evaluated(*order))
+                for order in self.evaluating[:1]:
+                    self.say(evaluated(*order, loss=0.5))
 
     @rule(data=st.data())
     def go_on_again(self, data):
         for _ in range(3):
             self.go_on(20, data)
 
+    @property
+    def evaluating(self):
+        desk, surveys = self.engine.desk, self.engine.appraisal.surveys
+        return [order for order in self.orders if desk.is_asked(*order) or surveys.find(*order)]
+
+    @rule(loss=st.sampled_from([0.25, 0.5]))
+    def evaluate_while_others_train(self, loss):
+        for order in self.evaluating[:1]:
+            self.say(evaluated(*order, loss=loss))
+
     @rule(node=nodes, examples=st.integers(0, 50))
     def come(self, node, examples):
         kind = KINDS.get(node, "worker")
-        self.say(ready(node, kind=kind, examples=examples, held_out=9 if kind == "evaluator" else 0))
+        held_out = 10 if kind == "evaluator" or examples % 2 else 0
+        self.say(ready(node, kind=kind, examples=examples, held_out=held_out))
 
     @rule(node=nodes, unready=st.sampled_from(["", "", "busy"]))
     def tell_readiness(self, node, unready):
@@ -374,7 +404,13 @@ class AnyEvents(RuleBasedStateMachine):
     def what_the_engine_knows_of_its_versions_the_journal_knows_too(self):
         if hasattr(self, "engine") and self.end is None and (point := self.journal.point()):
             assert point.version == self.engine.version
-            assert {owed.assignment for owed in point.owed} == set(self.engine.desk.owed)
+            owed = {owed.assignment for owed in point.owed if not owed.worker}
+            assert owed == set(self.engine.desk.owed)
+            surveys = self.engine.appraisal.surveys.open.values()
+            awaited = {number for survey in surveys for number in survey.awaited.values()}
+            assert awaited <= {owed.assignment for owed in point.owed if owed.worker}
+            answered = {(survey.round, node) for survey in surveys for node in survey.answers}
+            assert answered == {(answer.round, answer.node) for answer in point.answers}
 
     @invariant()
     def versions_grow_by_one(self):
