@@ -82,6 +82,8 @@ class Invariants:
     _trained: dict[Driven, dict[int, AssignmentId]] = field(default_factory=dict)
     _dropped: dict[Driven, dict[int, AssignmentId]] = field(default_factory=dict)
     _settled: set[tuple[int, str]] = field(default_factory=set)
+    _skipped_early: set[tuple[int, str]] = field(default_factory=set)
+    _read_version: int = -1
     _metrics: set[tuple[str, int, str]] = field(default_factory=set)
     _done: dict[tuple[str, int], int] = field(default_factory=dict)
     _without_state: set[str] = field(default_factory=set)
@@ -212,8 +214,9 @@ class Invariants:
     # ---- versions -------------------------------------------------------------------------------
 
     def _reread(self, disk: Disk, files: RunFiles) -> None:
-        self._read = 0
+        self._read, self._read_version = 0, -1
         self._settled.clear()
+        self._skipped_early.clear()
         self._metrics.clear()
         self._assignments.clear()
         self._benched.clear()
@@ -239,10 +242,11 @@ class Invariants:
                 case "benched":
                     self._benched.add(record["node"])
                 case "skipped":
-                    self._settled.add((record["round"], record["subject"]))
+                    self._skipped(record["round"], record["subject"])
 
     def _committed(self, record: Mapping[str, Any], found: bytes | None) -> None:
         version, workers = record["version"], tuple(record.get("workers", ()))
+        self._read_version = version
         assignments = [(each[0], each[1]) for each in record.get("assignments", ())]
         self._count(version, workers, assignments)
         self._check_workers(version, workers, assignments)
@@ -351,10 +355,17 @@ class Invariants:
             return self._done[worker, version - 1]
         return sum(worker in self.versions[each].workers for each in range(1, version))
 
+    def _skipped(self, round: int, subject: str) -> None:
+        """What cannot be evaluated is said before its version is committed, and that may never happen."""
+        self._settled.add((round, subject))
+        if round > self._read_version:
+            self._skipped_early.add((round, subject))
+
     def _evaluation(self, round: int, subject: str) -> None:
-        if (round, subject) in self._settled:
+        if (round, subject) in self._settled.difference(self._skipped_early):
             raise BrokenPromise(f"the model of {subject} of round {round} is journaled as evaluated twice")
         self._settled.add((round, subject))
+        self._skipped_early.discard((round, subject))
 
     # ---- workers --------------------------------------------------------------------------------
 
