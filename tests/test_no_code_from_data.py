@@ -19,8 +19,8 @@ SOURCES = {
 
 ALLOWED = {
     ("zfed/__init__.py", "importlib.import_module of a computed module"): "a name of its own table",
-    ("zfed/tasks/loading.py", "importlib.import_module of a computed module"): "the user's own --task",
-    ("zfed/tasks/loading.py", "exec_module"): "the user's own --task",
+    ("zfed/plugins.py", "importlib.import_module of a computed module"): "the user's own --task, --strategy",
+    ("zfed/plugins.py", "exec_module"): "the user's own --task, --strategy",
 }
 """Where code is loaded by a name that does not stand in the source, and whose word that name is."""
 
@@ -33,11 +33,28 @@ def test_no_source_makes_code_of_data_but_where_it_is_said_why():
 def test_a_task_is_loaded_for_the_command_line_and_nobody_else():
     trees = {name: ast.parse(source) for name, source in SOURCES.items() if "load_task" in source}
     importers = {name for name, tree in trees.items() if _calls(tree, "load_task")}
-    assert importers == {"zfed/nodes/member.py"}
+    assert importers == {"zfed/nodes/member.py", "zfed/race/race.py"}
+    [call] = _calls(trees["zfed/race/race.py"], "load_task")
+    assert ast.unparse(call.args[0]) == "plan.task", "what the person who simulates has said"
     member = trees["zfed/nodes/member.py"]
     [loader] = [node.name for node in member.body if _calls(node, "load_task")]
     [call] = _calls(member, loader)
     assert ast.unparse(call.args[0]) == "config.task", "its own setting, read before it connects to anybody"
+
+
+def test_a_strategy_is_loaded_for_the_configuration_and_nobody_else():
+    name = "configured_strategy"
+    calls = {
+        path: [ast.unparse(call) for call in _calls(ast.parse(source), name)]
+        for path, source in SOURCES.items()
+        if f"{name}(" in source
+    }
+    assert {path: found for path, found in calls.items() if found} == {
+        "zfed/nodes/coordinator.py": ["configured_strategy(config)"],
+        "zfed/race/heat.py": ["configured_strategy(entrant.config)"],
+        "zfed/race/race.py": ["configured_strategy(entrant.config)"],
+        "zfed/simulation/coordinator.py": ["configured_strategy(config)"],
+    }
 
 
 @pytest.mark.parametrize(
