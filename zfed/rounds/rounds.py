@@ -226,8 +226,10 @@ class Rounds:
     @property
     def versions(self) -> frozenset[int]:
         """The versions that somebody may still want to have."""
-        attempt = self._attempt.in_state("asked") if self._attempt and self.schedule.carries else []
-        asked = [*self._carried.versions, *(part.version for part in attempt)]
+        parts: list[Part] = []
+        if self._attempt and self.schedule.carries:  # what counted is asked again if this comes to nothing
+            parts = self._attempt.in_state("asked", "folding", "counted")
+        asked = [*self._carried.versions, *(part.version for part in parts)]
         return frozenset((self.version, *self.appraisal.versions, *asked))
 
     @property

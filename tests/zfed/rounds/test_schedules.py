@@ -254,6 +254,15 @@ def test_a_round_without_enough_updates_is_tried_again_with_what_it_had():
     assert set(again) == set(NAMES)
 
 
+def test_the_version_of_a_late_update_is_served_until_it_is_part_of_one():
+    run, carols, orders = carried()
+    run.answer(carols)
+    assert run.engine.versions == {0, 1}  # the round may come to nothing, and carol's order names it again
+    run.answer(orders["bob"])
+    run.commit(2)
+    assert run.engine.versions == {1, 2}
+
+
 def test_a_bad_late_update_is_a_strike_like_any_other():
     run, carols, _ = carried()
     [refuse] = run.say(unfit("carol", carols.assignment))
