@@ -177,9 +177,10 @@ class Attempt:
             max_norm=bounds.max_norm,
             root=self.root.part.order if self.root else None,
         )
-        new = [part for part in parts if part.round == self.round and part.state == "asked"]
-        orders = [self.ask(part) for part in [*new, *self._back] if part.node in present]
+        asked = [part for part in parts if part.round == self.round and part.state == "asked"]
+        asked += [part for part in self._back if part.round != self.round]
         self._back.clear()
+        orders = [self.ask(part) for part in asked if part.node in present]
         if self.root and self.root.part.node in present:
             orders.append(self.ask(self.root.part))
         return [opened, *orders, *self._count_waiting()]

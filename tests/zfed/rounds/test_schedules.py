@@ -247,7 +247,9 @@ def test_a_round_without_enough_updates_is_tried_again_with_what_it_had():
     run.engine.needs = type(run.engine.needs)(updates=3)
     run.answer(orders["alice"])
     run.say(failed("bob", orders["bob"].assignment), failed("carol", carols.assignment))
-    again = asked(run.wake())
+    actions = run.wake()
+    again = asked(actions)
+    assert len(of(AskTrain, actions)) == len(again)
     assert run.fact(RoundRetried).answered == ["alice"]
     assert again["alice"].version == 1
     assert again["alice"].assignment != orders["alice"].assignment  # it still holds that update
