@@ -53,6 +53,7 @@ class Attempt:
         schedule: When the round closes, and what becomes of what is under way then.
         needs: Of the strategy.
         needed: Fewest updates that make a version.
+        oldest: Versions that an update may be behind.
         merging: How the workers' metrics become one; after a restart not known until one is here.
         counted_before: Each worker's last assignment that counts, and its version.
         parts: In the order of the workers' names, those that joined later last.
@@ -73,6 +74,7 @@ class Attempt:
     schedule: Schedule = field(default_factory=Schedule)
     needs: Needs = field(default_factory=Needs)
     needed: int = 1
+    oldest: int = 0
     merging: Merging = field(default_factory=Merging)
     parts: dict[AssignmentId, Part] = field(default_factory=dict)
     counted_before: Mapping[str, tuple[AssignmentId, int]] = field(default_factory=dict)
@@ -129,11 +131,10 @@ class Attempt:
             lost_until: Its worker is gone, and has so long to come back; None: it is here.
             ask: Its worker may not know of its order any more.
         """
-        if self.version - part.version > self.schedule.max_staleness:
-            part.drop(f"more than {self.schedule.max_staleness} versions old")
-            reason = (
-                f"it starts from version {part.version}, the run is at {self.version}: see --max-staleness"
-            )
+        if self.version - part.version > self.oldest:
+            part.drop(f"more than {self.oldest} versions old")
+            at = f"the run is at {self.version} and allows {self.oldest} versions"
+            reason = f"it starts from version {part.version}, {at}: see --max-staleness"
             return [Cancel(node=part.node, assignment=part.assignment, reason=reason)]
         self._take_in(part)
         if lost_until is not None:

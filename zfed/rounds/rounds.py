@@ -614,6 +614,7 @@ class Rounds:
             schedule=self.schedule,
             needs=self.needs,
             needed=self._needed,
+            oldest=self.schedule.oldest(max(len(self._known), 1)),
             merging=self.appraisal.merging,
             counted_before=self._committed,
         )

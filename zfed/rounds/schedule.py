@@ -15,11 +15,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Final
 
 from zfed.config import EvaluateConfig, ScheduleConfig, SelectConfig
 from zfed.config.amount import Amount
 from zfed.errors import ConfigError
 from zfed.rounds.staleness import Staleness
+
+SLOWEST: Final = 10
+"""How many times as long as the others a worker may take to be waited for by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Schedule:
         joins: Whoever comes while a round is open is asked at once.
         oversampling: Workers that are asked for each that is needed.
         staleness: What an update from an older version still counts.
-        max_staleness: Versions it may be behind.
+        max_staleness: Versions it may be behind; 0: as `oldest` says.
     """
 
     kind: str = "sync"
@@ -78,6 +82,16 @@ class Schedule:
         if self.goal is None:
             return cohort
         return min(self.goal.of(candidates), cohort) if self.kind == "over-select" else self.goal.of(cohort)
+
+    def oldest(self, workers: int) -> int:
+        """Versions that an update may be behind where so many workers take part, at least 1.
+
+        While a worker makes one update, others of its speed make those of workers / goal versions; one that
+        takes `SLOWEST` times as long is so many times as far behind, and shall count by default.
+        """
+        if self.max_staleness or not self.carries:
+            return self.max_staleness
+        return math.ceil(SLOWEST * workers / self.closes_at(workers, workers))
 
     def wanted(self, needed: int) -> int:
         """How many workers to ask if so many are needed."""

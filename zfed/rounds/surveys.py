@@ -316,7 +316,13 @@ def spread_of(values: Mapping[str, float], *, higher: bool) -> Spread:
     return Spread(
         worst=values[ranked[0]],
         worst_worker=ranked[0],
-        median=median(value / 2 for value in values.values()) * 2,  # two large ones would overflow
+        median=_median(values.values()),
         best=values[best],
         best_worker=best,
     )
+
+
+def _median(values: Iterable[float]) -> float:
+    middle = median(values)
+    # The sum of two large ones overflows, the halves of small ones would be rounded
+    return middle if math.isfinite(middle) else 2 * median(value / 2 for value in values)

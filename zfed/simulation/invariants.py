@@ -7,6 +7,7 @@ journal, with numpy alone.
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -337,7 +338,7 @@ class Invariants:
     def _check_staleness(self, version: int, worker: str, versions: int) -> None:
         rules = self.schedule.config.schedule
         carries = rules.kind in ("buffered", "async") or rules.late == "carry"
-        most = rules.max_staleness if carries else 0
+        most = (rules.max_staleness or math.inf) if carries else 0
         if not 0 <= versions <= most:
             raise BrokenPromise(
                 f"version {version} holds an update of {worker} that is {versions} versions behind; "

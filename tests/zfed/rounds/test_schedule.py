@@ -67,3 +67,15 @@ def test_settings_that_contradict_each_other_are_refused_with_the_reason(setting
     with pytest.raises(ConfigError) as caught:
         schedule(**settings)
     assert str(caught.value).startswith(reason)
+
+
+def test_by_default_a_worker_counts_that_takes_ten_times_as_long_as_the_others():
+    assert schedule(kind="async").oldest(100) == 1000
+    assert schedule(kind="buffered", goal="5").oldest(10) == 20
+    assert schedule(kind="quorum", goal="75%", late="carry").oldest(4) == 14
+    assert schedule(kind="async").oldest(1) == 10
+
+
+def test_how_old_an_update_may_be_can_be_said():
+    assert schedule(kind="async", max_staleness=3).oldest(100) == 3
+    assert schedule().oldest(100) == 0

@@ -175,7 +175,10 @@ def test_what_is_too_stale_by_now_is_cancelled_and_its_worker_asked_anew():
         orders = asked(told)
     [cancel] = of(Cancel, told)
     assert (cancel.node, cancel.assignment) == ("carol", carols.assignment)
-    assert cancel.reason == "it starts from version 0, the run is at 3: see --max-staleness"
+    assert (
+        cancel.reason
+        == "it starts from version 0, the run is at 3 and allows 2 versions: see --max-staleness"
+    )
     assert orders["carol"].version == 3
     assert of(Commit, actions)
 

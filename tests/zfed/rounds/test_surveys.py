@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.zfed.rounds.driver import evaluated, failed
@@ -192,6 +192,8 @@ def test_the_order_of_the_answers_leaves_no_trace(order, losses):
 
 
 @given(st.dictionaries(st.sampled_from("abcde"), st.floats(-1e308, 1e308), min_size=1), st.booleans())
+@example({"a": 5e-324}, False)
+@example({"a": 1.5e308, "b": 1.6e308}, True)
 def test_a_spread_lies_between_its_worst_and_its_best(values, higher):
     spread = spread_of(values, higher=higher)
     low, high = sorted((spread.worst, spread.best))
