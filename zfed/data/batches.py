@@ -12,9 +12,7 @@ from zfed.config.train import TrainSettings
 from zfed.task import Context, StoppedError
 
 
-def batches_of_round(
-    examples: int, settings: TrainSettings, context: Context
-) -> Iterator[NDArray[np.int64]]:
+def batches_of_round(examples: int, settings: TrainSettings, context: Context) -> Iterator[NDArray[np.int64]]:
     """Yield the indices of each batch until the `[train]` table, or the node's owner, has had enough.
 
     At least one batch, whatever the owner's limits are: without a step there would be no update.
