@@ -327,16 +327,14 @@ class _Doing:
         should_stop: Callable[[], bool],
         limits: OwnerLimits,
     ) -> None:
+        started = clock()
         self.work = work
         self.clock = clock
         self.post = post
         self.should_stop = should_stop
+        # No method of this object: in a cycle the model of `work` would stay until the garbage is collected
+        self.elapsed_s: Callable[[], float] = lambda: clock() - started
         self.allowance = Allowance(limits, self.elapsed_s)
-        self._started = clock()
-
-    def elapsed_s(self) -> float:
-        """Seconds since the work began."""
-        return self.clock() - self._started
 
     def done(
         self,

@@ -1,7 +1,9 @@
+import gc
 import queue
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +133,21 @@ def test_local_tensors_are_never_sent():
     [delta] = done.vectors
     assert delta.data.nbytes == 3 * 4
     np.testing.assert_array_equal(np.frombuffer(delta.data, np.float32), [1, 1, 1])
+
+
+def test_nothing_holds_the_model_once_the_work_is_done():
+    """Held in a cycle it would stay until the garbage is collected, and each round would need new memory."""
+    desk = Desk()
+    model = ParameterBuffer.zeros(desk.layout).read_only()
+    held = weakref.ref(model)
+    work = Work(kind="train", assignment=(1, 1), parameters=model)
+    gc.disable()
+    try:
+        desk.host.do(work, lambda event: None, lambda: False)
+        del model, work
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_evaluation_sees_the_model_and_changes_no_state():
