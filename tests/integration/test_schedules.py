@@ -22,7 +22,7 @@ def rounds_of(coordinator):
 def started(fleet, *flags, rounds, slow_s):
     """Three workers, the last of whom takes so many seconds for a round."""
     coordinator = fleet.coordinator("--rounds", rounds, "--wait-for", ",".join(NAMES), *flags)
-    pauses = dict.fromkeys(NAMES, 0.05) | {"carol": slow_s}
+    pauses = dict.fromkeys(NAMES, 0.3) | {"carol": slow_s}
     nodes = [
         fleet.worker(name, pause_s=pause, log=fleet.folder / f"{name}.log") for name, pause in pauses.items()
     ]
@@ -33,49 +33,53 @@ def log_of(fleet, name):
     return (fleet.folder / f"{name}.log").read_text().splitlines()
 
 
+def stopped(coordinator, nodes):
+    """Ends a run that would go on for long; how its nodes ended."""
+    coordinator.interrupt()
+    return [coordinator.exit_code(), *(node.exit_code() for node in nodes)]
+
+
+def has_carol(fact):
+    return "carol" in fact.workers
+
+
 def test_quorum_goes_on_without_the_slowest_whose_task_is_told_to_stop(fleet):
     coordinator, nodes = started(fleet, "--schedule", "quorum", "--goal", 2, rounds=4, slow_s=60.0)
     assert [node.exit_code() for node in (coordinator, *nodes)] == [0] * 4
     assert [fact.workers for fact in coordinator.told(RoundCommitted)] == [["alice", "bob"]] * 4
     assert coordinator.told(RoundCommitted)[0].missing == ["carol (enough others had answered)"]
     begun = log_of(fleet, "carol")
-    assert begun[0] == "began 1"
     assert "ended" not in " ".join(begun)
     assert len(begun) > 1, "it was not asked again once it had stopped"
 
 
 def test_buffered_takes_what_the_slow_worker_made_when_it_comes(fleet):
     coordinator, nodes = started(
-        fleet, "--schedule", "buffered", "--goal", 2, "--max-staleness", 100, rounds=24, slow_s=0.6
+        fleet, "--schedule", "buffered", "--goal", 2, "--max-staleness", 1000, rounds=1000, slow_s=2.0
     )
-    assert [node.exit_code() for node in (coordinator, *nodes)] == [0] * 4
+    late = coordinator.awaited(RoundCommitted, has_carol)
+    assert stopped(coordinator, nodes) == [130, 0, 0, 0]
+    assert late.per_worker["carol"].staleness > 0
     committed = coordinator.told(RoundCommitted)
     assert all(len(fact.workers) == len(set(fact.workers)) == 2 for fact in committed)
-    stale = [fact.per_worker["carol"].staleness for fact in committed if "carol" in fact.workers]
-    assert stale, "the slow worker never counted"
-    assert min(stale) > 0
-    assert len(rounds_of(coordinator)) == 24
+    assert len(rounds_of(coordinator)) == len(committed)
 
 
 def test_async_makes_a_version_of_each_update(fleet):
-    coordinator, nodes = started(fleet, "--schedule", "async", rounds=12, slow_s=0.3)
+    coordinator, nodes = started(fleet, "--schedule", "async", rounds=6, slow_s=0.6)
     assert [node.exit_code() for node in (coordinator, *nodes)] == [0] * 4
-    assert [len(fact.workers) for fact in coordinator.told(RoundCommitted)] == [1] * 12
+    assert [len(fact.workers) for fact in coordinator.told(RoundCommitted)] == [1] * 6
 
 
 def test_a_killed_coordinator_takes_up_what_was_under_way_for_an_older_version(fleet):
-    flags = ("--schedule", "buffered", "--goal", 2, "--rounds", 9, "--wait-for", ",".join(NAMES))
-    coordinator = fleet.coordinator(*flags)
-    alice, bob = fleet.worker("alice", pause_s=0.3), fleet.worker("bob", pause_s=0.3)
-    carol = fleet.worker("carol", pause_s=4.0, log=fleet.folder / "carol.log")
+    flags = ("--schedule", "buffered", "--goal", 2, "--max-staleness", 1000)
+    coordinator, nodes = started(fleet, *flags, rounds=1000, slow_s=4.0)
     coordinator.awaited(RoundOpened, round=3)
     coordinator.process.send_signal(signal.SIGKILL)
     assert coordinator.exit_code() == -signal.SIGKILL
-    again = fleet.coordinator(*flags, bind=fleet.address)
-    assert [node.exit_code() for node in (again, alice, bob, carol)] == [0] * 4
+    awaited = ("--rounds", 1000, "--wait-for", ",".join(NAMES))
+    again = fleet.coordinator(*flags, *awaited, bind=fleet.address)
+    late = again.awaited(RoundCommitted, has_carol)
+    assert stopped(again, nodes) == [130, 0, 0, 0]
+    assert late.per_worker["carol"].staleness >= 2
     assert log_of(fleet, "carol")[:2] == ["began 1", "ended 1"], "its work was thrown away"
-    late = [
-        fact.per_worker["carol"].staleness for fact in again.told(RoundCommitted) if "carol" in fact.workers
-    ]
-    assert late
-    assert late[0] >= 2
