@@ -115,7 +115,7 @@ class PluginKind(Generic[T]):
         sys.modules[spec.name] = module  # dataclasses look their module up there
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except Exception as error:  # a user's module may raise anything when it is imported
             del sys.modules[spec.name]
             raise self._import_failed(str(path), error) from error
         return module
@@ -125,7 +125,7 @@ class PluginKind(Generic[T]):
             _search_first(Path.cwd())
         try:
             return importlib.import_module(name)
-        except Exception as error:
+        except Exception as error:  # as above
             raise self._import_failed(name, error) from error
 
     def _import_failed(self, place: str, error: Exception) -> ZfedError:

@@ -230,7 +230,7 @@ def test_what_cannot_start_says_why_and_exits_with_an_error(fleet):
 
 
 def test_ctrl_c_ends_each_kind_of_node_within_seconds_whatever_it_does(fleet):
-    coordinator = fleet.coordinator("--rounds", 5, "--wait-for", 3)
+    coordinator = fleet.coordinator("--rounds", 5, "--wait-for", "alice,bob,carol,examiner")
     evaluator = fleet.evaluator()
     training = fleet.worker("alice", pause_s=60.0)
     deaf = fleet.worker("bob", pause_s=8.0, fault="deaf")

@@ -24,7 +24,7 @@ def check_plot(path: Path) -> None:
         UsageError: If matplotlib is missing, or there is no such folder.
     """
     try:
-        import matplotlib.figure  # noqa: F401
+        import matplotlib.figure  # noqa: F401  # only whether it is there
     except ImportError:
         raise UsageError("--plot needs matplotlib: pip install 'zfed[plot]'") from None
     if not path.absolute().parent.is_dir():

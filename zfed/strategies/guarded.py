@@ -101,7 +101,7 @@ class GuardedStrategy(Strategy):
             raise RunFailedError(f"strategy {self._name}: {error}") from error
         except ZfedError:
             raise
-        except Exception as error:
+        except Exception as error:  # a user's code may raise anything, and is what has to be named then
             raise RunFailedError(
                 f"strategy {self._name}: {method} failed: {type(error).__name__}: {error}; the last version "
                 "is kept"
